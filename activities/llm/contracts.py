@@ -1,0 +1,99 @@
+"""Model calls: what is asked of which model group, what came back and what it cost."""
+
+from typing import Protocol
+
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+
+from activities.artifacts.contracts import Text
+from activities.verification.contracts import Verdict
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class ModelRefused(PrismError):
+    """The provider will answer this request the same way each time (a 4xx of our own making)."""
+
+    code = ErrorCode.MODEL_REFUSED
+
+
+class UnknownModel(PrismError):
+    """No configured model group has this name."""
+
+    code = ErrorCode.UNKNOWN_MODEL
+
+
+class ModelUnavailable(PrismError):
+    """The provider could not answer now: timeout, 429, 5xx, connection lost."""
+
+    code = ErrorCode.MODEL_UNAVAILABLE
+    retryable = True
+
+
+class ModelRequest(Contract):
+    """One paid call.
+
+    Args:
+        group: Model group; empty means the default group.
+        timeout: Longest the provider may take, in seconds.
+    """
+
+    step: StepRef
+    group: str = ""
+    system: str = ""
+    prompt: Text
+    max_tokens: PositiveInt = 512
+    timeout: PositiveInt = 120
+
+
+class ModelAnswer(Contract):
+    """What the model said.
+
+    Args:
+        model: Deployment that answered, as ``provider/model``.
+        cost_usd: Price by the bundled price table; 0 for local models.
+        latency_ms: From request to whole answer.
+        replayed: The answer came from the ledger: it was paid for by an earlier attempt.
+    """
+
+    output: Text
+    group: str
+    model: str
+    prompt_tokens: NonNegativeInt = 0
+    completion_tokens: NonNegativeInt = 0
+    cost_usd: NonNegativeFloat = 0.0
+    latency_ms: NonNegativeInt = 0
+    finish_reason: str = ""
+    replayed: bool = False
+
+
+class JudgeRequest(Contract):
+    """Free-text criteria for a judging model."""
+
+    step: StepRef
+    group: str
+    objective: str
+    criteria: tuple[str, ...]
+    output: Text
+    timeout: PositiveInt = 120
+
+
+class Judgement(Contract):
+    """The judge's verdicts, and the call that produced them."""
+
+    verdicts: tuple[Verdict, ...]
+    answer: ModelAnswer
+
+
+class Completion(Protocol):
+    """Makes one paid call, exactly once per key as far as this side of the wire can tell."""
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        """Return the answer, from the ledger where the call was already paid.
+
+        Raises:
+            ModelRefused: Retrying cannot help.
+            UnknownModel: The group is not configured.
+            ModelUnavailable: Retrying may help.
+        """
+        ...

@@ -1,0 +1,67 @@
+"""Admission: may this row run, and must a person look at it."""
+
+from typing import Protocol
+
+from pydantic import NonNegativeInt
+
+from activities.artifacts.contracts import Digest
+from catalogs.row import CatalogRow
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class PolicyUnavailable(PrismError):
+    """No decision could be reached; nothing is admitted."""
+
+    code = ErrorCode.POLICY_UNAVAILABLE
+    retryable = True
+
+
+class AdmissionRequest(Contract):
+    """Which row of which plan asks to run.
+
+    Args:
+        plan: Digest of the plan.
+        index: The row's position in it.
+        submitter: Who submitted the run.
+    """
+
+    step: StepRef
+    plan: Digest
+    index: NonNegativeInt
+    submitter: str = ""
+
+
+class Decision(Contract):
+    """What the policy said.
+
+    Args:
+        deny: Reasons against running; none means allowed.
+        review: Reasons why a person must approve the output.
+        policy: Digest of the policy bundle that decided.
+    """
+
+    allow: bool
+    deny: tuple[str, ...] = ()
+    review: tuple[str, ...] = ()
+    policy: Digest
+
+
+class Admission(Contract):
+    """The row as the plan holds it, and the decision on it."""
+
+    row: CatalogRow
+    decision: Decision
+
+
+class PolicyEngine(Protocol):
+    """Evaluates the admission policy. Not proven means denied."""
+
+    async def admit(self, row: CatalogRow, submitter: str) -> Decision:
+        """Decide on one row.
+
+        Raises:
+            PolicyUnavailable: The engine failed or answered nonsense.
+        """
+        ...

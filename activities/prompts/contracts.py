@@ -1,0 +1,45 @@
+"""Composing what the model is asked."""
+
+from activities.artifacts.contracts import Text
+from catalogs.row import CatalogRow
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class TemplateFailed(PrismError):
+    """A prompt template could not be rendered."""
+
+    code = ErrorCode.TEMPLATE_FAILED
+
+
+class NamedText(Contract):
+    """A text and what it is: an upstream row's output, or an earlier step's."""
+
+    name: str
+    text: Text
+
+
+class ComposeRequest(Contract):
+    """Everything a prompt is made of.
+
+    Args:
+        upstream: Outputs of the rows this one depends on, by row id.
+        phase: Index into ``row.workflow`` when the row goes stepwise, else ``None``.
+        earlier: Outputs of the earlier steps of a stepwise row.
+        failures: Criteria the previous answer failed, with reasons.
+    """
+
+    step: StepRef
+    row: CatalogRow
+    upstream: tuple[NamedText, ...] = ()
+    phase: int | None = None
+    earlier: tuple[NamedText, ...] = ()
+    failures: tuple[str, ...] = ()
+
+
+class Prompt(Contract):
+    """A composed prompt, kept in the artifact store."""
+
+    system: str
+    text: Text

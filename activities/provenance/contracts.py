@@ -1,0 +1,77 @@
+"""Signed statements of how an output came to be."""
+
+from typing import Any, Protocol
+
+from activities.artifacts.contracts import Digest
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class ProvenanceInvalid(PrismError):
+    """An envelope does not prove what it is said to prove."""
+
+    code = ErrorCode.PROVENANCE_INVALID
+
+
+class SealRequest(Contract):
+    """What is to be signed: digests of everything that went into an output.
+
+    Args:
+        output: Digest of the output, the statement's subject.
+        row_digest: Digest of the row as planned (canonical JSON).
+        prompts: Digests of the prompts, in the order of the calls.
+        models: Deployments that answered, in the order of the calls.
+        decision_digest: Digest of the policy decision (canonical JSON).
+        policy: Digest of the policy bundle.
+        code_result: Digest of the sandbox result (canonical JSON), if code ran.
+        verdicts: Criterion, basis and outcome of each verification verdict.
+        review: Who decided what, if a person did.
+    """
+
+    step: StepRef
+    output: Digest
+    row_digest: Digest
+    plan: Digest
+    prompts: tuple[Digest, ...] = ()
+    models: tuple[str, ...] = ()
+    decision_digest: Digest
+    policy: Digest
+    code_result: Digest | None = None
+    verdicts: tuple[dict[str, str], ...] = ()
+    review: dict[str, str] | None = None
+    started_at: str = ""
+    finished_at: str = ""
+
+
+class Seal(Contract):
+    """A signed envelope in the artifact store.
+
+    Args:
+        envelope: Digest of the DSSE envelope (JSON).
+        keyid: Key that signed it.
+    """
+
+    envelope: Digest
+    keyid: str
+
+
+class Signer(Protocol):
+    """Signs and verifies DSSE payloads."""
+
+    async def sign(self, payload: bytes, payload_type: str) -> bytes:
+        """Return the DSSE envelope (JSON bytes) over a payload."""
+        ...
+
+    async def verify(self, envelope: bytes) -> dict[str, Any]:
+        """Return the in-toto statement of an envelope this signer's key signed.
+
+        Raises:
+            ProvenanceInvalid: Signature, key or payload does not fit.
+        """
+        ...
+
+    @property
+    def keyid(self) -> str:
+        """Id of the signing key."""
+        ...

@@ -1,0 +1,108 @@
+"""Running code that nobody vouches for."""
+
+from enum import StrEnum
+from typing import Protocol
+
+from pydantic import PositiveFloat, PositiveInt
+
+from activities.artifacts.contracts import Text
+from catalogs.row import Language
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class SandboxUnavailable(PrismError):
+    """The sandbox itself could not start; the code was not run."""
+
+    code = ErrorCode.SANDBOX_UNAVAILABLE
+    retryable = True
+
+
+class ExitReason(StrEnum):
+    """Why the program ended."""
+
+    OK = "ok"
+    ERROR = "error"
+    TIMEOUT = "timeout"
+    OUT_OF_MEMORY = "out_of_memory"
+    KILLED = "killed"
+
+
+class Limits(Contract):
+    """What a program may use.
+
+    Args:
+        wall_seconds: Wall clock time.
+        cpu_seconds: Processor time.
+        memory_bytes: Address space.
+        processes: Processes and threads.
+        file_bytes: Largest file it may write.
+        output_bytes: How much of each of stdout and stderr is kept.
+    """
+
+    wall_seconds: PositiveFloat = 30.0
+    cpu_seconds: PositiveInt = 20
+    memory_bytes: PositiveInt = 512 * 1024 * 1024
+    processes: PositiveInt = 64
+    file_bytes: PositiveInt = 64 * 1024 * 1024
+    output_bytes: PositiveInt = 256 * 1024
+
+
+class SandboxRequest(Contract):
+    """A program and what it may read.
+
+    Args:
+        code: Source text; when ``extract`` is set, the first fenced block of it is the program.
+        stdin: Given to the program's standard input: the model's output.
+    """
+
+    step: StepRef
+    language: Language
+    code: Text
+    extract: bool = False
+    stdin: Text | None = None
+    limits: Limits = Limits()
+
+
+class SandboxResult(Contract):
+    """How the program ended and what it printed."""
+
+    reason: ExitReason
+    exit_code: int | None
+    stdout: Text
+    stderr: Text
+    truncated: bool = False
+    seconds: float = 0.0
+
+
+class Execution(Contract):
+    """A program for a backend: everything by value."""
+
+    language: Language
+    code: str
+    stdin: str = ""
+    limits: Limits = Limits()
+
+
+class ExecutionResult(Contract):
+    """What a backend reports: everything by value."""
+
+    reason: ExitReason
+    exit_code: int | None
+    stdout: str
+    stderr: str
+    truncated: bool = False
+    seconds: float = 0.0
+
+
+class Sandbox(Protocol):
+    """Runs one program, isolated."""
+
+    async def execute(self, execution: Execution) -> ExecutionResult:
+        """Run the program to its end or its limits; a cancelled call kills it.
+
+        Raises:
+            SandboxUnavailable: The program could not be started in isolation.
+        """
+        ...

@@ -1,0 +1,44 @@
+"""The base of every model that crosses the Temporal boundary, and the reference that names one step."""
+
+from pydantic import BaseModel, ConfigDict, NonNegativeInt
+
+
+class Contract(BaseModel):
+    """A frozen value that travels through workflow history.
+
+    New fields need defaults: histories recorded by older code must still decode.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+
+class StepRef(Contract):
+    """Which step of which row an activity performs; the source of its idempotency key.
+
+    Args:
+        run: Run id, as in workflow id ``catalog/<run>``.
+        row: Row id within the run.
+        step: Name of the step, such as ``model``.
+        ordinal: How many times the workflow asked for this step before. It counts what the workflow
+            wanted, not Temporal's attempts, so that a retry after a crash keeps its key.
+    """
+
+    run: str
+    row: str
+    step: str
+    ordinal: NonNegativeInt = 0
+
+    @property
+    def key(self) -> str:
+        """The idempotency key of the step's effect on the world."""
+        return f"{row_workflow_id(self.run, self.row)}/{self.step}/{self.ordinal}"
+
+
+def run_workflow_id(run: str) -> str:
+    """Return the workflow id of a run."""
+    return f"catalog/{run}"
+
+
+def row_workflow_id(run: str, row: str) -> str:
+    """Return the workflow id of a row of a run."""
+    return f"catalog/{run}/row/{row}"

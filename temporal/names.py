@@ -1,0 +1,116 @@
+"""Names that appear in Temporal Web and in other people's SDK calls. They never change silently."""
+
+from enum import StrEnum
+from typing import Final
+
+
+class TaskQueue(StrEnum):
+    """One queue per capability that scales as its own worker."""
+
+    WORKFLOWS = "prism-workflows"
+    MODEL = "prism-model"
+    SANDBOX = "prism-sandbox"
+
+
+class WorkflowName(StrEnum):
+    """Workflow types."""
+
+    CATALOG = "CatalogWorkflow"
+    ROW = "RowWorkflow"
+
+
+class ActivityName(StrEnum):
+    """Activity types, ``<capability>.<verb>``."""
+
+    OPEN_RUN = "records.open_run"
+    CLOSE_RUN = "records.close_run"
+    RECORD_ROW = "records.record_row"
+    RECORD_STATES = "records.record_states"
+    PLAN_PAGE = "plans.page"
+    ADMIT = "policy.admit"
+    COMPOSE = "prompts.compose"
+    COMPLETE = "model.complete"
+    JUDGE = "model.judge"
+    VERIFY = "verification.verify"
+    SCAN = "scans.scan"
+    EXECUTE = "sandbox.execute"
+    SEAL = "provenance.seal"
+    NOTIFY = "notifications.notify"
+
+
+class SearchAttribute(StrEnum):
+    """Custom search attributes, all of type Keyword."""
+
+    RUN = "PrismRun"
+    ROW = "PrismRow"
+    BOARD = "PrismBoard"
+    STATUS = "PrismStatus"
+    REVIEW = "PrismReview"
+
+
+class ErrorCode(StrEnum):
+    """Codes of the error language: the ``type`` of an ApplicationError, ``error.code`` over HTTP."""
+
+    # catalog validation
+    INVALID_CATALOG = "INVALID_CATALOG"
+    INVALID_TASK_DEFINITION = "INVALID_TASK_DEFINITION"
+    MISSING_COLUMN = "MISSING_COLUMN"
+    DUPLICATE_COLUMN = "DUPLICATE_COLUMN"
+    EMPTY_COLUMN_NAME = "EMPTY_COLUMN_NAME"
+    EMPTY_CATALOG = "EMPTY_CATALOG"
+    DUPLICATE_ID = "DUPLICATE_ID"
+    INVALID_ID = "INVALID_ID"
+    UNKNOWN_DEPENDENCY = "UNKNOWN_DEPENDENCY"
+    DEPENDENCY_CYCLE = "DEPENDENCY_CYCLE"
+    INVALID_VALUE = "INVALID_VALUE"
+    INVALID_TEMPLATE = "INVALID_TEMPLATE"
+    INVALID_CRITERION = "INVALID_CRITERION"
+    WRONG_FIELD_COUNT = "WRONG_FIELD_COUNT"
+    MALFORMED_CSV = "MALFORMED_CSV"
+    UNDECODABLE_BYTES = "UNDECODABLE_BYTES"
+    NUL_BYTE = "NUL_BYTE"
+    CELL_TOO_LARGE = "CELL_TOO_LARGE"
+    UNKNOWN_COLUMN = "UNKNOWN_COLUMN"
+    # a row's life
+    POLICY_DENIED = "POLICY_DENIED"
+    POLICY_UNAVAILABLE = "POLICY_UNAVAILABLE"
+    TEMPLATE_FAILED = "TEMPLATE_FAILED"
+    MODEL_REFUSED = "MODEL_REFUSED"
+    MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"
+    UNKNOWN_MODEL = "UNKNOWN_MODEL"
+    BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+    VERIFICATION_FAILED = "VERIFICATION_FAILED"
+    SECRETS_IN_OUTPUT = "SECRETS_IN_OUTPUT"
+    SCANNER_FAILED = "SCANNER_FAILED"
+    CODE_FAILED = "CODE_FAILED"
+    SANDBOX_UNAVAILABLE = "SANDBOX_UNAVAILABLE"
+    REVIEW_REJECTED = "REVIEW_REJECTED"
+    REVIEW_EXPIRED = "REVIEW_EXPIRED"
+    UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    # stores
+    ARTIFACT_NOT_FOUND = "ARTIFACT_NOT_FOUND"
+    ARTIFACT_CORRUPT = "ARTIFACT_CORRUPT"
+    PROVENANCE_INVALID = "PROVENANCE_INVALID"
+    RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
+    # front doors
+    BAD_REQUEST = "BAD_REQUEST"
+    UNAUTHENTICATED = "UNAUTHENTICATED"
+    FORBIDDEN = "FORBIDDEN"
+    NOT_FOUND = "NOT_FOUND"
+    METHOD_NOT_ALLOWED = "METHOD_NOT_ALLOWED"
+    CONFLICT = "CONFLICT"
+    BODY_TOO_LARGE = "BODY_TOO_LARGE"
+    UNSUPPORTED_MEDIA_TYPE = "UNSUPPORTED_MEDIA_TYPE"
+    VALIDATION_FAILED = "VALIDATION_FAILED"
+    TEMPORAL_UNAVAILABLE = "TEMPORAL_UNAVAILABLE"
+    INTERNAL = "INTERNAL"
+    # the embedded system
+    PORT_IN_USE = "PORT_IN_USE"
+    ALREADY_RUNNING = "ALREADY_RUNNING"
+    DATABASE_CORRUPT = "DATABASE_CORRUPT"
+    PART_FAILED = "PART_FAILED"
+    INVALID_SETTINGS = "INVALID_SETTINGS"
+    API_UNREACHABLE = "API_UNREACHABLE"
+
+
+DEFAULT_NAMESPACE: Final = "default"
