@@ -1,0 +1,1 @@
+"""What a catalog is: row schema, reader, dependency graph, prompt templates, criteria, sample catalogs."""
