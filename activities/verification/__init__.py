@@ -1,0 +1,1 @@
+"""Acceptance criteria, checked by code or judged by a model."""
