@@ -1,6 +1,6 @@
 """The base of every model that crosses the Temporal boundary, and the reference that names one step."""
 
-from pydantic import BaseModel, ConfigDict, NonNegativeInt
+from pydantic import BaseModel, ConfigDict, NonNegativeInt, PositiveInt
 
 
 class Contract(BaseModel):
@@ -21,12 +21,14 @@ class StepRef(Contract):
         step: Name of the step, such as ``model``.
         ordinal: How many times the workflow asked for this step before. It counts what the workflow
             wanted, not Temporal's attempts, so that a retry after a crash keeps its key.
+        attempt: Which execution of the row asks, from 1. It tells events apart; no key depends on it.
     """
 
     run: str
     row: str
     step: str
     ordinal: NonNegativeInt = 0
+    attempt: PositiveInt = 1
 
     @property
     def key(self) -> str:

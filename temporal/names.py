@@ -23,9 +23,9 @@ class ActivityName(StrEnum):
     """Activity types, ``<capability>.<verb>``."""
 
     OPEN_RUN = "records.open_run"
-    CLOSE_RUN = "records.close_run"
+    CHANGE_RUN = "records.change_run"
     RECORD_ROW = "records.record_row"
-    RECORD_STATES = "records.record_states"
+    CHANGE_ROWS = "records.change_rows"
     PLAN_PAGE = "plans.page"
     ADMIT = "policy.admit"
     COMPOSE = "prompts.compose"
@@ -87,6 +87,8 @@ class ErrorCode(StrEnum):
     REVIEW_REJECTED = "REVIEW_REJECTED"
     REVIEW_EXPIRED = "REVIEW_EXPIRED"
     UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    ROWS_FAILED = "ROWS_FAILED"
+    CANCELLED = "CANCELLED"
     # stores
     ARTIFACT_NOT_FOUND = "ARTIFACT_NOT_FOUND"
     ARTIFACT_CORRUPT = "ARTIFACT_CORRUPT"

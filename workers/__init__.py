@@ -1,0 +1,1 @@
+"""Settings and the composition root: which backends serve which task queues in which process."""

@@ -1,0 +1,1 @@
+"""Deterministic orchestration only: catalogs, rows and reviews."""

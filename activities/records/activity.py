@@ -1,0 +1,68 @@
+"""Activities that write the records; all are idempotent upserts."""
+
+from temporalio import activity
+
+from activities.plans.contracts import PlanReader
+from activities.records.contracts import (
+    Recorded,
+    RecordKeeper,
+    RowChanges,
+    RowRecord,
+    RunChange,
+    RunOpening,
+)
+from catalogs.plan import PlannedRow
+from temporal.names import ActivityName
+
+
+class RecordActivities:
+    """Writes runs and rows. Holds the keeper and the plan reader; knows no workflow."""
+
+    def __init__(self, keeper: RecordKeeper, plans: PlanReader) -> None:
+        self._keeper = keeper
+        self._plans = plans
+
+    @activity.defn(name=ActivityName.OPEN_RUN)
+    async def open_run(self, opening: RunOpening) -> Recorded:
+        """Record the run and all rows of its plan as pending, page by page."""
+        await self._keeper.open_run(opening)
+        plan = await self._plans.plan(opening.plan)
+        ids: list[str] = []
+        for number in range(len(plan.pages)):
+            page = await self._plans.page(opening.plan, number)
+            ids.extend(planned.row.id for planned in page.rows)
+            await self._keeper.open_rows(opening.run, [_pending(planned, ids) for planned in page.rows])
+            activity.heartbeat(number)
+        return Recorded(rows=plan.total)
+
+    @activity.defn(name=ActivityName.CHANGE_RUN)
+    async def change_run(self, change: RunChange) -> Recorded:
+        """Record a run's new state."""
+        await self._keeper.change_run(change)
+        return Recorded()
+
+    @activity.defn(name=ActivityName.CHANGE_ROWS)
+    async def change_rows(self, changes: RowChanges) -> Recorded:
+        """Record rows' new states."""
+        await self._keeper.change_rows(changes)
+        return Recorded(rows=len(changes.changes))
+
+    @activity.defn(name=ActivityName.RECORD_ROW)
+    async def record_row(self, record: RowRecord) -> Recorded:
+        """Record a row's end."""
+        await self._keeper.record_row(record)
+        return Recorded(rows=1)
+
+
+def _pending(planned: PlannedRow, ids: list[str]) -> dict[str, object]:
+    row = planned.row
+    return {
+        "row": row.id,
+        "position": planned.index,
+        "board": row.board,
+        "task": row.task,
+        "title": row.title,
+        "objective": row.objective,
+        "risk": row.risk.value,
+        "upstream": [ids[index] for index in planned.upstream],
+    }

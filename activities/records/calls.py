@@ -1,0 +1,51 @@
+"""The ledger of model calls: what was asked under which key, and the answer that was paid for."""
+
+import asyncio
+
+from sqlalchemy import Engine, select, update
+
+from activities.llm.contracts import ModelAnswer
+from activities.records.database import timestamp, upsert
+from activities.records.tables import CallRow
+
+_CALLS = CallRow.__table__  # type: ignore[attr-defined]
+
+
+class SqlCallLedger:
+    """Keeps model calls in the records database. The first answer under a key stays."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def answer(self, key: str) -> ModelAnswer | None:
+        """Return the paid-for answer under a key, or ``None``."""
+        return await asyncio.to_thread(self._answer, key)
+
+    async def begin(self, key: str, group: str) -> None:
+        """Note that a call starts. ``starts`` above 1 without an answer means: possibly paid before."""
+        await asyncio.to_thread(self._begin, key, group)
+
+    async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+        """Store an answer and return the one that stands under the key."""
+        return await asyncio.to_thread(self._record, key, answer)
+
+    def _answer(self, key: str) -> ModelAnswer | None:
+        with self._engine.connect() as connection:
+            stored = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+        return ModelAnswer.model_validate(stored) if stored else None
+
+    def _begin(self, key: str, group: str) -> None:
+        statement = upsert(self._engine, CallRow).values(key=key, model_group=group, started_at=timestamp(), starts=1)
+        statement = statement.on_conflict_do_update(index_elements=["key"], set_={"starts": _CALLS.c.starts + 1})
+        with self._engine.begin() as connection:
+            connection.execute(statement)
+
+    def _record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+        with self._engine.begin() as connection:
+            connection.execute(
+                update(_CALLS)
+                .where(_CALLS.c.key == key, _CALLS.c.answer.is_(None))
+                .values(answer=answer.model_dump(mode="json"), answered_at=timestamp())
+            )
+            stored = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+        return ModelAnswer.model_validate(stored)

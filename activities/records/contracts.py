@@ -1,0 +1,188 @@
+"""What is remembered of runs, rows and steps, and the states they pass through."""
+
+from enum import StrEnum
+from typing import Any, Protocol
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from activities.artifacts.contracts import Digest, Text
+from activities.scans.contracts import Finding
+from activities.verification.contracts import Verdict
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+
+class RecordsUnavailable(PrismError):
+    """The records database could not be reached."""
+
+    code = ErrorCode.RECORDS_UNAVAILABLE
+    retryable = True
+
+
+class RowState(StrEnum):
+    """The life of a row. All but the first three are ends."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    REVIEW = "review"
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    DENIED = "denied"
+    VERIFICATION_FAILED = "verification_failed"
+    REJECTED = "rejected"
+    BLOCKED = "blocked"
+    SKIPPED = "skipped"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the row goes nowhere from here by itself."""
+        return self not in {RowState.PENDING, RowState.RUNNING, RowState.REVIEW}
+
+
+class RunState(StrEnum):
+    """The life of a run. A run with any row that did not succeed never ends as plain *completed*."""
+
+    SUBMITTED = "submitted"
+    RUNNING = "running"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    COMPLETED_WITH_FAILURES = "completed_with_failures"
+    CANCELLED = "cancelled"
+
+    @property
+    def ended(self) -> bool:
+        """Whether the run goes nowhere from here by itself."""
+        return self in {RunState.COMPLETED, RunState.COMPLETED_WITH_FAILURES, RunState.CANCELLED}
+
+
+class StepState(StrEnum):
+    """How far a step is."""
+
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+
+
+class RunOpening(Contract):
+    """A run that begins: its rows are recorded as pending."""
+
+    run: str
+    plan: Digest
+    title: str
+    submitter: str = ""
+    workflow_run_id: str = ""
+    started_at: str
+
+
+class RunChange(Contract):
+    """A run's new state. ``sequence`` counts the run's changes: a late retry never overwrites a newer one."""
+
+    run: str
+    state: RunState
+    sequence: NonNegativeInt
+    at: str
+    concurrency: PositiveInt | None = None
+
+
+class RowChange(Contract):
+    """A row's new state without a result: review opened, blocked, skipped, cancelled, pending again."""
+
+    row: str
+    state: RowState
+    attempt: PositiveInt = 1
+    code: str = ""
+    message: str = ""
+
+
+class RowChanges(Contract):
+    """State changes of several rows of one run."""
+
+    run: str
+    at: str
+    changes: tuple[RowChange, ...]
+
+
+class StepRecord(Contract):
+    """One step of a row as it happened.
+
+    Args:
+        summary: One line for a person.
+        detail: Facts for a program; small, larger things by digest.
+    """
+
+    step: str
+    ordinal: NonNegativeInt = 0
+    state: StepState = StepState.DONE
+    started_at: str = ""
+    finished_at: str = ""
+    summary: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class RowRecord(Contract):
+    """A row's end, with all that led to it."""
+
+    step: StepRef
+    state: RowState
+    started_at: str
+    finished_at: str
+    code: str = ""
+    message: str = ""
+    output: Text | None = None
+    model: str = ""
+    prompt_tokens: NonNegativeInt = 0
+    completion_tokens: NonNegativeInt = 0
+    cost_usd: float = 0.0
+    envelope: Digest | None = None
+    verdicts: tuple[Verdict, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    steps: tuple[StepRecord, ...] = ()
+
+
+class Recorded(Contract):
+    """Acknowledges a record."""
+
+    rows: NonNegativeInt = 0
+
+
+class StepEvent(Contract):
+    """A step that started or ended just now, for those who watch."""
+
+    step: StepRef
+    state: StepState
+    at: str
+    message: str = ""
+
+
+class StepJournal(Protocol):
+    """Takes step events as they happen. Best effort: the row's record is the truth."""
+
+    def note(self, event: StepEvent) -> None:
+        """Take an event; returns at once."""
+        ...
+
+
+class RecordKeeper(Protocol):
+    """The writing side of the records database. Every call may be repeated without effect."""
+
+    async def open_run(self, opening: RunOpening) -> None:
+        """Insert the run unless it is there."""
+        ...
+
+    async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
+        """Insert pending rows unless they are there."""
+        ...
+
+    async def change_run(self, change: RunChange) -> None:
+        """Set a run's state unless a newer change is recorded."""
+        ...
+
+    async def change_rows(self, changes: RowChanges) -> None:
+        """Set rows' states."""
+        ...
+
+    async def record_row(self, record: RowRecord) -> None:
+        """Write a row's end and its steps."""
+        ...

@@ -1,0 +1,187 @@
+"""The writing side of the records database, on SQLAlchemy Core: idempotent upserts, one transaction each."""
+
+import asyncio
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy.exc import OperationalError
+
+from activities.artifacts.contracts import Texts
+from activities.records.contracts import (
+    RecordsUnavailable,
+    RowChanges,
+    RowRecord,
+    RowState,
+    RunChange,
+    RunOpening,
+    RunState,
+)
+from activities.records.database import timestamp, upsert
+from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
+
+_RUNS = RunRow.__table__  # type: ignore[attr-defined]
+_ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
+_ENDS = [state.value for state in RowState if state.ended]
+
+
+class SqlRecordKeeper:
+    """Writes runs, rows, steps and their events.
+
+    Args:
+        engine: The records database.
+        texts: Where outputs too large for a column are read from and kept.
+    """
+
+    def __init__(self, engine: Engine, texts: Texts) -> None:
+        self._engine = engine
+        self._texts = texts
+
+    async def open_run(self, opening: RunOpening) -> None:
+        """Insert the run unless it is there."""
+        await self._write(lambda connection: self._open_run(connection, opening))
+
+    async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
+        """Insert pending rows unless they are there."""
+
+        def insert(connection: Connection) -> None:
+            connection.execute(
+                upsert(self._engine, TaskRecord).on_conflict_do_nothing(),
+                [{"run": run, "state": RowState.PENDING.value, **row} for row in rows],
+            )
+            total = connection.scalar(select(func.count()).select_from(_ROWS).where(_ROWS.c.run == run))
+            connection.execute(update(_RUNS).where(_RUNS.c.run == run).values(total=total))
+
+        await self._write(insert)
+
+    async def change_run(self, change: RunChange) -> None:
+        """Set a run's state unless a newer change is recorded."""
+        await self._write(lambda connection: self._change_run(connection, change))
+
+    async def change_rows(self, changes: RowChanges) -> None:
+        """Set rows' states."""
+        await self._write(lambda connection: self._change_rows(connection, changes))
+
+    async def record_row(self, record: RowRecord) -> None:
+        """Write a row's end and its steps."""
+        output = None
+        if record.output is not None:
+            # The text is kept as an artifact too, so that provenance can be checked by digest alone.
+            output = await self._texts.keep(await self._texts.read(record.output))
+            record = record.model_copy(update={"output": output})
+        await self._write(lambda connection: self._record_row(connection, record))
+
+    def _open_run(self, connection: Connection, opening: RunOpening) -> None:
+        connection.execute(
+            upsert(self._engine, RunRow).on_conflict_do_nothing(),
+            {
+                "run": opening.run,
+                "title": opening.title,
+                "plan": opening.plan,
+                "submitter": opening.submitter,
+                "state": RunState.SUBMITTED.value,
+                "sequence": -1,
+                "total": 0,
+                "created_at": opening.started_at,
+            },
+        )
+
+    def _change_run(self, connection: Connection, change: RunChange) -> None:
+        values: dict[str, Any] = {
+            "state": change.state.value,
+            "sequence": change.sequence,
+            "finished_at": change.at if change.state.ended else None,
+        }
+        if change.concurrency is not None:
+            values["concurrency"] = change.concurrency
+        if change.state is RunState.RUNNING:
+            values["started_at"] = func.coalesce(_RUNS.c.started_at, change.at)
+        connection.execute(
+            update(_RUNS).where(_RUNS.c.run == change.run, _RUNS.c.sequence < change.sequence).values(values)
+        )
+        if change.state is RunState.CANCELLED:
+            here = (_ROWS.c.run == change.run) & _ROWS.c.state.not_in(_ENDS)
+            connection.execute(update(_ROWS).where(here).values(state=RowState.CANCELLED.value, finished_at=change.at))
+        body = {"state": change.state.value, "concurrency": change.concurrency}
+        self._event(connection, change.run, "", "run", f"{change.run}/{change.sequence}", change.at, body)
+
+    def _change_rows(self, connection: Connection, changes: RowChanges) -> None:
+        for change in changes.changes:
+            here = (_ROWS.c.run == changes.run) & (_ROWS.c.row == change.row)
+            # A repeated or late change never takes back the end that the same attempt has reached.
+            newer = (_ROWS.c.attempt < change.attempt) | (_ROWS.c.state.not_in(_ENDS))
+            values = {
+                "state": change.state.value,
+                "attempt": change.attempt,
+                "code": change.code,
+                "message": change.message,
+                "finished_at": changes.at if change.state.ended else None,
+            }
+            connection.execute(update(_ROWS).where(here & newer).values(values))
+            body = change.model_dump(mode="json", exclude={"row"})
+            key = f"{changes.run}/{change.row}/{change.attempt}/{change.state.value}"
+            self._event(connection, changes.run, change.row, "row", key, changes.at, body)
+
+    def _record_row(self, connection: Connection, record: RowRecord) -> None:
+        step = record.step
+        values = {
+            "state": record.state.value,
+            "attempt": step.attempt,
+            "code": record.code,
+            "message": record.message,
+            "output_digest": record.output.digest if record.output else None,
+            "output": record.output.inline if record.output else None,
+            "model": record.model,
+            "prompt_tokens": record.prompt_tokens,
+            "completion_tokens": record.completion_tokens,
+            "cost_usd": record.cost_usd,
+            "envelope": record.envelope,
+            "verdicts": [verdict.model_dump(mode="json") for verdict in record.verdicts],
+            "findings": [finding.model_dump(mode="json") for finding in record.findings],
+            "started_at": record.started_at,
+            "finished_at": record.finished_at,
+        }
+        here = (_ROWS.c.run == step.run) & (_ROWS.c.row == step.row) & (_ROWS.c.attempt <= step.attempt)
+        connection.execute(update(_ROWS).where(here).values(values))
+        if record.steps:
+            self._steps(connection, record)
+        body = {
+            "state": record.state.value,
+            "attempt": step.attempt,
+            "code": record.code,
+            "message": record.message,
+            "cost_usd": record.cost_usd,
+            "model": record.model,
+        }
+        key = f"{step.run}/{step.row}/{step.attempt}/{record.state.value}"
+        self._event(connection, step.run, step.row, "row", key, record.finished_at, body)
+
+    def _steps(self, connection: Connection, record: RowRecord) -> None:
+        place = {"run": record.step.run, "row": record.step.row, "attempt": record.step.attempt}
+        statement = upsert(self._engine, StepRow)
+        statement = statement.on_conflict_do_update(
+            index_elements=["run", "row", "attempt", "step", "ordinal"],
+            set_={
+                name: statement.excluded[name]
+                for name in ("state", "started_at", "finished_at", "summary", "detail")
+            },
+        )
+        connection.execute(statement, [place | one.model_dump(mode="json") for one in record.steps])
+
+    def _event(
+        self, connection: Connection, run: str, row: str, kind: str, key: str, at: str, body: dict[str, Any]
+    ) -> None:
+        connection.execute(
+            upsert(self._engine, EventRow).on_conflict_do_nothing(),
+            {"key": f"{kind}/{key}", "run": run, "row": row, "kind": kind, "at": at or timestamp(), "body": body},
+        )
+
+    async def _write(self, work: Callable[[Connection], None]) -> None:
+        def transaction() -> None:
+            with self._engine.begin() as connection:
+                work(connection)
+
+        try:
+            await asyncio.to_thread(transaction)
+        except OperationalError as error:
+            raise RecordsUnavailable(f"the records database did not take a write: {error.orig}") from error

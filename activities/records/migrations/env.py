@@ -1,0 +1,14 @@
+"""Alembic's environment: runs migrations on the connection it is handed."""
+
+from alembic import context
+from sqlmodel import SQLModel
+
+from activities.records import tables  # noqa: F401 -- registers the tables for --autogenerate
+
+context.configure(
+    connection=context.config.attributes["connection"],
+    target_metadata=SQLModel.metadata,
+    render_as_batch=True,
+)
+with context.begin_transaction():
+    context.run_migrations()

@@ -1,0 +1,123 @@
+"""Tables of the records database (SQLite embedded, PostgreSQL in production).
+
+Times are ISO 8601 UTC texts with microseconds, so that they sort and compare alike on both databases.
+"""
+
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
+from sqlmodel import Field, SQLModel
+
+# SQLite gives an autoincrementing key only to INTEGER, PostgreSQL wants 64 bits.
+_BIG = BigInteger().with_variant(Integer, "sqlite")
+
+
+class RunRow(SQLModel, table=True):
+    """A run of a catalog."""
+
+    __tablename__ = "runs"
+
+    run: str = Field(primary_key=True)
+    title: str
+    plan: str
+    submitter: str = ""
+    state: str = Field(index=True)
+    sequence: int = -1
+    total: int = 0
+    concurrency: int | None = None
+    created_at: str = Field(index=True)
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class TaskRecord(SQLModel, table=True):
+    """A row of a run."""
+
+    __tablename__ = "rows"
+    __table_args__ = (Index("ix_rows_run_state", "run", "state", "position"), Index("ix_rows_position", "run", "position"))
+
+    run: str = Field(primary_key=True)
+    row: str = Field(primary_key=True)
+    position: int
+    board: str = ""
+    task: str = ""
+    title: str = ""
+    objective: str = Field(default="", sa_column=Column(Text, nullable=False))
+    risk: str = ""
+    upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    state: str
+    attempt: int = 1
+    code: str = ""
+    message: str = Field(default="", sa_column=Column(Text, nullable=False))
+    output_digest: str | None = None
+    output: str | None = Field(default=None, sa_column=Column(Text))
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    envelope: str | None = None
+    verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class StepRow(SQLModel, table=True):
+    """A step of a row, one per execution of the row and ordinal."""
+
+    __tablename__ = "steps"
+
+    run: str = Field(primary_key=True)
+    row: str = Field(primary_key=True)
+    attempt: int = Field(primary_key=True)
+    step: str = Field(primary_key=True)
+    ordinal: int = Field(primary_key=True)
+    state: str
+    started_at: str = ""
+    finished_at: str = ""
+    summary: str = Field(default="", sa_column=Column(Text, nullable=False))
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class CallRow(SQLModel, table=True):
+    """A model call, under its idempotency key. ``answer`` is null while the vendor has not answered."""
+
+    __tablename__ = "calls"
+
+    key: str = Field(primary_key=True)
+    model_group: str = ""
+    started_at: str
+    starts: int = 1
+    answered_at: str | None = None
+    answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class EventRow(SQLModel, table=True):
+    """Something that happened, in the order it was recorded; the source of live events."""
+
+    __tablename__ = "events"
+    __table_args__ = (Index("ix_events_run_id", "run", "id"),)
+
+    id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+    key: str = Field(unique=True)
+    run: str
+    row: str = ""
+    kind: str
+    at: str
+    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+
+
+class NotificationRow(SQLModel, table=True):
+    """A notification in somebody's inbox."""
+
+    __tablename__ = "notifications"
+
+    key: str = Field(primary_key=True)
+    run: str = Field(index=True)
+    row: str = ""
+    recipient: str = Field(primary_key=True, index=True)
+    title: str
+    body: str = Field(default="", sa_column=Column(Text, nullable=False))
+    severity: str = "info"
+    at: str
+    read_at: str | None = None

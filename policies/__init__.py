@@ -1,0 +1,1 @@
+"""Rego policies, their tests and their data documents; evaluated by the policy capability."""

@@ -1,0 +1,94 @@
+"""The one place that builds a Temporal client."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, SecretStr
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.service import RPCError, RPCStatusCode, TLSConfig
+
+from temporal.errors import PrismError
+from temporal.names import DEFAULT_NAMESPACE, ErrorCode, SearchAttribute
+
+
+class TemporalUnavailable(PrismError):
+    """The Temporal server could not be reached."""
+
+    code = ErrorCode.TEMPORAL_UNAVAILABLE
+    retryable = True
+
+
+class TemporalAddress(BaseModel):
+    """Where the Temporal server is and how it is asked.
+
+    Args:
+        target: ``host:port`` of the frontend service.
+        tls: Use TLS; implied by an API key or a client certificate.
+        client_cert: PEM file of the client's certificate chain (mTLS).
+        client_key: PEM file of its private key.
+        server_ca: PEM file of the CA that signed the server's certificate, where it is a private one.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    target: str = "127.0.0.1:7233"
+    namespace: str = DEFAULT_NAMESPACE
+    tls: bool = False
+    client_cert: Path | None = None
+    client_key: Path | None = None
+    server_ca: Path | None = None
+    api_key: SecretStr | None = None
+
+
+async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:
+    """Return a client that speaks Prism's payloads.
+
+    Args:
+        address: The server.
+        lazy: Connect at the first call instead of now.
+
+    Raises:
+        TemporalUnavailable: The server does not answer.
+    """
+    try:
+        return await Client.connect(
+            address.target,
+            namespace=address.namespace,
+            data_converter=pydantic_data_converter,
+            tls=_tls(address),
+            api_key=address.api_key.get_secret_value() if address.api_key else None,
+            lazy=lazy,
+        )
+    except RuntimeError as error:
+        message = f"no Temporal server answers at {address.target}: {error}"
+        raise TemporalUnavailable(message, address=address.target) from error
+
+
+async def register_search_attributes(client: Client) -> None:
+    """Register Prism's search attributes in the client's namespace; those that are there stay."""
+    for name in SearchAttribute:
+        request = AddSearchAttributesRequest(
+            namespace=client.namespace,
+            search_attributes={name.value: IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD},
+        )
+        try:
+            await client.operator_service.add_search_attributes(request)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.ALREADY_EXISTS:
+                raise
+
+
+def _tls(address: TemporalAddress) -> TLSConfig | bool:
+    if not (address.tls or address.api_key or address.client_cert or address.server_ca):
+        return False
+    return TLSConfig(
+        client_cert=_bytes(address.client_cert),
+        client_private_key=_bytes(address.client_key),
+        server_root_ca_cert=_bytes(address.server_ca),
+    )
+
+
+def _bytes(path: Path | None) -> bytes | None:
+    return path.read_bytes() if path else None

@@ -1,0 +1,109 @@
+"""The one settings object, built in ``main`` from the environment (``PRISM_*``) and passed down."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, PositiveInt, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from activities.artifacts.contracts import INLINE_LIMIT_BYTES
+from temporal.client import TemporalAddress
+from temporal.names import DEFAULT_NAMESPACE
+from workflows.contracts import DEFAULT_CONCURRENCY
+
+
+class Settings(BaseSettings):
+    """Everything that differs between a laptop and a cluster.
+
+    Args:
+        home: Folder of the embedded system's state.
+        temporal_address: ``host:port`` of a real cluster; empty starts the embedded dev server.
+        database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
+        model_url: An OpenAI-compatible endpoint; set, it is the default model group.
+        judge_group: Model group that judges free-text criteria; empty leaves them unverified.
+        api_token: Bearer token that every request must carry; needed to listen beyond loopback.
+        gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="PRISM_", frozen=True, extra="ignore")
+
+    home: Path = Path(".prism")
+
+    temporal_address: str = ""
+    temporal_namespace: str = DEFAULT_NAMESPACE
+    temporal_tls: bool = False
+    temporal_client_cert: Path | None = None
+    temporal_client_key: Path | None = None
+    temporal_server_ca: Path | None = None
+    temporal_api_key: SecretStr | None = None
+    temporal_port: int = Field(default=7233, ge=1, le=65535)
+    temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
+    temporal_ui_url: str = ""
+
+    database_url: str = ""
+    inline_limit_bytes: PositiveInt = INLINE_LIMIT_BYTES
+    gateway_socket: Path | None = None
+
+    api_host: str = "127.0.0.1"
+    api_port: int = Field(default=4000, ge=1, le=65535)
+    api_token: SecretStr | None = None
+    api_url: str = ""
+    max_body_bytes: PositiveInt = 64 * 1024 * 1024
+
+    model_url: str = ""
+    model_name: str = ""
+    model_key: SecretStr | None = None
+    default_group: str = ""
+    judge_group: str = ""
+
+    concurrency: PositiveInt = DEFAULT_CONCURRENCY
+    max_cached_workflows: PositiveInt = 500
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "WARNING"
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the Temporal server is ours to start."""
+        return not self.temporal_address
+
+    @property
+    def temporal(self) -> TemporalAddress:
+        """Where the Temporal server is."""
+        return TemporalAddress(
+            target=self.temporal_address or f"127.0.0.1:{self.temporal_port}",
+            namespace=self.temporal_namespace,
+            tls=self.temporal_tls,
+            client_cert=self.temporal_client_cert,
+            client_key=self.temporal_client_key,
+            server_ca=self.temporal_server_ca,
+            api_key=self.temporal_api_key,
+        )
+
+    @property
+    def records_url(self) -> str:
+        """SQLAlchemy URL of the records database."""
+        return self.database_url or f"sqlite:///{self.home.resolve() / 'records.db'}"
+
+    @property
+    def artifacts(self) -> Path:
+        """Folder of the artifact store."""
+        return self.home.resolve() / "artifacts"
+
+    @property
+    def signing_key(self) -> Path:
+        """File of the Ed25519 signing key."""
+        return self.home.resolve() / "keys" / "signing.pem"
+
+    @property
+    def socket(self) -> Path:
+        """Unix socket of the model gateway."""
+        return self.gateway_socket or self.home.resolve() / "gateway.sock"
+
+    @property
+    def console_url(self) -> str:
+        """Where the API and the console are reached."""
+        return self.api_url or f"http://{self.api_host}:{self.api_port}"
+
+    @property
+    def web_url(self) -> str:
+        """Where Temporal Web is reached; empty when unknown."""
+        return self.temporal_ui_url or (f"http://127.0.0.1:{self.temporal_ui_port}" if self.embedded else "")

@@ -1,0 +1,375 @@
+"""CatalogWorkflow: starts the rows of a plan in order, as many at once as allowed, until all have ended."""
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from temporalio import workflow
+from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
+from temporalio.exceptions import (
+    ApplicationError,
+    ChildWorkflowError,
+    FailureError,
+    WorkflowAlreadyStartedError,
+    is_cancelled_exception,
+)
+
+with workflow.unsafe.imports_passed_through():
+    from activities.plans.activity import PlanActivities
+    from activities.plans.contracts import LocateRequest, PageRequest, RowHead
+    from activities.records.activity import RecordActivities
+    from activities.records.contracts import (
+        RowChange,
+        RowChanges,
+        RowState,
+        RunChange,
+        RunOpening,
+        RunState,
+    )
+    from temporal import search_attributes
+    from temporal.contract import row_workflow_id
+    from temporal.names import ErrorCode, WorkflowName
+    from workflows.contracts import (
+        Carried,
+        CatalogRun,
+        Concurrency,
+        Detach,
+        Operator,
+        RowResult,
+        RowRun,
+        RowSelection,
+        RunProgress,
+        RunResult,
+    )
+    from workflows.row import RowWorkflow
+    from workflows.schedule import Schedule
+    from workflows.steps import now
+    from workflows.timeouts import OPEN_RUN, QUICK_CHECK
+
+RowHandle = workflow.ChildWorkflowHandle[RowWorkflow, RowResult]
+
+
+@workflow.defn(name=WorkflowName.CATALOG)
+class CatalogWorkflow:
+    """Owns the order of rows: dependencies, concurrency, pause, retry, skip, continue-as-new."""
+
+    @workflow.init
+    def __init__(self, request: CatalogRun) -> None:
+        self._request = request
+        self._schedule = Schedule(request.total, request.page_rows)
+        self._state = RunState.RUNNING
+        self._concurrency = request.options.concurrency
+        self._sequence = 0
+        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._handles: dict[int, RowHandle] = {}
+        self._orders: list[Callable[[], Coroutine[Any, Any, None]]] = []
+        self._reported: list[RowResult] = []
+        self._woken = True
+        self._cancelled = False
+        if request.carried is not None:
+            self._restore(request.carried)
+
+    def _restore(self, carried: Carried) -> None:
+        self._schedule = Schedule.restored(self._request.total, self._request.page_rows, carried)
+        self._state = RunState.PAUSED if carried.paused else RunState.RUNNING
+        self._concurrency = carried.concurrency
+        self._sequence = carried.sequence
+
+    @workflow.run
+    async def run(self, request: CatalogRun) -> RunResult:
+        """Run every row of the plan.
+
+        Raises:
+            ApplicationError: Some rows did not succeed; the detail is the RunResult.
+        """
+        try:
+            await self._open(request)
+            await self._work()
+        except asyncio.CancelledError:
+            await self._cancel()
+        result = self._result()
+        await self._change(result.state)
+        if result.state is RunState.CANCELLED:
+            raise asyncio.CancelledError
+        if result.state is RunState.COMPLETED_WITH_FAILURES:
+            raise ApplicationError(_told(result), result, type=ErrorCode.ROWS_FAILED, non_retryable=True)
+        return result
+
+    @workflow.signal
+    def pause(self, operator: Operator) -> None:  # noqa: ARG002 -- kept in history for whoever asks
+        """Start no further row; rows under way go on."""
+        self._order(lambda: self._enter(RunState.PAUSED))
+
+    @workflow.signal
+    def resume(self, operator: Operator) -> None:  # noqa: ARG002 -- kept in history for whoever asks
+        """Start rows again."""
+        self._order(lambda: self._enter(RunState.RUNNING))
+
+    @workflow.signal
+    def set_concurrency(self, concurrency: Concurrency) -> None:
+        """Change how many rows are under way at once; rows under way go on."""
+        self._concurrency = concurrency.limit
+        self._order(lambda: self._change(self._state))
+
+    @workflow.signal
+    def retry(self, selection: RowSelection) -> None:
+        """Run rows again that ended without success, and the rows they blocked."""
+        self._order(lambda: self._retry(selection))
+
+    @workflow.signal
+    def skip(self, selection: RowSelection) -> None:
+        """End rows that were not started; rows that depend on them are blocked."""
+        self._order(lambda: self._skip(selection))
+
+    @workflow.signal
+    def row_finished(self, result: RowResult) -> None:
+        """Take the end of a row that was started before this run continued as new."""
+        self._reported.append(result)
+        self._woken = True
+
+    @workflow.query
+    def progress(self) -> RunProgress:
+        """Return the run's state and how many rows are in which."""
+        return RunProgress(
+            state=self._state,
+            counts=self._counts(),
+            concurrency=self._concurrency,
+            running=tuple(head.id for head in self._schedule.running.values()),
+        )
+
+    async def _open(self, request: CatalogRun) -> None:
+        workflow.upsert_search_attributes([search_attributes.STATUS.value_set(self._state.value)])
+        workflow.set_current_details(f"{request.title}: {request.total} rows")
+        if request.carried is not None and not request.retry:
+            return
+        opening = RunOpening(
+            run=request.run, plan=request.plan, title=request.title, submitter=request.submitter, started_at=now()
+        )
+        await workflow.execute_activity_method(
+            RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN
+        )
+        await self._change(self._state)
+        if request.retry:
+            await self._retry(RowSelection())
+
+    async def _work(self) -> None:
+        while self._orders or self._tasks or not self._schedule.finished:
+            await workflow.wait_condition(lambda: self._woken)
+            self._woken = False
+            while self._orders:
+                await self._orders.pop(0)()
+            while self._reported:
+                await self._finish(self._reported.pop(0))
+            if workflow.info().is_continue_as_new_suggested():
+                await self._continue_as_new()
+            await self._start_rows()
+
+    async def _start_rows(self) -> None:
+        while self._state is RunState.RUNNING and len(self._schedule.running) < self._concurrency:
+            head = self._schedule.take()
+            if head is not None:
+                self._tasks[head.index] = asyncio.create_task(self._run_row(head))
+                continue
+            page = self._schedule.page_to_load()
+            if page is None:
+                return
+            await self._load(page)
+
+    async def _load(self, page: int) -> None:
+        heads = await workflow.execute_local_activity_method(
+            PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
+        )
+        await self._record_blocked(self._schedule.load(page, heads.rows))
+
+    async def _run_row(self, head: RowHead) -> None:
+        try:
+            result = await self._row_ended(head)
+            if result is not None:
+                await self._finish(result)
+        finally:
+            del self._tasks[head.index]
+            self._woken = True
+
+    async def _row_ended(self, head: RowHead) -> RowResult | None:
+        try:
+            handle = await self._start_row(head)
+            self._handles[head.index] = handle
+            return await handle
+        except WorkflowAlreadyStartedError:
+            # Somebody started the row by hand; such a row reports nothing to this run until it is retried.
+            return None
+        except ChildWorkflowError as error:
+            cause = error.cause
+            if isinstance(cause, ApplicationError) and cause.details:
+                return RowResult.model_validate(cause.details[0])
+            return await self._ended_unrecorded(error, head)
+        finally:
+            self._handles.pop(head.index, None)
+
+    async def _ended_unrecorded(self, error: ChildWorkflowError, head: RowHead) -> RowResult:
+        """Record the end of a row that could not do so itself: it was terminated, or cancelled at once."""
+        state = RowState.CANCELLED if is_cancelled_exception(error) else RowState.FAILED
+        message = str(error.cause or error)
+        await self._change_rows([head], state, ErrorCode.INTERNAL, message)
+        return RowResult(index=head.index, row=head.id, state=state, code=ErrorCode.INTERNAL, message=message)
+
+    async def _start_row(self, head: RowHead) -> RowHandle:
+        request = self._request
+        return await workflow.start_child_workflow(
+            RowWorkflow.run,
+            RowRun(
+                run=request.run,
+                plan=request.plan,
+                index=head.index,
+                row=head.id,
+                submitter=request.submitter,
+                attempt=self._schedule.attempt(head.index),
+                generation=self._schedule.generation(head.index),
+                upstream=self._schedule.upstream(head),
+                options=request.options,
+            ),
+            id=row_workflow_id(request.run, head.id),
+            # The run may continue as new while a person still thinks about the row.
+            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
+            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+            priority=Priority(priority_key=head.priority),
+            memo={"title": head.title},
+            static_summary=head.title or head.id,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(search_attributes.RUN, request.run),
+                    SearchAttributePair(search_attributes.ROW, head.id),
+                    SearchAttributePair(search_attributes.BOARD, head.board),
+                    SearchAttributePair(search_attributes.STATUS, RowState.RUNNING.value),
+                ]
+            ),
+        )
+
+    async def _finish(self, result: RowResult) -> None:
+        await self._record_blocked(self._schedule.finish(result), because=result.row)
+
+    async def _record_blocked(self, heads: list[RowHead], because: str = "") -> None:
+        if not heads:
+            return
+        message = f"row {because} did not succeed" if because else "a row it depends on did not succeed"
+        await self._change_rows(heads, RowState.BLOCKED, ErrorCode.UPSTREAM_FAILED, message)
+
+    async def _change_rows(
+        self, heads: list[RowHead], state: RowState, code: ErrorCode | None = None, message: str = ""
+    ) -> None:
+        changes = tuple(
+            RowChange(
+                row=head.id,
+                state=state,
+                attempt=self._schedule.attempt(head.index),
+                code=code.value if code else "",
+                message=message,
+            )
+            for head in heads
+        )
+        await workflow.execute_local_activity_method(
+            RecordActivities.change_rows,
+            RowChanges(run=self._request.run, at=now(), changes=changes),
+            **QUICK_CHECK,
+        )
+
+    async def _retry(self, selection: RowSelection) -> None:
+        reset = self._schedule.retry(await self._locate(selection))
+        if reset:
+            await self._pending_again(reset)
+
+    async def _pending_again(self, reset: list[int]) -> None:
+        chosen = set(reset)
+        for page in sorted({index // self._request.page_rows for index in reset}):
+            heads = await workflow.execute_local_activity_method(
+                PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
+            )
+            again = [head for head in heads.rows if head.index in chosen]
+            await self._change_rows(again, RowState.PENDING)
+            await self._record_blocked(self._schedule.load(page, heads.rows))
+
+    async def _skip(self, selection: RowSelection) -> None:
+        for index in await self._locate(selection):
+            await self._load(index // self._request.page_rows)
+            skipped = self._schedule.skip(index)
+            if skipped:
+                await self._change_rows(skipped[:1], RowState.SKIPPED)
+                await self._record_blocked(skipped[1:], because=skipped[0].id)
+
+    async def _locate(self, selection: RowSelection) -> list[int]:
+        if not selection.rows:
+            return []
+        located = await workflow.execute_local_activity_method(
+            PlanActivities.locate, LocateRequest(plan=self._request.plan, rows=selection.rows), **QUICK_CHECK
+        )
+        return list(located.indexes)
+
+    async def _cancel(self) -> None:
+        self._cancelled = True
+        self._schedule.cancel_pending()
+        for task in list(self._tasks.values()):
+            task.cancel()
+        for index, head in list(self._schedule.running.items()):
+            if index not in self._tasks:
+                row = row_workflow_id(self._request.run, head.id)
+                await workflow.get_external_workflow_handle(row).cancel()
+        await workflow.wait_condition(lambda: not self._tasks)
+        self._schedule.cancel_running()
+
+    async def _continue_as_new(self) -> None:
+        await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
+        for index, handle in list(self._handles.items()):
+            try:
+                await handle.signal(RowWorkflow.detach, Detach())
+            except FailureError:
+                # The row ended before the signal reached it, so its end is on the way to this run.
+                await workflow.wait_condition(lambda index=index: index not in self._tasks)
+        while self._reported:
+            await self._finish(self._reported.pop(0))
+        await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
+        carried = self._schedule.carried(
+            paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._sequence
+        )
+        workflow.continue_as_new(self._request.model_copy(update={"carried": carried, "retry": False}))
+
+    async def _enter(self, state: RunState) -> None:
+        if state is self._state:
+            return
+        self._state = state
+        workflow.upsert_search_attributes([search_attributes.STATUS.value_set(state.value)])
+        await self._change(state)
+
+    async def _change(self, state: RunState) -> None:
+        self._sequence += 1
+        change = RunChange(
+            run=self._request.run,
+            state=state,
+            sequence=self._sequence,
+            at=now(),
+            concurrency=self._concurrency,
+        )
+        if state.ended:
+            workflow.upsert_search_attributes([search_attributes.STATUS.value_set(state.value)])
+        await workflow.execute_local_activity_method(RecordActivities.change_run, change, **QUICK_CHECK)
+
+    def _order(self, order: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Queue what a signal asks for; the one loop of the run carries it out, so nothing interleaves."""
+        self._orders.append(order)
+        self._woken = True
+
+    def _counts(self) -> dict[RowState, int]:
+        return {state: count for state, count in sorted(self._schedule.counts.items()) if count}
+
+    def _result(self) -> RunResult:
+        counts = self._counts()
+        unsuccessful = set(counts) - {RowState.SUCCEEDED}
+        if self._cancelled:
+            state = RunState.CANCELLED
+        else:
+            state = RunState.COMPLETED_WITH_FAILURES if unsuccessful else RunState.COMPLETED
+        return RunResult(run=self._request.run, state=state, counts=counts)
+
+
+def _told(result: RunResult) -> str:
+    counts = ", ".join(f"{count} {state.value.replace('_', ' ')}" for state, count in result.counts.items())
+    return f"not every row succeeded: {counts}"

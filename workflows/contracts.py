@@ -1,0 +1,157 @@
+"""What goes into and comes out of the workflows; the public contract of ``temporal workflow start|signal``."""
+
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from activities.artifacts.contracts import Digest, Text
+from activities.plans.contracts import RowHead
+from activities.prompts.contracts import NamedText
+from activities.records.contracts import RowState, RunState, StepRecord
+from temporal.contract import Contract
+
+DEFAULT_CONCURRENCY = 16
+
+
+class RunOptions(Contract):
+    """Settings of a run, fixed when it starts.
+
+    Args:
+        concurrency: How many rows are under way at once; a signal changes it.
+        judge_group: Model group that judges free-text criteria; empty leaves them unverified.
+        max_tokens: Longest answer of one model call.
+    """
+
+    concurrency: PositiveInt = DEFAULT_CONCURRENCY
+    judge_group: str = ""
+    max_tokens: PositiveInt = 512
+
+
+class Carried(Contract):
+    """What a run hands to its continuation (continue-as-new). One letter a row, references for the rest.
+
+    Args:
+        states: One letter per row, by plan index.
+        attempts: Executions started, for rows executed more than once.
+        generations: Fresh sets of model calls, for rows whose answers were refused.
+        outputs: Outputs that rows still to come depend on.
+        unmet: For each of those, how many dependants have not succeeded.
+        adrift: Rows under way whose end arrives by signal.
+        sequence: Number of recorded changes of the run.
+    """
+
+    states: str
+    attempts: dict[int, int] = Field(default_factory=dict)
+    generations: dict[int, int] = Field(default_factory=dict)
+    outputs: dict[int, NamedText] = Field(default_factory=dict)
+    unmet: dict[int, int] = Field(default_factory=dict)
+    adrift: tuple[RowHead, ...] = ()
+    next_page: NonNegativeInt = 0
+    paused: bool = False
+    concurrency: PositiveInt = DEFAULT_CONCURRENCY
+    sequence: NonNegativeInt = 0
+
+
+class CatalogRun(Contract):
+    """Input of CatalogWorkflow.
+
+    Args:
+        run: Run id; the workflow id is ``catalog/<run>``.
+        plan: Digest of the compiled catalog in the artifact store.
+        retry: Start an ended run again: its failed rows and what they blocked.
+    """
+
+    run: str
+    plan: Digest
+    title: str = ""
+    total: NonNegativeInt
+    page_rows: PositiveInt
+    submitter: str = ""
+    options: RunOptions = RunOptions()
+    retry: bool = False
+    carried: Carried | None = None
+
+
+class RunResult(Contract):
+    """How a run ended."""
+
+    run: str
+    state: RunState
+    counts: dict[RowState, NonNegativeInt]
+
+
+class RowRun(Contract):
+    """Input of RowWorkflow.
+
+    Args:
+        attempt: Which execution of the row this is, from 1.
+        generation: Which fresh set of model calls; the same generation never pays for a call twice.
+        upstream: Outputs of the rows this one depends on, by reference.
+    """
+
+    run: str
+    plan: Digest
+    index: NonNegativeInt
+    row: str
+    submitter: str = ""
+    attempt: PositiveInt = 1
+    generation: NonNegativeInt = 0
+    upstream: tuple[NamedText, ...] = ()
+    options: RunOptions = RunOptions()
+
+
+class RowResult(Contract):
+    """How a row ended. A row that did not succeed fails its workflow with this as the error's detail."""
+
+    index: NonNegativeInt
+    row: str
+    state: RowState
+    code: str = ""
+    message: str = ""
+    output: Text | None = None
+
+
+class RowSelection(Contract):
+    """Rows a signal is about; none means all it can apply to."""
+
+    rows: tuple[str, ...] = ()
+
+
+class Concurrency(Contract):
+    """A new limit of rows under way at once."""
+
+    limit: PositiveInt
+
+
+class Operator(Contract):
+    """Who pauses or resumes a run, and why."""
+
+    by: str = ""
+    reason: str = ""
+
+
+class ReviewDecision(Contract):
+    """A person's decision on a row's output."""
+
+    by: str
+    comment: str = ""
+
+
+class Detach(Contract):
+    """The parent continues as new: report the row's end by signal."""
+
+
+class RunProgress(Contract):
+    """Answer of CatalogWorkflow's ``progress`` query."""
+
+    state: RunState
+    counts: dict[RowState, NonNegativeInt]
+    concurrency: PositiveInt
+    running: tuple[str, ...] = ()
+
+
+class RowProgress(Contract):
+    """Answer of RowWorkflow's ``progress`` query."""
+
+    state: RowState
+    step: str = ""
+    steps: tuple[StepRecord, ...] = ()
+    review: tuple[str, ...] = ()

@@ -1,0 +1,108 @@
+"""How a row's output comes about: prompt, model, verification, and one more try with the failures told."""
+
+from dataclasses import dataclass
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.llm.contracts import ModelAnswer
+    from activities.prompts.contracts import NamedText, Prompt
+    from activities.records.contracts import RowState
+    from activities.verification.contracts import Basis, Verdict
+    from catalogs.row import CatalogRow, Mode
+    from temporal.names import ErrorCode
+    from workflows.steps import RowSteps
+
+DRAFTS = 2
+
+
+class RowEnded(Exception):  # noqa: N818 -- an end, not always an error
+    """The row ends here, in this state, for this reason."""
+
+    def __init__(self, state: RowState, code: ErrorCode, message: str) -> None:
+        super().__init__(message)
+        self.state = state
+        self.code = code
+        self.message = message
+
+
+@dataclass
+class Draft:
+    """What the model has said so far, over all calls of the row's execution.
+
+    Args:
+        answer: The last answer; its output is the row's output.
+        prompts: Digests of the prompts, in the order of the calls.
+        models: Deployments that answered, in the order of the calls.
+    """
+
+    answer: ModelAnswer | None = None
+    prompts: tuple[str, ...] = ()
+    models: tuple[str, ...] = ()
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    verdicts: tuple[Verdict, ...] = ()
+
+    def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
+        """Take a call's answer."""
+        self.answer = answer
+        self.prompts += (prompt.text.digest,)
+        self.models += (answer.model,)
+        self.charge(answer)
+
+    def charge(self, answer: ModelAnswer) -> None:
+        """Count what a call cost."""
+        self.prompt_tokens += answer.prompt_tokens
+        self.completion_tokens += answer.completion_tokens
+        self.cost_usd += answer.cost_usd
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """Criteria that the last answer failed, with reasons."""
+        return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
+
+
+async def write_draft(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> None:
+    """Ask, verify, and where a criterion failed ask once more with the failures in the prompt."""
+    for _ in range(DRAFTS):
+        await _ask(steps, row, draft, draft.failures)
+        draft.verdicts = await _verify(steps, row, draft, judge_group)
+        if not draft.failures:
+            return
+
+
+async def _ask(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> None:
+    if row.mode is Mode.SINGLE or not row.workflow:
+        await _call(steps, row, draft, await steps.compose(row, failures=failures))
+        return
+    earlier: tuple[NamedText, ...] = ()
+    for phase, name in enumerate(row.workflow):
+        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures)
+        answer = await _call(steps, row, draft, prompt)
+        earlier += (NamedText(name=name, text=answer.output),)
+
+
+async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) -> ModelAnswer:
+    if row.budget_usd is not None and draft.prompts and draft.cost_usd >= row.budget_usd > 0:
+        raise RowEnded(
+            RowState.FAILED,
+            ErrorCode.BUDGET_EXCEEDED,
+            f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
+        )
+    answer = await steps.complete(row, prompt)
+    draft.add(prompt, answer)
+    return answer
+
+
+async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+    if not row.verification or draft.answer is None:
+        return ()
+    verdicts = (await steps.verify(row, draft.answer)).verdicts
+    open_ = tuple(v.criterion for v in verdicts if v.basis is Basis.UNVERIFIED)
+    if not open_ or not judge_group:
+        return verdicts
+    judgement = await steps.judge(row, open_, draft.answer)
+    draft.charge(judgement.answer)
+    judged = iter(judgement.verdicts)
+    return tuple(next(judged) if v.basis is Basis.UNVERIFIED else v for v in verdicts)

@@ -1,0 +1,228 @@
+"""The steps of a row: each calls one activity under its timeouts and keeps a record of what it did."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.llm.activity import ModelActivities
+    from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest
+    from activities.notifications.activity import NotificationActivities
+    from activities.notifications.contracts import Delivery, Notification
+    from activities.policy.activity import PolicyActivities
+    from activities.policy.contracts import Admission, AdmissionRequest
+    from activities.prompts.activity import PromptActivities
+    from activities.prompts.contracts import ComposeRequest, NamedText, Prompt
+    from activities.provenance.activity import ProvenanceActivities
+    from activities.provenance.contracts import Seal, SealRequest
+    from activities.records.activity import RecordActivities
+    from activities.records.contracts import RowChange, RowChanges, RowRecord, StepRecord, StepState
+    from activities.sandbox.activity import SandboxActivities
+    from activities.sandbox.contracts import SandboxRequest, SandboxResult
+    from activities.scans.activity import ScanActivities
+    from activities.scans.contracts import ScanReport, ScanRequest
+    from activities.verification.activity import VerificationActivities
+    from activities.verification.contracts import Verification, VerificationRequest
+    from catalogs.row import CatalogRow
+    from temporal.contract import StepRef
+    from workflows.contracts import RowRun
+    from workflows.summaries import summarise
+    from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, paid_call
+
+Result = TypeVar("Result")
+
+# A generation is a fresh set of paid calls; within one, every call keeps its ordinal and so its key.
+CALLS_PER_GENERATION = 1000
+
+
+def now() -> str:
+    """Return the workflow's time as ISO 8601 UTC with microseconds."""
+    return workflow.now().isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class RowSteps:
+    """Performs a row's steps one by one.
+
+    Args:
+        request: The row workflow's input.
+    """
+
+    def __init__(self, request: RowRun) -> None:
+        self._request = request
+        self._asked: dict[str, int] = {}
+        self.records: list[StepRecord] = []
+        self.current = ""
+
+    async def admit(self) -> Admission:
+        """Load the row and ask the policy whether it may run."""
+        step = self._ref("policy")
+        request = AdmissionRequest(
+            step=step, plan=self._request.plan, index=self._request.index, submitter=self._request.submitter
+        )
+        return await self._perform(
+            step, lambda: workflow.execute_local_activity_method(PolicyActivities.admit, request, **QUICK_CHECK)
+        )
+
+    async def compose(
+        self,
+        row: CatalogRow,
+        phase: int | None = None,
+        earlier: tuple[NamedText, ...] = (),
+        failures: tuple[str, ...] = (),
+    ) -> Prompt:
+        """Compose the prompt of the whole row or of one of its phases."""
+        step = self._ref("prompt")
+        request = ComposeRequest(
+            step=step,
+            row=row,
+            upstream=self._request.upstream,
+            phase=phase,
+            earlier=earlier,
+            failures=failures,
+        )
+        return await self._perform(
+            step, lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK)
+        )
+
+    async def complete(self, row: CatalogRow, prompt: Prompt) -> ModelAnswer:
+        """Ask the model."""
+        step = self._ref("model", paid=True)
+        request = ModelRequest(
+            step=step,
+            group=row.model,
+            system=prompt.system,
+            prompt=prompt.text,
+            max_tokens=self._request.options.max_tokens,
+            timeout=row.timeout,
+        )
+        options = paid_call(row.timeout, row.retries)
+        return await self._perform(
+            step,
+            lambda: workflow.execute_activity_method(
+                ModelActivities.complete, request, summary=f"ask {row.model or 'the default model'}", **options
+            ),
+        )
+
+    async def verify(self, row: CatalogRow, answer: ModelAnswer) -> Verification:
+        """Check the criteria that code can check."""
+        step = self._ref("verification")
+        request = VerificationRequest(step=step, criteria=row.verification, output=answer.output)
+        return await self._perform(
+            step,
+            lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
+        )
+
+    async def judge(self, row: CatalogRow, criteria: tuple[str, ...], answer: ModelAnswer) -> Judgement:
+        """Have the judging model look at the criteria that code cannot check."""
+        step = self._ref("judge", paid=True)
+        request = JudgeRequest(
+            step=step,
+            group=self._request.options.judge_group,
+            objective=row.objective,
+            criteria=criteria,
+            output=answer.output,
+            timeout=row.timeout,
+        )
+        options = paid_call(row.timeout, row.retries)
+        return await self._perform(
+            step,
+            lambda: workflow.execute_activity_method(ModelActivities.judge, request, summary="judge", **options),
+        )
+
+    async def scan(self, answer: ModelAnswer) -> ScanReport:
+        """Scan the output for secrets."""
+        step = self._ref("scan")
+        request = ScanRequest(step=step, text=answer.output)
+        return await self._perform(
+            step, lambda: workflow.execute_local_activity_method(ScanActivities.scan, request, **SCAN)
+        )
+
+    async def execute(self, request: SandboxRequest) -> SandboxResult:
+        """Run the row's code in the sandbox."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                SandboxActivities.execute, request, summary=f"run {request.language}", **SANDBOXED
+            ),
+        )
+
+    async def seal(self, request: SealRequest) -> Seal:
+        """Sign how the output came to be."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(ProvenanceActivities.seal, request, **QUICK_CHECK),
+        )
+
+    async def notify(self, notification: Notification) -> Delivery:
+        """Tell people."""
+        return await self._perform(
+            notification.step,
+            lambda: workflow.execute_local_activity_method(
+                NotificationActivities.notify, notification, **QUICK_CHECK
+            ),
+        )
+
+    async def change(self, change: RowChange) -> None:
+        """Record that the row is in another state."""
+        changes = RowChanges(run=self._request.run, at=now(), changes=(change,))
+        await workflow.execute_local_activity_method(RecordActivities.change_rows, changes, **QUICK_CHECK)
+
+    async def record(self, record: RowRecord) -> None:
+        """Record the row's end."""
+        await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
+
+    def ref(self, step: str) -> StepRef:
+        """Return the reference of the next performance of a step."""
+        return self._ref(step)
+
+    def note(self, step: str, summary: str, started_at: str, detail: dict[str, Any]) -> None:
+        """Keep a record of a step that is not an activity, such as a person's review."""
+        self.records.append(
+            StepRecord(step=step, started_at=started_at, finished_at=now(), summary=summary, detail=detail)
+        )
+
+    def _ref(self, step: str, *, paid: bool = False) -> StepRef:
+        ordinal = self._asked.get(step, 0)
+        self._asked[step] = ordinal + 1
+        if paid:
+            ordinal += self._request.generation * CALLS_PER_GENERATION
+        elif step in {"notify", "review"}:
+            # Every execution of a row ends anew and says so; only its own repetitions are silent.
+            ordinal += (self._request.attempt - 1) * CALLS_PER_GENERATION
+        return StepRef(
+            run=self._request.run, row=self._request.row, step=step, ordinal=ordinal, attempt=self._request.attempt
+        )
+
+    async def _perform(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:
+        self.current = step.step
+        started_at = now()
+        try:
+            result = await call()
+        except ActivityError as error:
+            self._keep(step, StepState.FAILED, started_at, _reason(error), {})
+            raise
+        summary, detail = summarise(result)
+        self._keep(step, StepState.DONE, started_at, summary, detail)
+        return result
+
+    def _keep(
+        self, step: StepRef, state: StepState, started_at: str, summary: str, detail: dict[str, Any]
+    ) -> None:
+        self.records.append(
+            StepRecord(
+                step=step.step,
+                ordinal=step.ordinal,
+                state=state,
+                started_at=started_at,
+                finished_at=now(),
+                summary=summary,
+                detail=detail,
+            )
+        )
+
+
+def _reason(error: ActivityError) -> str:
+    cause = error.cause
+    return cause.message if isinstance(cause, ApplicationError) else str(cause or error)

@@ -1,0 +1,97 @@
+"""One line for a person and a few facts for a program about each step's result. Pure functions."""
+
+from functools import singledispatch
+from typing import Any
+
+from activities.artifacts.contracts import Text
+from activities.llm.contracts import Judgement, ModelAnswer
+from activities.notifications.contracts import Delivery
+from activities.policy.contracts import Admission
+from activities.prompts.contracts import Prompt
+from activities.provenance.contracts import Seal
+from activities.sandbox.contracts import SandboxResult
+from activities.scans.contracts import ScanReport
+from activities.verification.contracts import Verdict, Verification
+
+Summary = tuple[str, dict[str, Any]]
+
+
+@singledispatch
+def summarise(result: object) -> Summary:
+    """Return a summary line and the facts worth keeping of a step's result."""
+    raise TypeError(f"no summary for {type(result).__name__}")
+
+
+@summarise.register
+def _(result: Admission) -> Summary:
+    decision = result.decision
+    line = "allowed" if decision.allow else "denied: " + "; ".join(decision.deny)
+    if decision.allow and decision.review:
+        line = "allowed, review demanded: " + "; ".join(decision.review)
+    return line, decision.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Prompt) -> Summary:
+    return f"{result.text.size} bytes", {"prompt": reference(result.text), "system": result.system}
+
+
+@summarise.register
+def _(result: ModelAnswer) -> Summary:
+    tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
+    return f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms", {
+        "output": reference(result.output),
+        **result.model_dump(mode="json", exclude={"output"}),
+    }
+
+
+@summarise.register
+def _(result: Verification) -> Summary:
+    return verdict_line(result.verdicts), {"verdicts": [v.model_dump(mode="json") for v in result.verdicts]}
+
+
+@summarise.register
+def _(result: Judgement) -> Summary:
+    answer = result.answer.model_dump(mode="json", exclude={"output"})
+    verdicts = [v.model_dump(mode="json") for v in result.verdicts]
+    return verdict_line(result.verdicts), {"verdicts": verdicts, "answer": answer}
+
+
+@summarise.register
+def _(result: ScanReport) -> Summary:
+    found = len(result.findings)
+    line = "clean" if not found else f"{found} secret{'s' if found > 1 else ''} found"
+    return f"{line} ({result.scanner} {result.version})", result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: SandboxResult) -> Summary:
+    return f"{result.reason.value}, {result.seconds:.2f} s", {
+        "stdout": reference(result.stdout),
+        "stderr": reference(result.stderr),
+        **result.model_dump(mode="json", exclude={"stdout", "stderr"}),
+    }
+
+
+@summarise.register
+def _(result: Seal) -> Summary:
+    return f"signed by {result.keyid[:16]}", result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Delivery) -> Summary:
+    return "delivered" if result.delivered else "had been delivered", result.model_dump(mode="json")
+
+
+def reference(text: Text) -> dict[str, Any]:
+    """Return a text's digest and size, without the text."""
+    return {"digest": text.digest, "size": text.size}
+
+
+def verdict_line(verdicts: tuple[Verdict, ...]) -> str:
+    """Return how many criteria passed, failed and were not verified."""
+    passed = sum(verdict.passed is True for verdict in verdicts)
+    failed = sum(verdict.passed is False for verdict in verdicts)
+    open_ = len(verdicts) - passed - failed
+    parts = [f"{passed} passed", f"{failed} failed"] + ([f"{open_} unverified"] if open_ else [])
+    return ", ".join(parts)
