@@ -17,7 +17,7 @@ from activities.scans.gitleaks_process import find_binary
 
 AWS_KEY = "AKIA" + "QYLPMN5HFIQR7XYA"
 GITHUB_TOKEN = "ghp_" + "9aB3cD4eF5gH6iJ7kL8mN9oP0qR1sT2uV3wX"
-BODY = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=1_200))
+BODY = "".join(random.Random(7).choices(string.ascii_letters + string.digits, k=1_200))  # noqa: S311
 PRIVATE_KEY = "\n".join(
     ["-----BEGIN RSA PRIVATE " + "KEY-----", *(BODY[i : i + 64] for i in range(0, 1_200, 64)), ""]
 ) + ("-----END RSA PRIVATE " + "KEY-----")
@@ -86,17 +86,14 @@ async def test_a_repeated_secret_is_reported_at_each_line(scanner: GitleaksScann
 
 
 @pytest.mark.parametrize("text", ["", "\n", "A harmless answer.\n", "🦔 é\n" * 100, "\ud800 lone surrogate"])
-async def test_a_clean_text_is_clean(
-    scanner: GitleaksScanner, exact_scanner: GitleaksScanner, text: str
-) -> None:
+async def test_a_clean_text_is_clean(scanner: GitleaksScanner, exact_scanner: GitleaksScanner, text: str) -> None:
     assert rules(await scanner.scan(text)) == []
     assert rules(await exact_scanner.scan(text)) == []
 
 
 async def test_many_texts_at_once_each_get_their_own_answer(scanner: GitleaksScanner) -> None:
     texts = [
-        "pad\n" * (n % 7) + (f"k {AWS_KEY[:-2]}{'ABCDEFG'[n % 7]}A" if n % 3 == 0 else f"clean {n}")
-        for n in range(200)
+        "pad\n" * (n % 7) + (f"k {AWS_KEY[:-2]}{'ABCDEFG'[n % 7]}A" if n % 3 == 0 else f"clean {n}") for n in range(200)
     ]
     reports = await asyncio.gather(*(scanner.scan(text) for text in texts))
     for n, report in enumerate(reports):
@@ -126,7 +123,7 @@ async def test_stream_and_exact_run_agree(scanner: GitleaksScanner, exact_scanne
         "%PDF-",
         "\r\n",
     ]
-    rng = random.Random(3)
+    rng = random.Random(3)  # noqa: S311
     texts = ["\n".join(rng.choices(pieces, k=6)) for _ in range(60)]
     quick = await asyncio.gather(*(scanner.scan(text) for text in texts))
     exact = await asyncio.gather(*(exact_scanner.scan(text) for text in texts))
@@ -189,9 +186,7 @@ def script(folder: Path, body: str) -> Path:
     ],
     ids=["error", "killed", "contradiction", "nonsense", "hangs", "impostor"],
 )
-async def test_a_broken_gitleaks_is_never_a_clean_result(
-    tmp_path: Path, body: str, why: str, stream: bool
-) -> None:
+async def test_a_broken_gitleaks_is_never_a_clean_result(tmp_path: Path, body: str, why: str, stream: bool) -> None:
     scanner = GitleaksScanner(script(tmp_path, body), seconds=1.5, stream=stream)
     with pytest.raises(ScannerFailed, match=why):
         await scanner.scan("a clean text")
@@ -209,4 +204,4 @@ async def test_secrets_are_not_logged_and_not_left_on_disk(
     caplog.set_level(logging.DEBUG)
     await scanner.scan(f"quiet {AWS_KEY}")
     assert AWS_KEY not in caplog.text
-    assert not list(Path("/dev/shm").glob("prism-scan-*"))
+    assert not list(Path("/dev/shm").glob("prism-scan-*"))  # noqa: ASYNC240, S108

@@ -1,0 +1,90 @@
+"""The in-toto statement of a row: SLSA v1 provenance, the same bytes for the same request."""
+
+import json
+from typing import Any, Final
+
+from activities.artifacts.contracts import Digest
+from activities.provenance.contracts import SealRequest
+
+STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
+PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
+PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
+BUILD_TYPE: Final = "https://prism-console.dev/row/v1"
+BUILDER_ID: Final = "https://prism-console.dev/row-workflow/v1"
+
+
+def build_statement(request: SealRequest) -> dict[str, Any]:
+    """Return the statement of how an output came to be.
+
+    Args:
+        request: Digests of everything that went into the output.
+
+    Returns:
+        An in-toto Statement v1 whose subject is the output and whose predicate is SLSA provenance v1.
+    """
+    step = request.step
+    return {
+        "_type": STATEMENT_TYPE,
+        "subject": [{"name": f"{step.run}/{step.row}", "digest": _digest_set(request.output)}],
+        "predicateType": PREDICATE_TYPE,
+        "predicate": {
+            "buildDefinition": {
+                "buildType": BUILD_TYPE,
+                "externalParameters": {
+                    "run": step.run,
+                    "row": step.row,
+                    "rowDigest": request.row_digest,
+                    "plan": request.plan,
+                    "prompts": list(request.prompts),
+                },
+                "internalParameters": {
+                    "models": list(request.models),
+                    "decision": request.decision_digest,
+                    "verdicts": list(request.verdicts),
+                    "review": request.review,
+                },
+                "resolvedDependencies": _dependencies(request),
+            },
+            "runDetails": {
+                "builder": {"id": BUILDER_ID},
+                "metadata": {"invocationId": step.key, **_times(request)},
+                "byproducts": _byproducts(request),
+            },
+        },
+    }
+
+
+def statement_bytes(statement: dict[str, Any]) -> bytes:
+    """Return a statement's canonical JSON: sorted keys, no spaces, UTF-8."""
+    return json.dumps(statement, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
+    """Return what was resolved while the row ran, each with its digest or name."""
+    named: list[tuple[str, Digest]] = [
+        ("row", request.row_digest),
+        ("plan", request.plan),
+        ("policy", request.policy),
+        ("policy-decision", request.decision_digest),
+        *((f"prompt/{number}", digest) for number, digest in enumerate(request.prompts, start=1)),
+    ]
+    models = (
+        {"name": f"model/{number}", "uri": f"model:{name}"} for number, name in enumerate(request.models, start=1)
+    )
+    return [*({"name": name, "digest": _digest_set(digest)} for name, digest in named), *models]
+
+
+def _byproducts(request: SealRequest) -> list[dict[str, Any]]:
+    if request.code_result is None:
+        return []
+    return [{"name": "code-result", "digest": _digest_set(request.code_result)}]
+
+
+def _times(request: SealRequest) -> dict[str, str]:
+    times = {"startedOn": request.started_at, "finishedOn": request.finished_at}
+    return {name: time for name, time in times.items() if time}
+
+
+def _digest_set(digest: Digest) -> dict[str, str]:
+    algorithm, _, value = digest.partition(":")
+    return {algorithm: value}
