@@ -1,0 +1,1 @@
+"""Compiled catalogs, read by digest."""

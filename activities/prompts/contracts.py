@@ -1,16 +1,11 @@
 """Composing what the model is asked."""
 
 from activities.artifacts.contracts import Text
+from catalogs.faults import TemplateFailed
 from catalogs.row import CatalogRow
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
 
-
-class TemplateFailed(PrismError):
-    """A prompt template could not be rendered."""
-
-    code = ErrorCode.TEMPLATE_FAILED
+__all__ = ["ComposeRequest", "NamedText", "Prompt", "TemplateFailed"]
 
 
 class NamedText(Contract):

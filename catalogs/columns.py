@@ -1,0 +1,186 @@
+"""Every column that Prism knows, once: read by the reader, the documentation and the warnings."""
+
+import difflib
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from catalogs import cells
+from catalogs.criteria_list import split_criteria
+from catalogs.row import Language, Mode, Review, Risk, Scan
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One known column.
+
+    Args:
+        name: As in ``CatalogRow`` and, after normalisation, in the file's header.
+        type: What a cell may hold, for a person.
+        default: What an empty cell or a missing column means, for a person.
+        example: A cell.
+        doc: One sentence.
+        parse: Turns a cell that is not blank into a value; raises ``BadCell``.
+    """
+
+    name: str
+    type: str
+    default: str
+    example: str
+    doc: str
+    parse: Callable[[str], Any]
+    required: bool = False
+
+
+COLUMNS: Final = (
+    Column("board", "text", "empty", "treasury", "Agent or target that the task belongs to.", cells.plain),
+    Column("task", "text", "empty", "cash-report", "Key of the task within its board.", cells.plain),
+    Column("title", "text", "empty", "Weekly cash report", "What people call the task.", cells.plain),
+    Column(
+        "objective",
+        "text",
+        "**required**",
+        "State the week's cash position",
+        "What is to be achieved.",
+        cells.plain,
+        required=True,
+    ),
+    Column("stack", "text", "empty", "SAP, Excel", "Tools and technologies the work may use.", cells.plain),
+    Column(
+        "workflow",
+        "steps separated by ` > `",
+        "none",
+        "collect > compare > report",
+        "Ordered steps to follow; a `>` without spaces around it is text.",
+        cells.steps,
+    ),
+    Column(
+        "verification",
+        "criteria separated by `;`",
+        "none",
+        'max_words:200; contains:EUR; regex:"a;b"',
+        "Acceptance criteria. Write a `;` within a criterion as `\\;`, or put the argument in double quotes.",
+        split_criteria,
+    ),
+    Column(
+        "id",
+        "letters, digits, `. _ - /`",
+        "slug of `board/task`, else `row-<n>`",
+        "treasury/cash-report",
+        "Unique name of the row; other rows refer to it.",
+        cells.identifier,
+    ),
+    Column(
+        "depends_on",
+        "ids separated by `;`, `,` or spaces",
+        "none, and what `prompt` refers to",
+        "treasury/rates; treasury/limits",
+        "Rows that must succeed first.",
+        cells.names,
+    ),
+    Column("agent", "text", "the board", "analyst", "Role the model is asked to take.", cells.plain),
+    Column("model", "text", "the default group", "fast", "Model group that answers.", cells.plain),
+    Column(
+        "prompt",
+        "Jinja2 template",
+        "composed from the row",
+        'Sum up: {{ outputs["a"] }}',
+        'What the model is asked; knows `row.<column>`, `outputs["<id>"]` and the unknown columns by name.',
+        cells.verbatim,
+    ),
+    Column(
+        "mode",
+        "`single`, `stepwise`",
+        "`single`",
+        "stepwise",
+        "One model call with all steps, or one call a step that sees the earlier answers.",
+        cells.choice(Mode),
+    ),
+    Column(
+        "language",
+        "`python`, `shell`, `javascript`",
+        "none",
+        "python",
+        "Runs code in the sandbox: `code`, or the first fenced block of the answer.",
+        cells.choice(Language),
+    ),
+    Column("code", "text", "empty", "print(6 * 7)", "Program to run; needs `language`.", cells.verbatim),
+    Column(
+        "review",
+        "`none`, `required`, `policy`",
+        "`none`",
+        "required",
+        "Whether a person approves the output; `policy` leaves it to the policy.",
+        cells.choice(Review),
+    ),
+    Column(
+        "reviewers",
+        "names separated by `;`, `,` or spaces",
+        "anyone allowed",
+        "ana; bob",
+        "Who may review.",
+        cells.names,
+    ),
+    Column("quorum", "whole number from 1", "1", "2", "How many must approve.", cells.whole(1, 1000)),
+    Column(
+        "deadline",
+        "duration",
+        "none",
+        "3d",
+        "How long the review may wait: `45m`, `8h`, `3d`, `1h30m`, `90s`.",
+        cells.duration,
+    ),
+    Column(
+        "risk",
+        "`low`, `medium`, `high`, `critical`",
+        "`low`",
+        "high",
+        "How much harm a wrong output could do.",
+        cells.choice(Risk),
+    ),
+    Column("scan", "`secrets`, `none`", "`secrets`", "none", "Scan of the output.", cells.choice(Scan)),
+    Column(
+        "notify",
+        "channels separated by `;` or spaces",
+        "none",
+        "inbox; mailto://ops@example.org",
+        "Who is told how the row ended.",
+        cells.channels,
+    ),
+    Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),
+    Column("timeout", "duration", "`2m`", "5m", "Longest one model call may take.", cells.duration),
+    Column(
+        "retries", "whole number from 0", "3", "5", "Further attempts of a model call.", cells.whole(0, 100)
+    ),
+    Column("budget_usd", "amount", "none", "0.25", "Most the row's model calls may cost.", cells.money),
+    Column(
+        "labels", "`key=value; key`", "none", "team=treasury; urgent", "Labels to filter by.", cells.labels
+    ),
+)
+BY_NAME: Final = {column.name: column for column in COLUMNS}
+NAMES: Final = frozenset(BY_NAME)
+
+
+def normalised(header: str) -> str:
+    """Return a header as a column name: trimmed, lower case, spaces and hyphens as ``_``."""
+    return re.sub(r"[\s\-]+", "_", header.strip().lower())
+
+
+def near_misses(name: str, known: Iterable[str] = tuple(BY_NAME)) -> tuple[str, ...]:
+    """Return the known names that a name was perhaps meant to be, the nearest first."""
+    return tuple(difflib.get_close_matches(name, list(known), n=2, cutoff=0.7))
+
+
+def columns_markdown() -> str:
+    """Return the table of all columns, for the README."""
+    lines = ["| column | type | default | example | meaning |", "|---|---|---|---|---|"]
+    lines += [
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in _markdown_cells(column)) + " |"
+        for column in COLUMNS
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _markdown_cells(column: Column) -> tuple[str, ...]:
+    return f"`{column.name}`", column.type, column.default, f"`{column.example}`", column.doc

@@ -1,0 +1,28 @@
+"""How a catalog is to be read."""
+
+from typing import Final
+
+from pydantic import Field, PositiveInt
+
+from catalogs.faults import KEPT_FAULTS
+from temporal.contract import Contract
+
+MAX_CELL_CHARS: Final = 1024 * 1024
+
+
+class ReadOptions(Contract):
+    """What the submitter says about the file.
+
+    Args:
+        columns: Column of the file to column of Prism, such as ``{"prompt": "objective"}``.
+        literal: Prompts are text, not templates.
+        skip_invalid: Leave out invalid rows and those that depend on them, instead of refusing the file.
+        keep_faults: How many errors, and how many warnings, are described; all are counted.
+        max_cell_chars: Largest cell, in characters.
+    """
+
+    columns: dict[str, str] = Field(default_factory=dict)
+    literal: bool = False
+    skip_invalid: bool = False
+    keep_faults: PositiveInt = KEPT_FAULTS
+    max_cell_chars: PositiveInt = MAX_CELL_CHARS

@@ -1,0 +1,123 @@
+"""From the cells of a record to the values of a row, with every fault noted."""
+
+from functools import lru_cache
+from typing import Any
+
+from catalogs.cells import BadCell
+from catalogs.criteria import Form, InvalidCriterion, near_form, parse_criterion
+from catalogs.faults import MISSING_OBJECTIVE, Severity, shown
+from catalogs.notes import RowNotes
+from catalogs.row import Mode
+from catalogs.templates import inspect
+from temporal.names import ErrorCode
+
+
+def read_cells(notes: RowNotes) -> tuple[dict[str, Any], dict[str, str]]:
+    """Return the values of known columns and of variables; blank cells of known columns are left out."""
+    values: dict[str, Any] = {}
+    variables: dict[str, str] = {}
+    for name, column, text in zip(notes.layout.names, notes.layout.columns, notes.record.cells, strict=False):
+        if column is None:
+            if name:
+                variables[name] = text.strip()
+        elif text and not text.isspace():
+            try:
+                values[name] = column.parse(text)
+            except BadCell as fault:
+                code = ErrorCode.INVALID_ID if name == "id" else ErrorCode.INVALID_VALUE
+                message = f"{name}: found {shown(text.strip())!r}, expected {fault.expected}"
+                notes.note(code, message, name, found=text.strip(), expected=fault.expected)
+    return values, variables
+
+
+def check_objective(values: dict[str, Any], notes: RowNotes) -> None:
+    """Note a missing objective; a missing column was noted once, with the header."""
+    if values.get("objective"):
+        return
+    if "objective" in notes.layout.names:
+        notes.note(ErrorCode.INVALID_TASK_DEFINITION, MISSING_OBJECTIVE, "objective", expected="text")
+    else:
+        notes.spoil()
+
+
+def check_criteria(values: dict[str, Any], notes: RowNotes) -> None:
+    """Note criteria whose argument is malformed, and those that nearly name a form."""
+    for text in values.get("verification", ()):
+        problem, near = _criterion(text)
+        if problem is not None:
+            message, expected = problem
+            notes.note(ErrorCode.INVALID_CRITERION, message, "verification", found=text, expected=expected)
+        elif near:
+            notes.note(
+                ErrorCode.INVALID_CRITERION,
+                f"criterion {shown(text)!r} is free text, which code cannot check; did you mean '{near}:'?",
+                "verification",
+                found=text,
+                expected=f"{near}:",
+                severity=Severity.WARNING,
+            )
+
+
+def check_template(
+    values: dict[str, Any], variables: dict[str, str], notes: RowNotes, *, literal: bool
+) -> tuple[str, ...]:
+    """Note what is wrong with the prompt, and return the ids of the rows whose outputs it uses."""
+    if literal or "prompt" not in values:
+        return ()
+    inspection = inspect(values["prompt"], variables)
+    for problem in inspection.problems:
+        line = notes.line_of("prompt") + problem.line - 1
+        notes.note(
+            ErrorCode.INVALID_TEMPLATE,
+            f"prompt, line {problem.line}, character {problem.column}: {shown(problem.message)} "
+            "(--literal takes prompts as they are)",
+            "prompt",
+            found=values["prompt"].split("\n")[problem.line - 1].strip(),
+            expected="a Jinja2 template",
+            line=line,
+        )
+    return inspection.dependencies
+
+
+def check_together(values: dict[str, Any], notes: RowNotes) -> None:
+    """Note values that do not go together."""
+    reviewers, quorum = values.get("reviewers", ()), values.get("quorum", 1)
+    if reviewers and quorum > len(reviewers):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            f"quorum: found {quorum}, but only {len(reviewers)} reviewers are named",
+            "quorum",
+            found=str(quorum),
+            expected=f"at most {len(reviewers)}",
+        )
+    if values.get("code") and "language" not in values and "language" not in _noted(notes):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "language: a row with code must name its language: python, shell or javascript",
+            "language",
+            expected="python, shell, javascript",
+        )
+    if values.get("mode") is Mode.STEPWISE and not values.get("workflow"):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "mode: a stepwise row without workflow steps makes one model call, as if single",
+            "mode",
+            found="stepwise",
+            expected="steps in column 'workflow'",
+            severity=Severity.WARNING,
+        )
+
+
+def _noted(notes: RowNotes) -> frozenset[str]:
+    """Return the columns whose cell is filled, so that its own fault was noted."""
+    cells = zip(notes.layout.names, notes.record.cells, strict=False)
+    return frozenset(name for name, text in cells if text.strip())
+
+
+@lru_cache(maxsize=1024)
+def _criterion(text: str) -> tuple[tuple[str, str] | None, str | None]:
+    try:
+        criterion = parse_criterion(text)
+    except InvalidCriterion as fault:
+        return (fault.message, str(fault.details["expected"])), None
+    return None, near_form(text) if criterion.form is Form.FREE_TEXT else None
