@@ -27,6 +27,7 @@ class ActivityName(StrEnum):
     RECORD_ROW = "records.record_row"
     CHANGE_ROWS = "records.change_rows"
     PLAN_PAGE = "plans.page"
+    LOCATE = "plans.locate"
     ADMIT = "policy.admit"
     COMPOSE = "prompts.compose"
     COMPLETE = "model.complete"

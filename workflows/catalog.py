@@ -143,7 +143,11 @@ class CatalogWorkflow:
         if request.carried is not None and not request.retry:
             return
         opening = RunOpening(
-            run=request.run, plan=request.plan, title=request.title, submitter=request.submitter, started_at=now()
+            run=request.run,
+            plan=request.plan,
+            title=request.title,
+            submitter=request.submitter,
+            started_at=now(),
         )
         await workflow.execute_activity_method(
             RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN
@@ -323,7 +327,7 @@ class CatalogWorkflow:
                 await handle.signal(RowWorkflow.detach, Detach())
             except FailureError:
                 # The row ended before the signal reached it, so its end is on the way to this run.
-                await workflow.wait_condition(lambda index=index: index not in self._tasks)
+                await self._told_by(index)
         while self._reported:
             await self._finish(self._reported.pop(0))
         await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
@@ -331,6 +335,9 @@ class CatalogWorkflow:
             paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._sequence
         )
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried, "retry": False}))
+
+    async def _told_by(self, index: int) -> None:
+        await workflow.wait_condition(lambda: index not in self._tasks)
 
     async def _enter(self, state: RunState) -> None:
         if state is self._state:

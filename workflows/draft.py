@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
 DRAFTS = 2
 
 
-class RowEnded(Exception):  # noqa: N818 -- an end, not always an error
+class RowEnded(Exception):
     """The row ends here, in this state, for this reason."""
 
     def __init__(self, state: RowState, code: ErrorCode, message: str) -> None:

@@ -67,9 +67,9 @@ class RowWorkflow:
             parent = workflow.get_external_workflow_handle(run_workflow_id(request.run))
             await parent.signal("row_finished", result)
         await workflow.wait_condition(workflow.all_handlers_finished)
-        if result.state is RowState.SUCCEEDED:
-            return result
-        _raise(result)
+        if result.state is not RowState.SUCCEEDED:
+            _raise(result)
+        return result
 
     @workflow.signal
     def approve(self, decision: ReviewDecision) -> None:
@@ -146,12 +146,16 @@ class RowWorkflow:
         failures = self._draft.failures
         if failures:
             if not possible:
-                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(failures))
+                raise RowEnded(
+                    RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(failures)
+                )
             reasons.extend(failures)
         if self._findings:
             secrets = ", ".join(f"{finding.rule} on line {finding.line}" for finding in self._findings)
             if not possible:
-                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, f"secrets in the output: {secrets}")
+                raise RowEnded(
+                    RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, f"secrets in the output: {secrets}"
+                )
             reasons.append(f"secrets in the output: {secrets}")
         if reasons:
             await self._wait_for_review(row, tuple(reasons))
@@ -161,7 +165,9 @@ class RowWorkflow:
         self._review.open(reasons, row.reviewers)
         self._enter(RowState.REVIEW)
         await self._steps.change(
-            RowChange(row=row.id, state=RowState.REVIEW, attempt=self._request.attempt, message="; ".join(reasons))
+            RowChange(
+                row=row.id, state=RowState.REVIEW, attempt=self._request.attempt, message="; ".join(reasons)
+            )
         )
         await self._steps.notify(
             Notification(
@@ -181,7 +187,9 @@ class RowWorkflow:
         if self._review.state is ReviewState.EXPIRED:
             raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_EXPIRED, "nobody decided before the deadline")
         if self._review.state is ReviewState.REJECTED:
-            raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_REJECTED, f"rejected by {by}: {comment}".rstrip(": "))
+            raise RowEnded(
+                RowState.REJECTED, ErrorCode.REVIEW_REJECTED, f"rejected by {by}: {comment}".rstrip(": ")
+            )
         self._enter(RowState.RUNNING)
 
     async def _decided(self, row: CatalogRow) -> None:
@@ -190,7 +198,7 @@ class RowWorkflow:
             await workflow.wait_condition(
                 lambda: not self._review.waiting, timeout=timeout, timeout_summary="review deadline"
             )
-        except asyncio.TimeoutError:
+        except TimeoutError:
             self._review.expire()
 
     def _enter(self, state: RowState) -> None:
@@ -211,7 +219,9 @@ class RowWorkflow:
         output = answer.output if answer else None
         envelope = None
         if answer is not None and row is not None:
-            envelope = (await self._steps.seal(self._seal_request(row, answer.output.digest, started_at))).envelope
+            envelope = (
+                await self._steps.seal(self._seal_request(row, answer.output.digest, started_at))
+            ).envelope
         await self._steps.notify(
             Notification(
                 step=self._steps.ref("notify"),
@@ -323,6 +333,4 @@ def _by_value(text: str) -> Text:
 def _raise(result: RowResult) -> NoReturn:
     if result.state is RowState.CANCELLED:
         raise asyncio.CancelledError
-    raise ApplicationError(
-        result.message, result, type=result.code or ErrorCode.INTERNAL, non_retryable=True
-    )
+    raise ApplicationError(result.message, result, type=result.code or ErrorCode.INTERNAL, non_retryable=True)

@@ -8,6 +8,8 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.llm.activity import ModelActivities
+    from activities.sandbox.activity import SandboxActivities
+
     from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
@@ -19,7 +21,6 @@ with workflow.unsafe.imports_passed_through():
     from activities.provenance.contracts import Seal, SealRequest
     from activities.records.activity import RecordActivities
     from activities.records.contracts import RowChange, RowChanges, RowRecord, StepRecord, StepState
-    from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import ScanActivities
     from activities.scans.contracts import ScanReport, ScanRequest
@@ -62,7 +63,8 @@ class RowSteps:
             step=step, plan=self._request.plan, index=self._request.index, submitter=self._request.submitter
         )
         return await self._perform(
-            step, lambda: workflow.execute_local_activity_method(PolicyActivities.admit, request, **QUICK_CHECK)
+            step,
+            lambda: workflow.execute_local_activity_method(PolicyActivities.admit, request, **QUICK_CHECK),
         )
 
     async def compose(
@@ -83,7 +85,8 @@ class RowSteps:
             failures=failures,
         )
         return await self._perform(
-            step, lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK)
+            step,
+            lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK),
         )
 
     async def complete(self, row: CatalogRow, prompt: Prompt) -> ModelAnswer:
@@ -101,7 +104,10 @@ class RowSteps:
         return await self._perform(
             step,
             lambda: workflow.execute_activity_method(
-                ModelActivities.complete, request, summary=f"ask {row.model or 'the default model'}", **options
+                ModelActivities.complete,
+                request,
+                summary=f"ask {row.model or 'the default model'}",
+                **options,
             ),
         )
 
@@ -111,7 +117,9 @@ class RowSteps:
         request = VerificationRequest(step=step, criteria=row.verification, output=answer.output)
         return await self._perform(
             step,
-            lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
+            lambda: workflow.execute_local_activity_method(
+                VerificationActivities.verify, request, **QUICK_CHECK
+            ),
         )
 
     async def judge(self, row: CatalogRow, criteria: tuple[str, ...], answer: ModelAnswer) -> Judgement:
@@ -128,7 +136,9 @@ class RowSteps:
         options = paid_call(row.timeout, row.retries)
         return await self._perform(
             step,
-            lambda: workflow.execute_activity_method(ModelActivities.judge, request, summary="judge", **options),
+            lambda: workflow.execute_activity_method(
+                ModelActivities.judge, request, summary="judge", **options
+            ),
         )
 
     async def scan(self, answer: ModelAnswer) -> ScanReport:
@@ -192,7 +202,11 @@ class RowSteps:
             # Every execution of a row ends anew and says so; only its own repetitions are silent.
             ordinal += (self._request.attempt - 1) * CALLS_PER_GENERATION
         return StepRef(
-            run=self._request.run, row=self._request.row, step=step, ordinal=ordinal, attempt=self._request.attempt
+            run=self._request.run,
+            row=self._request.row,
+            step=step,
+            ordinal=ordinal,
+            attempt=self._request.attempt,
         )
 
     async def _perform(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:

@@ -1,0 +1,1 @@
+"""Bytes by digest, and texts that travel by value or by reference."""

@@ -20,7 +20,7 @@ class FolderArtifactStore:
 
     async def put(self, data: bytes) -> Digest:
         """Store bytes and return their digest."""
-        return await asyncio.to_thread(self._put, data)
+        return await asyncio.to_thread(self.write, data)
 
     async def get(self, digest: Digest) -> bytes:
         """Return the bytes of a digest, verified."""
@@ -30,7 +30,8 @@ class FolderArtifactStore:
         name = digest.removeprefix("sha256:")
         return self._root / name[:2] / name[2:]
 
-    def _put(self, data: bytes) -> Digest:
+    def write(self, data: bytes) -> Digest:
+        """Store bytes and return their digest; blocks."""
         digest = digest_of(data)
         path = self._path(digest)
         if path.exists():

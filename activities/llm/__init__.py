@@ -1,0 +1,1 @@
+"""Model calls through the gateway, never paid twice."""

@@ -1,0 +1,9 @@
+# Each target is one line; the work is in setup.sh and in pyproject.toml's tools.
+UV = .setup/bin/uv run --frozen --no-sync
+.PHONY: setup demo test check bench clean
+
+setup: ; @./.ci/setup
+demo: setup ; @$(UV) prism run catalogs/samples/demo.csv
+test: setup check ; @$(UV) pytest -n 2 --dist loadgroup
+check: setup ; @./.ci/check
+bench: setup ; @$(UV) python -m tests.bench

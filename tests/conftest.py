@@ -1,0 +1,66 @@
+"""Real servers, started once a session on free ports."""
+
+import asyncio
+import socket
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from temporal.client import TemporalAddress, TemporalUnavailable, connect
+from temporal.dev_server import dev_server_command
+
+START_SECONDS = 60
+
+
+def free_port() -> int:
+    """Return a TCP port of loopback that nobody listens on now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+async def dev_server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[TemporalAddress]:
+    """The real dev server, as ``prism up`` starts it."""
+    address = TemporalAddress(target=f"127.0.0.1:{free_port()}")
+    database = tmp_path_factory.mktemp("temporal") / "temporal.db"
+    command = dev_server_command(database, int(address.target.rpartition(":")[2]), free_port())
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        await answering(address)
+        yield address
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+async def answering(address: TemporalAddress) -> Client:
+    """Return a client as soon as the server answers."""
+    async with asyncio.timeout(START_SECONDS):
+        while True:
+            try:
+                return await connect(address)
+            except TemporalUnavailable:
+                await asyncio.sleep(0.1)
+
+
+@pytest.fixture(scope="session")
+async def dev_client(dev_server: TemporalAddress) -> Client:
+    """A client of the dev server."""
+    return await connect(dev_server)
+
+
+@pytest.fixture(scope="session")
+async def skipping_client() -> AsyncIterator[Client]:
+    """A client of the real time-skipping test server."""
+    environment = await WorkflowEnvironment.start_time_skipping(
+        data_converter=pydantic_data_converter,
+        test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
+    )
+    async with environment:
+        yield environment.client

@@ -1,0 +1,146 @@
+"""An installation of Prism for tests: real stores in a folder, real activities, a scripted vendor model."""
+
+import asyncio
+import io
+import uuid
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.llm.activity import ModelActivities
+from activities.llm.contracts import ModelAnswer, ModelRequest
+from activities.records.journal import SqlStepJournal, StepJournalInterceptor
+from catalogs.compiler import compile_catalog
+from catalogs.options import ReadOptions
+from temporal.contract import row_workflow_id, run_workflow_id
+from temporal.interceptors import ErrorInterceptor
+from temporal.names import TaskQueue
+from workers.compose import Stores, open_stores
+from workers.settings import Settings
+from workers.worker import local_activities, new_worker, sandbox_activities
+from workflows.catalog import CatalogWorkflow
+from workflows.contracts import CatalogRun, RowProgress, RunOptions, RunProgress, RunResult
+from workflows.row import RowWorkflow
+
+Answer = Callable[[ModelRequest], str]
+DEADLINE = 60.0
+
+
+class ScriptedModel:
+    """Stands for the gateway: answers by script, in process, and remembers every request."""
+
+    def __init__(self, stores: Stores, answer: Answer) -> None:
+        self._stores = stores
+        self.answer = answer
+        self.requests: list[ModelRequest] = []
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        self.requests.append(request)
+        output = self.answer(request)
+        return ModelAnswer(
+            output=await self._stores.texts.pack(output), group=request.group, model="test/model", cost_usd=0.25
+        )
+
+    async def prompts(self) -> list[str]:
+        return [await self._stores.texts.read(request.prompt) for request in self.requests]
+
+
+class Run:
+    """A run under test."""
+
+    def __init__(self, client: Client, run: str, handle: WorkflowHandle[CatalogWorkflow, RunResult]) -> None:
+        self.client = client
+        self.run = run
+        self.handle = handle
+
+    def row(self, row: str) -> WorkflowHandle[RowWorkflow, Any]:
+        return self.client.get_workflow_handle_for(RowWorkflow.run, row_workflow_id(self.run, row))
+
+    async def result(self) -> RunResult:
+        try:
+            return await self.handle.result()
+        except WorkflowFailureError as error:
+            if isinstance(error.cause, ApplicationError):
+                return RunResult.model_validate(error.cause.details[0])
+            raise
+
+    async def progress(self) -> RunProgress:
+        return await self.handle.query(CatalogWorkflow.progress)
+
+    async def row_reaches(self, row: str, condition: Callable[[RowProgress], bool]) -> RowProgress:
+        async with asyncio.timeout(DEADLINE):
+            while True:
+                try:
+                    progress = await self.row(row).query(RowWorkflow.progress)
+                    if condition(progress):
+                        return progress
+                except Exception as error:  # noqa: BLE001 -- not started yet, or its first task is under way
+                    last = error
+                    assert last
+                await asyncio.sleep(0.02)
+
+
+class Installation:
+    """Stores in a folder, and a client of some Temporal server."""
+
+    def __init__(self, home: Path, client: Client, answer: Answer) -> None:
+        self.settings = Settings(home=home)
+        self.client = client
+        self.stores = open_stores(self.settings)
+        self.model = ScriptedModel(self.stores, answer)
+
+    @asynccontextmanager
+    async def worker(self) -> AsyncIterator[None]:
+        """Serve all queues in this process."""
+        async with AsyncExitStack() as stack:
+            journal = await stack.enter_async_context(SqlStepJournal(self.stores.engine))
+            interceptors = [StepJournalInterceptor(journal), ErrorInterceptor()]
+            model = ModelActivities(self.model, self.stores.texts)
+            queues = {
+                TaskQueue.WORKFLOWS: await local_activities(self.settings, self.stores, stack),
+                TaskQueue.MODEL: [model.complete, model.judge],
+                TaskQueue.SANDBOX: await sandbox_activities(self.settings, self.stores, stack),
+            }
+            for queue, activities in queues.items():
+                await stack.enter_async_context(
+                    new_worker(self.client, queue, activities, interceptors, self.settings)
+                )
+            yield
+
+    async def start(self, csv: str, **options: Any) -> Run:
+        """Compile a catalog and start its run."""
+        compiled = compile_catalog(
+            io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, ReadOptions()
+        )
+        run = uuid.uuid4().hex[:12]
+        request = CatalogRun(
+            run=run,
+            plan=compiled.digest,
+            title="test",
+            total=compiled.plan.total,
+            page_rows=compiled.plan.page_rows,
+            submitter="tester",
+            options=RunOptions(**options),
+        )
+        return await self.start_run(request)
+
+    async def start_run(self, request: CatalogRun) -> Run:
+        handle = await self.client.start_workflow(
+            CatalogWorkflow.run, request, id=run_workflow_id(request.run), task_queue=TaskQueue.WORKFLOWS
+        )
+        return Run(self.client, request.run, handle)
+
+    def query(self, sql: str, **parameters: Any) -> list[dict[str, Any]]:
+        """Read the records database."""
+        with self.stores.engine.connect() as connection:
+            return [dict(row) for row in connection.execute(text(sql), parameters).mappings()]
+
+    def states(self, run: Run) -> dict[str, str]:
+        """Return the recorded state of each row."""
+        rows = self.query("SELECT row, state FROM rows WHERE run = :run ORDER BY position", run=run.run)
+        return {row["row"]: row["state"] for row in rows}

@@ -1,0 +1,177 @@
+"""A worker process: connects to Temporal, builds the activities of its queues, and polls until told to stop."""
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from contextlib import AsyncExitStack
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from activities.llm.activity import ModelActivities
+from activities.llm.gateway_client import GatewayCompletion
+from activities.plans.activity import PlanActivities
+from activities.prompts.activity import PromptActivities
+from activities.sandbox.activity import SandboxActivities
+from activities.sandbox.bubblewrap import BubblewrapSandbox
+from activities.verification.activity import VerificationActivities
+from temporalio.client import Client
+from temporalio.worker import Interceptor, Worker
+from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
+
+from activities.notifications.activity import NotificationActivities
+from activities.notifications.inbox import InboxNotifier
+from activities.policy.activity import PolicyActivities
+from activities.policy.embedded import EmbeddedPolicy
+from activities.provenance.activity import ProvenanceActivities
+from activities.provenance.keyfile import open_signer
+from activities.records.activity import RecordActivities
+from activities.records.journal import SqlStepJournal, StepJournalInterceptor
+from activities.scans.activity import ScanActivities
+from activities.scans.gitleaks import GitleaksScanner
+from temporal.client import TemporalUnavailable, connect
+from temporal.interceptors import ErrorInterceptor
+from temporal.names import TaskQueue
+from workers.compose import Stores, open_stores
+from workers.settings import Settings
+from workflows.catalog import CatalogWorkflow
+from workflows.row import RowWorkflow
+
+Activities = list[Callable[..., Any]]
+
+log = logging.getLogger("prism.worker")
+
+POLICIES = Path(__file__).parents[1] / "policies"
+ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
+CONNECT_SECONDS = 1.0
+# A program in the sandbox uses a core; a model call only waits for the gateway.
+SLOTS = {TaskQueue.WORKFLOWS: 100, TaskQueue.MODEL: 200, TaskQueue.SANDBOX: max(2, os.cpu_count() or 2)}
+# Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
+GRACE = timedelta(seconds=5)
+
+# Workflow modules are re-imported for each workflow run unless they pass through; they hold no state at module
+# level, and the sandbox still refuses clocks, randomness and I/O at run time.
+WORKFLOW_RUNNER = SandboxedWorkflowRunner(
+    restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
+)
+
+
+async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUES) -> None:
+    """Serve task queues until SIGTERM or SIGINT; what is under way then is finished or handed back.
+
+    Args:
+        settings: The process's settings.
+        queues: Queues to poll.
+    """
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    client = await _connected(settings, stop)
+    if client is None:
+        return
+    async with AsyncExitStack() as stack:
+        for worker in await build_workers(settings, client, open_stores(settings), queues, stack):
+            await stack.enter_async_context(worker)
+        log.info("polling %s", ", ".join(queues))
+        await stop.wait()
+
+
+async def build_workers(
+    settings: Settings, client: Client, stores: Stores, queues: Sequence[TaskQueue], stack: AsyncExitStack
+) -> list[Worker]:
+    """Return one worker per queue, its backends' lifetimes owned by the stack."""
+    journal = await stack.enter_async_context(SqlStepJournal(stores.engine))
+    interceptors: list[Interceptor] = [StepJournalInterceptor(journal), ErrorInterceptor()]
+    builders = {
+        TaskQueue.WORKFLOWS: local_activities,
+        TaskQueue.MODEL: model_activities,
+        TaskQueue.SANDBOX: sandbox_activities,
+    }
+    return [
+        new_worker(client, queue, await builders[queue](settings, stores, stack), interceptors, settings)
+        for queue in queues
+    ]
+
+
+def new_worker(
+    client: Client,
+    queue: TaskQueue,
+    activities: Activities,
+    interceptors: Sequence[Interceptor],
+    settings: Settings,
+) -> Worker:
+    """Return a worker for one queue."""
+    return Worker(
+        client,
+        task_queue=queue,
+        workflows=[CatalogWorkflow, RowWorkflow] if queue is TaskQueue.WORKFLOWS else [],
+        activities=activities,
+        workflow_runner=WORKFLOW_RUNNER,
+        interceptors=interceptors,
+        max_cached_workflows=settings.max_cached_workflows,
+        max_concurrent_activities=SLOTS[queue],
+        graceful_shutdown_timeout=GRACE,
+    )
+
+
+async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
+    """Return the activities of the workflow queue: quick, idempotent, in process."""
+    plans = PlanActivities(stores.plans)
+    records = RecordActivities(stores.keeper, stores.plans)
+    scanner = GitleaksScanner()
+    stack.push_async_callback(scanner.close)
+    return [
+        plans.page,
+        plans.locate,
+        records.open_run,
+        records.change_run,
+        records.change_rows,
+        records.record_row,
+        PolicyActivities(EmbeddedPolicy(POLICIES), stores.plans).admit,
+        PromptActivities(stores.texts).compose,
+        VerificationActivities(stores.texts).verify,
+        ScanActivities(scanner, stores.texts).scan,
+        ProvenanceActivities(await open_signer(settings.signing_key), stores.artifacts).seal,
+        NotificationActivities(InboxNotifier(stores.engine)).notify,
+    ]
+
+
+async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
+    """Return the activities of the model queue."""
+    completion = GatewayCompletion(settings.socket, stores.texts)
+    stack.push_async_callback(completion.aclose)
+    model = ModelActivities(completion, stores.texts)
+    return [model.complete, model.judge]
+
+
+async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+    """Return the activities of the sandbox queue."""
+    return [SandboxActivities(BubblewrapSandbox(), stores.texts).execute]
+
+
+async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
+    while not stop.is_set():
+        try:
+            return await connect(settings.temporal)
+        except TemporalUnavailable as error:
+            log.warning("%s; trying again", error.message)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stop.wait(), CONNECT_SECONDS)
+    return None
+
+
+def main() -> None:
+    """Run a worker for the queues named on the command line, or for all."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
+    asyncio.run(run_worker(settings, queues))
+
+
+if __name__ == "__main__":
+    main()
