@@ -62,9 +62,7 @@ def parse_verdicts(answer_text: str, criteria: Sequence[str]) -> tuple[Verdict, 
     """
     entries = _entries(answer_text)
     if entries is None:
-        return tuple(
-            _unverified(criterion, "the judge's answer holds no JSON array") for criterion in criteria
-        )
+        return tuple(_unverified(criterion, "the judge's answer holds no JSON array") for criterion in criteria)
     return tuple(_verdict(n, criterion, entries) for n, criterion in enumerate(criteria, start=1))
 
 

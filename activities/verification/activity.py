@@ -1,0 +1,28 @@
+"""Activities that check outputs by code."""
+
+import asyncio
+
+from temporalio import activity
+
+from activities.artifacts.contracts import Texts
+from activities.verification.checks import check_all
+from activities.verification.contracts import Verification, VerificationRequest
+from temporal.names import ActivityName
+
+
+class VerificationActivities:
+    """Checks outputs against their criteria.
+
+    Args:
+        texts: Reads what is checked.
+    """
+
+    def __init__(self, texts: Texts) -> None:
+        self._texts = texts
+
+    @activity.defn(name=ActivityName.VERIFY)
+    async def verify(self, request: VerificationRequest) -> Verification:
+        """Check one output; free text is left *unverified*."""
+        output = await self._texts.read(request.output)
+        # A thread, since a regular expression may take up to its limit; the regex module frees the GIL.
+        return Verification(verdicts=await asyncio.to_thread(check_all, request.criteria, output))
