@@ -1,0 +1,200 @@
+"""The command line that encloses a program: what it sees, who it is, what it may use."""
+
+import os
+import secrets
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from activities.sandbox.contracts import Limits, SandboxUnavailable
+from catalogs.row import Language
+
+_NOBODY: Final = 65_534
+_FIRST_UID: Final = 1_900_000_000
+_UIDS: Final = 1 << 24
+_OPEN_FILES: Final = 256
+_MEGABYTE: Final = 1 << 20
+_EXTENSIONS: Final = {Language.PYTHON: "py", Language.SHELL: "sh", Language.JAVASCRIPT: "js"}
+
+
+class SandboxNotInstalled(SandboxUnavailable):
+    """A program the sandbox needs is not installed; trying again cannot help."""
+
+    retryable = False
+
+
+@dataclass(frozen=True)
+class Tools:
+    """Programs of the host that make a sandbox.
+
+    Args:
+        bwrap: bubblewrap.
+        prlimit: Sets resource limits (util-linux).
+        setpriv: Drops the user id (util-linux); needed when the worker is root.
+    """
+
+    bwrap: str
+    prlimit: str
+    setpriv: str
+
+
+def find_tools(bwrap: Path | None = None) -> Tools:
+    """Find the programs that make a sandbox.
+
+    Raises:
+        SandboxNotInstalled: One is missing; the message names its Debian package.
+    """
+    return Tools(
+        bwrap=_find(str(bwrap or "bwrap"), "bubblewrap"),
+        prlimit=_find("prlimit", "util-linux"),
+        setpriv=_find("setpriv", "util-linux"),
+    )
+
+
+def interpreter(language: Language, limits: Limits) -> list[str]:
+    """Return the command that runs a program file of a language.
+
+    Raises:
+        SandboxNotInstalled: The language's interpreter is missing.
+    """
+    if language is Language.SHELL:
+        return [_find("bash", "bash")]
+    if language is Language.JAVASCRIPT:
+        heap = max(limits.memory_bytes * 3 // 4 // _MEGABYTE, 16)
+        node = _find("node", "nodejs")
+        if not Path(node).resolve().is_relative_to("/usr"):
+            raise SandboxNotInstalled(f"node is at {node}, outside /usr; install the Debian package nodejs")
+        return [node, f"--max-old-space-size={heap}"]
+    version = f"{sys.version_info.major}.{sys.version_info.minor}"
+    python = Path(sys.base_prefix, "bin", f"python{version}")
+    if not python.exists():
+        raise SandboxNotInstalled(f"no Python at {python}; install the Debian package python3")
+    return [str(python), "-I", "-B", "-u"]
+
+
+def enclose(
+    tools: Tools,
+    command: list[str],
+    limits: Limits,
+    language: Language,
+    *,
+    program_fd: int,
+    status_fd: int,
+    seccomp_fd: int | None,
+    as_root: bool,
+) -> list[str]:
+    """Return the command line that runs a program in its enclosure.
+
+    Args:
+        tools: Programs of the host.
+        command: The interpreter; the program's path is appended.
+        limits: What it may use.
+        language: What the program is written in.
+        program_fd: Descriptor to read the program from.
+        status_fd: Descriptor for bubblewrap's reports.
+        seccomp_fd: Descriptor to read the system call filter from, if there is one.
+        as_root: The worker is root: the program gets a user id that nobody else has. Otherwise it runs in
+            a user namespace of its own.
+    """
+    program = f"/run/program.{_EXTENSIONS[language]}"
+    arguments = [
+        tools.bwrap,
+        *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
+        *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
+        *_environment(),
+        *_files(limits),
+        *("--perms", "0444", "--ro-bind-data", str(program_fd), program),
+        *("--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/work"),
+        *("--json-status-fd", str(status_fd)),
+    ]
+    if seccomp_fd is not None:
+        arguments += ["--seccomp", str(seccomp_fd)]
+    arguments += _identity(as_root=as_root)
+    arguments += ["--", tools.prlimit, *_resource_limits(limits, language), "--"]
+    if as_root:
+        arguments += _drop_root(tools)
+    return [*arguments, *command, program]
+
+
+def _environment() -> list[str]:
+    values = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/work", "TMPDIR": "/tmp"}  # noqa: S108
+    return ["--clearenv", *(word for item in values.items() for word in ("--setenv", *item))]
+
+
+def _files(limits: Limits) -> list[str]:
+    """Return the file tree: programs and libraries read-only, three small folders in memory to write to."""
+    size = str(limits.file_bytes)
+    arguments = ["--ro-bind", "/usr", "/usr"]
+    for name in ("bin", "lib", "lib64", "lib32", "sbin"):
+        place = Path("/", name)
+        if place.is_symlink():
+            arguments += ["--symlink", str(place.readlink()), str(place)]
+        elif place.is_dir():
+            arguments += ["--ro-bind", str(place), str(place)]
+    arguments += ["--perms", "0755", "--dir", "/etc"]
+    for file in ("/etc/ld.so.cache", "/etc/alternatives"):
+        arguments += ["--ro-bind-try", file, file]
+    arguments += _python_prefix()
+    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--dir", "/run"]
+    for folder in ("/dev/shm", "/tmp", "/work"):  # noqa: S108 -- of the sandbox
+        arguments += ["--perms", "1777", "--size", size, "--tmpfs", folder]
+    return arguments
+
+
+def _python_prefix() -> list[str]:
+    """Return the binding of a Python outside /usr, without the packages installed in it."""
+    prefix = Path(sys.base_prefix).resolve()
+    if prefix.is_relative_to("/usr"):
+        return []
+    parents = [str(folder) for folder in reversed(prefix.parents) if folder != Path("/")]
+    arguments = [word for folder in parents for word in ("--perms", "0755", "--dir", folder)]
+    arguments += ["--ro-bind", str(prefix), str(prefix)]
+    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
+    packages = prefix / "lib" / version / "site-packages"
+    if packages.is_dir():
+        arguments += ["--perms", "0555", "--size", "4096", "--tmpfs", str(packages)]
+    return arguments
+
+
+def _identity(*, as_root: bool) -> list[str]:
+    if as_root:
+        # Only what setpriv needs to give these up itself.
+        kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
+        return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
+    user = str(_NOBODY)
+    return ["--unshare-user", "--uid", user, "--gid", user, "--disable-userns", "--cap-drop", "ALL"]
+
+
+def _drop_root(tools: Tools) -> list[str]:
+    """Return the command that turns root into a user that owns nothing and whose processes are counted."""
+    user = str(_FIRST_UID + secrets.randbelow(_UIDS))
+    return [
+        tools.setpriv,
+        *(f"--reuid={user}", f"--regid={user}", "--clear-groups"),
+        *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
+    ]
+
+
+def _resource_limits(limits: Limits, language: Language) -> list[str]:
+    # V8 reserves far more address space than it uses: its writable memory is limited instead.
+    memory = "data" if language is Language.JAVASCRIPT else "as"
+    return [
+        f"--cpu={limits.cpu_seconds}:{limits.cpu_seconds + 1}",
+        f"--{memory}={limits.memory_bytes}",
+        f"--nproc={limits.processes}",
+        f"--fsize={limits.file_bytes}",
+        f"--nofile={_OPEN_FILES}",
+        "--core=0",
+        "--msgqueue=0",
+    ]
+
+
+def _find(name: str, package: str) -> str:
+    found = shutil.which(name, path="/usr/local/bin:/usr/bin:/bin:" + os.environ.get("PATH", os.defpath))
+    if found is None:
+        raise SandboxNotInstalled(
+            f"{name} is not installed; install the Debian package {package}", program=name, package=package
+        )
+    return found
