@@ -150,13 +150,9 @@ COLUMNS: Final = (
     ),
     Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),
     Column("timeout", "duration", "`2m`", "5m", "Longest one model call may take.", cells.duration),
-    Column(
-        "retries", "whole number from 0", "3", "5", "Further attempts of a model call.", cells.whole(0, 100)
-    ),
+    Column("retries", "whole number from 0", "3", "5", "Further attempts of a model call.", cells.whole(0, 100)),
     Column("budget_usd", "amount", "none", "0.25", "Most the row's model calls may cost.", cells.money),
-    Column(
-        "labels", "`key=value; key`", "none", "team=treasury; urgent", "Labels to filter by.", cells.labels
-    ),
+    Column("labels", "`key=value; key`", "none", "team=treasury; urgent", "Labels to filter by.", cells.labels),
 )
 BY_NAME: Final = {column.name: column for column in COLUMNS}
 NAMES: Final = frozenset(BY_NAME)
@@ -176,8 +172,7 @@ def columns_markdown() -> str:
     """Return the table of all columns, for the README."""
     lines = ["| column | type | default | example | meaning |", "|---|---|---|---|---|"]
     lines += [
-        "| " + " | ".join(cell.replace("|", "\\|") for cell in _markdown_cells(column)) + " |"
-        for column in COLUMNS
+        "| " + " | ".join(cell.replace("|", "\\|") for cell in _markdown_cells(column)) + " |" for column in COLUMNS
     ]
     return "\n".join(lines) + "\n"
 

@@ -95,16 +95,12 @@ def _refuse(findings: Findings, remaining: int, options: ReadOptions) -> None:
         raise InvalidCatalog(findings.errors, findings.errors_found, findings.warnings)
 
 
-def _order(
-    total: int, dependencies: Dependencies, priorities: Sequence[int], dropped: frozenset[int]
-) -> Sequence[int]:
+def _order(total: int, dependencies: Dependencies, priorities: Sequence[int], dropped: frozenset[int]) -> Sequence[int]:
     order = execution_order(total, dependencies.upstream, priorities)
     return array("L", (row for row in order if row not in dropped)) if dropped else order
 
 
-def _write_pages(
-    order: Sequence[int], dependencies: Dependencies, spool: RowSpool, put: Put
-) -> tuple[str, ...]:
+def _write_pages(order: Sequence[int], dependencies: Dependencies, spool: RowSpool, put: Put) -> tuple[str, ...]:
     places = array("L", [0]) * len(spool)
     for place, row in enumerate(order):
         places[row] = place

@@ -148,9 +148,7 @@ def _check_pattern(criterion: Criterion) -> None:
     if len(pattern) > MAX_PATTERN_CHARS:
         raise _invalid(criterion, f"a regular expression of at most {MAX_PATTERN_CHARS} characters")
     if expanded_size(pattern) > MAX_PATTERN_SIZE:
-        raise _invalid(
-            criterion, f"a regular expression whose repeats multiply to {MAX_PATTERN_SIZE} or less"
-        )
+        raise _invalid(criterion, f"a regular expression whose repeats multiply to {MAX_PATTERN_SIZE} or less")
     try:
         regex.compile(pattern)
     except (regex.error, RecursionError, OverflowError, ValueError) as fault:

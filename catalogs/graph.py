@@ -71,11 +71,7 @@ def behind(blocked: frozenset[int], upstream: Edges) -> dict[int, int]:
 
 
 def _entangled_groups(upstream: Edges) -> list[list[int]]:
-    return [
-        group
-        for group in _Components(upstream).found
-        if len(group) > 1 or group[0] in upstream.get(group[0], ())
-    ]
+    return [group for group in _Components(upstream).found if len(group) > 1 or group[0] in upstream.get(group[0], ())]
 
 
 class _Components:

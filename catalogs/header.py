@@ -39,9 +39,7 @@ def read_header(cells: list[str], line: int, mapping: Mapping[str, str], finding
         name = renamed.get(original, original)
         if not name:
             message = f"column {position} of {len(written)} has no name: name it or remove it"
-            findings.add(
-                Fault(code=ErrorCode.EMPTY_COLUMN_NAME, message=message, line=line, expected="a name")
-            )
+            findings.add(Fault(code=ErrorCode.EMPTY_COLUMN_NAME, message=message, line=line, expected="a name"))
         elif name in names:
             message = f"column {position} is a second {name!r}"
             if name != original:

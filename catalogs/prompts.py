@@ -36,9 +36,7 @@ def composed_prompt(row: CatalogRow, outputs: Mapping[str, str]) -> str:
     if row.stack:
         parts.append(f"Stack: {row.stack}")
     if row.workflow:
-        heading = (
-            "The steps of the whole task:" if row.mode is Mode.STEPWISE else "Follow these steps in order:"
-        )
+        heading = "The steps of the whole task:" if row.mode is Mode.STEPWISE else "Follow these steps in order:"
         parts.append(_section(heading, _numbered(row.workflow)))
     if row.verification:
         parts.append(_section("The answer is accepted if all of this holds:", _bulleted(row.verification)))
@@ -61,9 +59,7 @@ def step_prompt(prompt: str, steps: Sequence[str], phase: int, earlier: Iterable
 
 def retry_prompt(prompt: str, failures: Iterable[str]) -> str:
     """Return the prompt of an attempt after one that failed its criteria."""
-    return _joined(
-        [prompt, _section("Your previous answer was not accepted. Correct this:", _bulleted(failures))]
-    )
+    return _joined([prompt, _section("Your previous answer was not accepted. Correct this:", _bulleted(failures))])
 
 
 def _section(heading: str, body: str) -> str:

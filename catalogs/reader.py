@@ -57,9 +57,7 @@ class CatalogReader:
         if not self._ordinal:
             what = "is empty" if header is None else "has a header and no rows"
             message = f"the catalog holds no task: the file {what}"
-            self._findings.add(
-                Fault(code=ErrorCode.EMPTY_CATALOG, message=message, expected="a header and rows")
-            )
+            self._findings.add(Fault(code=ErrorCode.EMPTY_CATALOG, message=message, expected="a header and rows"))
 
     def _read_header(self, header: Record) -> None:
         self._note_damage(RowNotes(header, "", self._layout, self._findings))
@@ -154,6 +152,5 @@ class CatalogReader:
 
     def _bytes_message(self, bad: BadBytes) -> str:
         return (
-            f"byte {bad.offset} of the file: {bad.hexadecimal} is not {self._decoder.encoding}; "
-            "save the file as UTF-8"
+            f"byte {bad.offset} of the file: {bad.hexadecimal} is not {self._decoder.encoding}; save the file as UTF-8"
         )

@@ -14,9 +14,9 @@ from jinja2.runtime import Context, Undefined
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from jinja2.visitor import NodeTransformer
 
-from catalogs.sandbox_filters import bounded_filters
+from catalogs.sandbox_filters import bounded_filters, weigh
 
-BUDGET: Final = 16 * 1024 * 1024
+BUDGET: Final = 8 * 1024 * 1024
 MAX_INTEGER_BITS: Final = 4_096
 _STEP: Final = 50
 _TEXT_METHODS: Final = frozenset(
@@ -93,16 +93,21 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         self.filters = bounded_filters(self.filters, charge)
         self.filters[_COUNTED] = _counted
         self.filters[_JOINED] = _joined
+        self.filters[_WEIGHED] = _weighed
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
         for node in tree.find_all(_FORBIDDEN):
             raise TemplateSyntaxError("other templates cannot be used from a prompt", node.lineno)
         for call in tree.find_all(nodes.Filter):
-            if call.name in {_COUNTED, _JOINED}:
+            if call.name in {_COUNTED, _JOINED, _WEIGHED}:
                 raise TemplateSyntaxError(f"No filter named {call.name!r}.", call.lineno)
         bounded: nodes.Template = _Bounds().visit(tree)
+        bounded.set_environment(self)
         return bounded
+
+    def wrap_str_format(self, value: Any) -> None:  # noqa: ANN401 -- as in Jinja2
+        """Offer no ``str.format``: its widths make texts of any size."""
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:  # noqa: ANN401 -- as in Jinja2
         """Whether a template may use an attribute: none of a text's that can multiply it."""
@@ -116,7 +121,8 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
         size = budget.base if budget else 0
         owner = getattr(obj, "__self__", None)
         size += len(owner) if isinstance(owner, Sized) else 0
-        charge(_STEP + size + sum(len(value) for value in args if isinstance(value, Sized)))
+        charge(_STEP + size)
+        weigh((args, kwargs), charge)
         return super().call(context, obj, *args, **kwargs)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:  # noqa: ANN401 -- as in Jinja2
@@ -139,16 +145,17 @@ def _result_size(operator: str, left: Any, right: Any) -> int:  # noqa: ANN401 -
         return 0
     if operator == "*":
         repeated, times = (left, right) if isinstance(right, int) else (right, left)
-        return len(repeated) * max(times, 0) if isinstance(repeated, Sized) and isinstance(times, int) else 0
-    return sum(len(value) for value in (left, right) if isinstance(value, Sized))
+        return weigh(repeated, charge) * max(times, 0) if isinstance(times, int) else 0
+    return weigh(left, charge) + weigh(right, charge)
 
 
 _COUNTED: Final = "prism_counted"
 _JOINED: Final = "prism_joined"
+_WEIGHED: Final = "prism_weighed"
 
 
 class _Bounds(NodeTransformer):
-    """Makes loops and joined texts pass through the budget."""
+    """Makes loops, joined texts and new lists pass through the budget."""
 
     def visit_For(self, node: nodes.For) -> nodes.For:  # noqa: N802 -- Jinja2 dispatches on the name
         self.generic_visit(node)
@@ -161,6 +168,19 @@ class _Bounds(NodeTransformer):
         self.generic_visit(node)
         parts = nodes.List(node.nodes, lineno=node.lineno)
         return nodes.Filter(parts, _JOINED, [], [], None, None, lineno=node.lineno)
+
+    def visit_List(self, node: nodes.List) -> nodes.Filter:  # noqa: N802 -- Jinja2 dispatches on the name
+        return self._weighed(node)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Filter:  # noqa: N802 -- Jinja2 dispatches on the name
+        return self._weighed(node)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Expr:  # noqa: N802 -- Jinja2 dispatches on the name
+        return self._weighed(node) if node.ctx == "load" else node
+
+    def _weighed(self, node: nodes.Expr) -> nodes.Filter:
+        self.generic_visit(node)
+        return nodes.Filter(node, _WEIGHED, [], [], None, None, lineno=node.lineno)
 
 
 @pass_context
@@ -178,13 +198,18 @@ def _counting(values: Iterable[Any], text: int) -> Iterator[Any]:
 
 @pass_context
 def _joined(_context: Context, parts: list[Any]) -> str:
-    texts = [part if isinstance(part, str) else str(part) for part in parts]
-    charge(_STEP + sum(map(len, texts)))
-    return "".join(texts)
+    weigh(parts, charge)
+    return "".join(map(str, parts))
+
+
+@pass_context
+def _weighed(_context: Context, value: Any) -> Any:  # noqa: ANN401 -- any value of a template
+    """Charge a new list for all it holds, so that lists of lists cannot double in size for nothing."""
+    weigh(value, charge)
+    return value
 
 
 @pass_context
 def _charged_output(_context: Context, value: Any) -> Any:  # noqa: ANN401 -- any value of a template
-    text = value if isinstance(value, str) else str(value)
-    charge(len(text))
-    return text
+    weigh(value, charge)
+    return value

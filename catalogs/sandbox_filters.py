@@ -1,6 +1,6 @@
 """The filters that prompt templates may use, each charged for what it works on."""
 
-from collections.abc import Callable, Iterable, Iterator, Sized
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import wraps
 from typing import Any, Final
 
@@ -60,13 +60,39 @@ def _charged(original: Callable[..., Any], charge: Charge) -> Callable[..., Any]
 
 
 def _charged_elements(value: Any, charge: Charge) -> Any:  # noqa: ANN401 -- any value of a template
-    if isinstance(value, str):
-        charge(_ELEMENT + len(value))
-    elif isinstance(value, Sized):
-        charge(_ELEMENT * (1 + len(value)))
-    elif isinstance(value, Iterator):
+    if isinstance(value, Iterator):
         return _charging(value, charge)
+    weigh(value, charge)
     return value
+
+
+def weigh(value: Any, charge: Charge) -> int:  # noqa: ANN401 -- any value of a template
+    """Charge a value for its text and all that it holds, at each place that it is held.
+
+    Args:
+        value: Any value of a template.
+        charge: Takes units from the budget of the current rendering.
+
+    Returns:
+        How many units were charged.
+    """
+    total = 0
+    pending = [value]
+    while pending:
+        held = pending.pop()
+        units = _ELEMENT
+        if isinstance(held, str):
+            units += len(held)
+        elif isinstance(held, range):
+            units *= 1 + len(held)
+        elif isinstance(held, Mapping):
+            pending.extend(held.keys())
+            pending.extend(held.values())
+        elif isinstance(held, list | tuple | set | frozenset):
+            pending.extend(held)
+        charge(units)
+        total += units
+    return total
 
 
 def _charging(values: Iterable[Any], charge: Charge) -> Iterator[Any]:
@@ -89,9 +115,9 @@ def _join(charge: Charge) -> Callable[..., Any]:
         texts: list[str] = []
         between = str(separator)
         for value in values:
-            text = str(value)
-            charge(_ELEMENT + len(text) + len(between))
-            texts.append(text)
+            weigh(value, charge)
+            charge(len(between))
+            texts.append(str(value))
         return between.join(texts)
 
     return join

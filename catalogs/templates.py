@@ -106,17 +106,13 @@ def render(template: str, row: CatalogRow, outputs: Mapping[str, str]) -> str:
         with budget_of(template):
             text: str = _compiled(template).render(context)
     except TooMuchWork as fault:
-        raise TemplateFailed(
-            f"the prompt template of row {row.id!r} is too costly: {fault}", row=row.id
-        ) from fault
+        raise TemplateFailed(f"the prompt template of row {row.id!r} is too costly: {fault}", row=row.id) from fault
     except _RENDERING as fault:
         raise TemplateFailed(
             f"the prompt template of row {row.id!r} failed: {_reason(fault)}", row=row.id, line=row.line
         ) from fault
     if len(text) > MAX_RENDERED_CHARS:
-        raise TemplateFailed(
-            f"the prompt of row {row.id!r} is longer than {MAX_RENDERED_CHARS} characters", row=row.id
-        )
+        raise TemplateFailed(f"the prompt of row {row.id!r} is longer than {MAX_RENDERED_CHARS} characters", row=row.id)
     return text
 
 
@@ -143,9 +139,7 @@ def _dependencies(template: str, tree: nodes.Template, problems: list[Problem]) 
     for name in tree.find_all(nodes.Name):
         if name.name == "outputs" and id(name) not in static:
             line, column = _find(template, "outputs", name.lineno)
-            problems.append(
-                Problem('outputs must be followed by the id of a row, as in outputs["id"]', line, column)
-            )
+            problems.append(Problem('outputs must be followed by the id of a row, as in outputs["id"]', line, column))
     return tuple(found)
 
 
@@ -182,9 +176,7 @@ def _broken(template: str, fault: BaseException) -> Problem:
     lines = template.split("\n")
     line = min(max(line, 1), len(lines))
     tags = list(_TAG.finditer(lines[line - 1]))
-    at = next(
-        (tag for tag in tags if tag[0].startswith("{{") and not _parses(tag[0])), tags[0] if tags else None
-    )
+    at = next((tag for tag in tags if tag[0].startswith("{{") and not _parses(tag[0])), tags[0] if tags else None)
     return Problem(_reason(fault), line, at.start() + 1 if at else 1)
 
 

@@ -92,7 +92,7 @@ TEXT = 'id,objective,stack\na,"größe, ✓",x\nb,two,\n'
         TEXT.rstrip("\n").encode(),
         TEXT.replace("id,objective", " ID , Objective ").encode(),
     ],
-    ids="utf8 bom utf16le utf16be crlf cr semicolon tab sep comments no-newline header-case".split(),
+    ids=["utf8", "bom", "utf16le", "utf16be", "crlf", "cr", ";", "tab", "sep", "comments", "no-newline", "header-case"],
 )
 def test_encodings_line_ends_and_delimiters(data: bytes) -> None:
     assert [(row.id, row.objective, row.stack) for row in rows_of(data)] == [("a", "größe, ✓", "x"), ("b", "two", "")]
@@ -101,7 +101,7 @@ def test_encodings_line_ends_and_delimiters(data: bytes) -> None:
 def test_a_stream_may_hand_out_single_bytes() -> None:
     class Dripping(io.BytesIO):
         def read(self, size: int | None = -1) -> bytes:
-            return super().read(1)
+            return super().read(min(size or 1, 1))
 
     data = codecs.BOM_UTF16_LE + TEXT.replace("\n", "\r\n").encode("utf-16-le")
     rows = list(CatalogReader(Dripping(data), ReadOptions(), Findings()))
@@ -109,7 +109,9 @@ def test_a_stream_may_hand_out_single_bytes() -> None:
 
 
 def test_lines_are_physical_after_comments_blanks_and_quoted_newlines() -> None:
-    data = '# c\n\nid,objective,prompt\n# c\na,"one\r\ntwo\r\n\r\n# not a comment",p\n\nb,x,\n# c\n"c",y,"\n\nz"\nd,e,\n'
+    data = (
+        '# c\n\nid,objective,prompt\n# c\na,"one\r\ntwo\r\n\r\n# not a comment",p\n\nb,x,\n# c\n"c",y,"\n\nz"\nd,e,\n'
+    )
     rows = rows_of(data)
     assert [(row.id, row.line) for row in rows] == [("a", 5), ("b", 10), ("c", 12), ("d", 15)]
     assert rows[0].objective == "one\ntwo\n\n# not a comment"
@@ -191,7 +193,7 @@ HEADER = "id,objective,depends_on,mode,timeout,retries,priority,budget_usd,verif
 
 def cell_of(column: str, text: str) -> str:
     names = HEADER.strip().split(",")
-    cells = {name: "" for name in names} | {"id": "a", "objective": "o", column: text}
+    cells = dict.fromkeys(names, "") | {"id": "a", "objective": "o", column: text}
     return HEADER + ",".join('"' + cells[name].replace('"', '""') + '"' for name in names) + "\n"
 
 
@@ -261,7 +263,9 @@ def test_the_missing_objective_is_worded_for_programs() -> None:
     assert fault.message == "Task missing required field: 'objective'"
 
 
-@pytest.mark.parametrize("cell", ["x" * 200, '"' + "x" * 200 + '"', '"' + "x\n" * 100 + '"', "x" * 5000, '"' + "x" * 5000 + '"'])
+@pytest.mark.parametrize(
+    "cell", ["x" * 200, '"' + "x" * 200 + '"', '"' + "x\n" * 100 + '"', "x" * 5000, '"' + "x" * 5000 + '"']
+)
 def test_a_cell_that_is_too_large_does_not_hide_what_follows(cell: str) -> None:
     rows, findings = read(f"id,objective,stack\na,{cell},s\nb,o,\nc,,\n", max_cell_chars=100)
     assert [row.id for row in rows] == ["b"]
@@ -318,10 +322,14 @@ def test_no_bytes_make_the_reader_crash(data: bytes) -> None:
     assert all(row.objective.strip() for row in rows)
 
 
-CELL = st.text(st.characters(exclude_characters="\r\0", exclude_categories=("Cs",)), max_size=30)
+CELL = st.text(st.characters(exclude_characters="\r\0", exclude_categories=["Cs"]), max_size=30)
 
 
-@given(st.lists(CELL.filter(str.strip), min_size=1, max_size=8), st.sampled_from([",", ";", "\t"]), st.sampled_from(["\n", "\r\n", "\r"]))
+@given(
+    st.lists(CELL.filter(str.strip), min_size=1, max_size=8),
+    st.sampled_from([",", ";", "\t"]),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+)
 @settings(max_examples=200, deadline=None)
 def test_quoted_cells_come_back_as_they_were(cells: list[str], delimiter: str, end: str) -> None:
     quoted = ['"' + cell.replace('"', '""').replace("\n", end) + '"' for cell in cells]
