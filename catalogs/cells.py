@@ -118,7 +118,8 @@ def labels(text: str) -> dict[str, str]:
 def identifier(text: str) -> str:
     """Return an id: letters, digits and ``. _ - /``, beginning and ending with a letter or digit."""
     stripped = text.strip()
-    if len(stripped) > MAX_ID_CHARS or not _ID.fullmatch(stripped) or "//" in stripped:
+    odd_part = not {"", ".", ".."}.isdisjoint(stripped.split("/"))
+    if len(stripped) > MAX_ID_CHARS or odd_part or not _ID.fullmatch(stripped):
         example = slug(text) or "row-1"
         raise BadCell(f"letters, digits and . _ - / between them, at most {MAX_ID_CHARS}, such as {example}")
     return stripped

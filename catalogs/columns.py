@@ -154,6 +154,7 @@ COLUMNS: Final = (
     Column("budget_usd", "amount", "none", "0.25", "Most the row's model calls may cost.", cells.money),
     Column("labels", "`key=value; key`", "none", "team=treasury; urgent", "Labels to filter by.", cells.labels),
 )
+_LONGEST_COMPARED: Final = 100
 BY_NAME: Final = {column.name: column for column in COLUMNS}
 NAMES: Final = frozenset(BY_NAME)
 
@@ -165,6 +166,8 @@ def normalised(header: str) -> str:
 
 def near_misses(name: str, known: Iterable[str] = tuple(BY_NAME)) -> tuple[str, ...]:
     """Return the known names that a name was perhaps meant to be, the nearest first."""
+    if len(name) > _LONGEST_COMPARED:
+        return ()
     return tuple(difflib.get_close_matches(name, list(known), n=2, cutoff=0.7))
 
 

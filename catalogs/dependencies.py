@@ -9,7 +9,7 @@ from catalogs.graph import behind, cycles, entangled
 from catalogs.row import CatalogRow
 from temporal.names import ErrorCode
 
-_COMPARED = 5_000
+_COMPARED = 1_000
 _SPELLED = 20
 
 

@@ -35,19 +35,20 @@ def read_header(cells: list[str], line: int, mapping: Mapping[str, str], finding
     written = [normalised(cell) for cell in cells]
     _check_mapping(renamed, written, line, findings)
     names: list[str] = []
+    taken: dict[str, int] = {}
     for position, original in enumerate(written, start=1):
         name = renamed.get(original, original)
         if not name:
             message = f"column {position} of {len(written)} has no name: name it or remove it"
             findings.add(Fault(code=ErrorCode.EMPTY_COLUMN_NAME, message=message, line=line, expected="a name"))
-        elif name in names:
+        elif name in taken:
             message = f"column {position} is a second {name!r}"
             if name != original:
                 message += f" ({original!r} is mapped to it)"
             findings.add(
                 Fault(
                     code=ErrorCode.DUPLICATE_COLUMN,
-                    message=f"{message}; column {names.index(name) + 1} is the first",
+                    message=f"{message}; column {taken[name]} is the first",
                     line=line,
                     column=name,
                     found=shown(cells[position - 1]),
@@ -55,12 +56,14 @@ def read_header(cells: list[str], line: int, mapping: Mapping[str, str], finding
                 )
             )
             name = ""
+        taken.setdefault(name, position)
         names.append(name)
     _check_required(names, line, findings)
     variables = frozenset(names) - NAMES - {""}
+    known_here = frozenset(names)
     for name in names:
         if name in variables:
-            findings.add(_unknown(name, line, frozenset(names)))
+            findings.add(_unknown(name, line, known_here, describe=not findings.full(Severity.WARNING)))
     return Layout(tuple(names), tuple(BY_NAME.get(name) for name in names), variables)
 
 
@@ -102,12 +105,12 @@ def _check_mapping(renamed: Mapping[str, str], written: list[str], line: int, fi
         )
 
 
-def _unknown(name: str, line: int, present: frozenset[str]) -> Fault:
-    near = [known for known in near_misses(name) if known not in present]
+def _unknown(name: str, line: int, present: frozenset[str], *, describe: bool) -> Fault:
+    near = [known for known in near_misses(name) if known not in present] if describe else []
     hint = f"; did you mean {' or '.join(map(repr, near))}?" if near else ""
     return Fault(
         code=ErrorCode.UNKNOWN_COLUMN,
-        message=f"column {name!r} is not one of Prism's; templates can use it as a variable{hint}",
+        message=f"column {shown(name)!r} is not one of Prism's; templates can use it as a variable{hint}",
         line=line,
         column=name,
         found=shown(name),

@@ -6,6 +6,7 @@ Only ``{{ }}`` and ``{% %}`` are syntax. Single braces, backticks and ``{#`` are
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from itertools import islice
 from typing import Any, Final, NamedTuple
 
 from jinja2 import Template, TemplateError, TemplateSyntaxError, meta, nodes
@@ -16,6 +17,10 @@ from catalogs.row import CatalogRow
 from catalogs.sandbox import BoundedEnvironment, TooMuchWork, budget_of
 
 MAX_RENDERED_CHARS: Final = 1024 * 1024
+MAX_PROBLEMS: Final = 10
+_TAGS_TRIED: Final = 100
+_NESTED_BLOCKS: Final = 15  # Python nests 20 blocks; only templates of some size can fail to compile
+_LARGE_CHARS: Final = 2_000
 _ENVIRONMENT: Final = BoundedEnvironment()
 _BROKEN: Final = (
     TemplateError,
@@ -59,26 +64,33 @@ def inspect(template: str, variables: Iterable[str] = ()) -> Inspection:
     """
     if is_plain(template):
         return Inspection()
+    inspected = _inspected if len(template) <= _LARGE_CHARS else _inspected.__wrapped__
+    return inspected(template, frozenset(variables))
+
+
+@lru_cache(maxsize=512)
+def _inspected(template: str, known: frozenset[str]) -> Inspection:
     try:
         tree = _ENVIRONMENT.parse(template)
         names = meta.find_undeclared_variables(tree)
-        _ENVIRONMENT.compile(template)
+        if template.count("{%") > _NESTED_BLOCKS or len(template) > _LARGE_CHARS:
+            _ENVIRONMENT.compile(template)
     except _BROKEN as fault:
         return Inspection(problems=(_broken(template, fault),))
     problems: list[Problem] = []
     dependencies = _dependencies(template, tree, problems)
-    known = frozenset(variables)
     tolerated = _guarded(tree)
-    for name in sorted(names - known - {"row", "outputs"} - set(_ENVIRONMENT.globals) - tolerated):
+    unknown = sorted(names - known - {"row", "outputs"} - set(_ENVIRONMENT.globals) - tolerated)
+    for name in unknown[:MAX_PROBLEMS]:
         near = [f"row.{name}"] if name in _ROW_NAMES else list(near_misses(name, [*known, "row", "outputs"]))
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         problems.append(Problem(f"{name!r} is not defined{hint}", *_find(template, name)))
-    for name in _row_names(tree):
-        if name not in _ROW_NAMES and name not in known and name not in tolerated:
-            close = near_misses(name, [*_ROW_NAMES, *known])
-            hint = f"; did you mean row.{close[0]}?" if close else ""
-            problems.append(Problem(f"row has no column {name!r}{hint}", *_find(template, name)))
-    return Inspection(dependencies, tuple(problems))
+    absent = dict.fromkeys(name for name in _row_names(tree) if name not in _ROW_NAMES | known | tolerated)
+    for name in list(absent)[:MAX_PROBLEMS]:
+        close = near_misses(name, [*_ROW_NAMES, *known])
+        hint = f"; did you mean row.{close[0]}?" if close else ""
+        problems.append(Problem(f"row has no column {name!r}{hint}", *_find(template, name)))
+    return Inspection(dependencies, tuple(problems[:MAX_PROBLEMS]))
 
 
 def dependencies(template: str) -> tuple[str, ...]:
@@ -137,7 +149,7 @@ def _dependencies(template: str, tree: nodes.Template, problems: list[Problem]) 
             static.add(id(owner))
             found[target] = None
     for name in tree.find_all(nodes.Name):
-        if name.name == "outputs" and id(name) not in static:
+        if name.name == "outputs" and id(name) not in static and len(problems) < MAX_PROBLEMS:
             line, column = _find(template, "outputs", name.lineno)
             problems.append(Problem('outputs must be followed by the id of a row, as in outputs["id"]', line, column))
     return tuple(found)
@@ -175,7 +187,7 @@ def _broken(template: str, fault: BaseException) -> Problem:
     line = fault.lineno if isinstance(fault, TemplateSyntaxError) else 1
     lines = template.split("\n")
     line = min(max(line, 1), len(lines))
-    tags = list(_TAG.finditer(lines[line - 1]))
+    tags = list(islice(_TAG.finditer(lines[line - 1]), _TAGS_TRIED))
     at = next((tag for tag in tags if tag[0].startswith("{{") and not _parses(tag[0])), tags[0] if tags else None)
     return Problem(_reason(fault), line, at.start() + 1 if at else 1)
 

@@ -38,9 +38,7 @@ class ArtifactPlanReader:
         """Return one page of a plan."""
         plan = await self.plan(digest)
         if not 0 <= n < len(plan.pages):
-            raise PlanPageNotFound(
-                f"plan {digest} has {len(plan.pages)} pages, no page {n}", plan=digest, page=n
-            )
+            raise PlanPageNotFound(f"plan {digest} has {len(plan.pages)} pages, no page {n}", plan=digest, page=n)
         page_digest = plan.pages[n]
 
         async def load() -> PlanPage:
@@ -52,9 +50,7 @@ class ArtifactPlanReader:
         """Return one row of a plan."""
         plan = await self.plan(digest)
         if not 0 <= index < plan.total:
-            raise PlanPageNotFound(
-                f"plan {digest} has {plan.total} rows, no row {index}", plan=digest, row=index
-            )
+            raise PlanPageNotFound(f"plan {digest} has {plan.total} rows, no row {index}", plan=digest, row=index)
         number, place = divmod(index, plan.page_rows)
         return (await self.page(digest, number)).rows[place]
 

@@ -6,7 +6,6 @@ from temporalio import activity
 
 from activities.artifacts.contracts import Texts
 from activities.prompts.contracts import ComposeRequest, NamedText, Prompt, TemplateFailed
-from catalogs.prompts import retry_prompt, row_prompt, step_prompt, system_prompt
 from temporal.names import ActivityName
 
 
@@ -29,14 +28,21 @@ class PromptActivities:
         """
         outputs = dict(await self._read(request.upstream))
         earlier = await self._read(request.earlier)
-        text = await asyncio.to_thread(_composed, request, outputs, earlier)
-        return Prompt(system=system_prompt(request.row), text=await self._texts.keep(text))
+        system, text = await asyncio.to_thread(_composed, request, outputs, earlier)
+        return Prompt(system=system, text=await self._texts.keep(text))
 
     async def _read(self, named: tuple[NamedText, ...]) -> list[tuple[str, str]]:
         return [(item.name, await self._texts.read(item.text)) for item in named]
 
 
-def _composed(request: ComposeRequest, outputs: dict[str, str], earlier: list[tuple[str, str]]) -> str:
+def _composed(request: ComposeRequest, outputs: dict[str, str], earlier: list[tuple[str, str]]) -> tuple[str, str]:
+    from catalogs.prompts import (  # noqa: PLC0415 -- workflows import this module, and need no Jinja2
+        retry_prompt,
+        row_prompt,
+        step_prompt,
+        system_prompt,
+    )
+
     row, phase = request.row, request.phase
     text = row_prompt(row, outputs)
     if phase is not None:
@@ -45,4 +51,4 @@ def _composed(request: ComposeRequest, outputs: dict[str, str], earlier: list[tu
                 f"row {row.id!r} has {len(row.workflow)} steps, so there is no step {phase + 1}", row=row.id
             )
         text = step_prompt(text, row.workflow, phase, earlier)
-    return retry_prompt(text, request.failures) if request.failures else text
+    return system_prompt(row), retry_prompt(text, request.failures) if request.failures else text

@@ -1,5 +1,6 @@
 import codecs
 import io
+import time
 
 import pytest
 from hypothesis import given, settings
@@ -203,6 +204,7 @@ def cell_of(column: str, text: str) -> str:
         ("objective", " ", ErrorCode.INVALID_TASK_DEFINITION, MISSING_OBJECTIVE),
         ("id", "a b", ErrorCode.INVALID_ID, "letters, digits and . _ - /"),
         ("id", "../x", ErrorCode.INVALID_ID, "'../x'"),
+        ("id", "a/../b", ErrorCode.INVALID_ID, "'a/../b'"),
         ("id", "x" * 201, ErrorCode.INVALID_ID, "at most 200"),
         ("mode", "twice", ErrorCode.INVALID_VALUE, "one of single, stepwise"),
         ("timeout", "soon", ErrorCode.INVALID_VALUE, "a duration such as 45m"),
@@ -306,8 +308,11 @@ def test_a_mapping_of_an_absent_column_is_a_fault() -> None:
 
 CSV_BYTES = st.lists(
     st.sampled_from(
-        [b"objective", b"id", b"prompt", b",", b";", b"\t", b'"', b"\n", b"\r\n", b"\r", b"#", b"\0", b"\xff", b"\xc3"]
-        + [b"{{", b"}}", b"{%", b"%}", b"outputs[", b"'a'", b" ", b"a", b"regex:", b"sep=", b"\xff\xfe", b"depends_on"]
+        [
+            *(b"objective", b"id", b"prompt", b"depends_on", b"regex:", b"sep=", b"outputs[", b"'a'", b" ", b"a"),
+            *(b",", b";", b"\t", b'"', b"\n", b"\r\n", b"\r", b"#", b"\0", b"\xff", b"\xc3", b"\xff\xfe"),
+            *(b"{{", b"}}", b"{%", b"%}"),
+        ]
     ),
     max_size=60,
 ).map(b"".join)
@@ -340,3 +345,23 @@ def test_quoted_cells_come_back_as_they_were(cells: list[str], delimiter: str, e
     for row, cell in zip(rows, cells, strict=True):
         assert row.line == line
         line += 1 + cell.count("\n")
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "objective" + ",x" * 100_000 + "\n",
+        "objective," + ",".join(f"c{n}" for n in range(50_000)) + "\no\n",
+        'id,objective,prompt\na,o,"' + " ".join(f"{{{{ n{n} }}}}" for n in range(5_000)) + '"\n',
+        'id,objective,prompt\na,o,"' + "{{ row.id }}" * 10_000 + '{{ ( }}"\n',
+        'id,objective,verification\na,o,"' + '""x;' * 50_000 + '"\n',
+        'id,objective,depends_on\na,o,"' + " ".join(f"d{n}" for n in range(50_000)) + '"\n',
+        b"objective\n" + b"\xff" * 200_000,
+        "objective\n" + '"' * 200_001,
+    ],
+    ids=["equal names", "many columns", "many names", "many tags", "many quotes", "many ids", "bad bytes", "quotes"],
+)
+def test_odd_files_are_read_in_reasonable_time(data: bytes | str) -> None:
+    started = time.monotonic()
+    read(data)
+    assert time.monotonic() - started < 10
