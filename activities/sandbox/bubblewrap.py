@@ -15,12 +15,12 @@ from typing import Final
 
 from activities.sandbox.cgroups import Cgroup, CgroupParents, find_parents
 from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
-from activities.sandbox.enclosure import Tools, enclose, find_tools, interpreter
+from activities.sandbox.enclosure import Descriptors, Tools, drop_root, enclose, find_tools, interpreter, own_python
 from activities.sandbox.endings import SIGNAL_BASE, Ending, reason_of
 from activities.sandbox.seccomp import seccomp_filter
 
 _CHUNK_BYTES: Final = 64 * 1024
-_TAIL_BYTES: Final = 2_048
+_TAIL_BYTES: Final = 8_192
 _SETTLE_SECONDS: Final = 5.0
 _OWN_PROCESSES: Final = 4
 """bubblewrap itself, its process 1 and the shell that starts it count against a control group too."""
@@ -55,7 +55,9 @@ class BubblewrapSandbox:
     Args:
         bwrap: The bubblewrap binary; by default the one on the path.
         cgroups: Where control groups can be made; by default found from this process.
-        user_namespace: Run in a user namespace even when the worker is root.
+        python: Interpreter of Python programs; by default the one below this virtual environment.
+        user_namespace: Give up root before bubblewrap starts, as if the worker were an ordinary user. By
+            default a worker that is root lets bubblewrap be root, and each program a user of its own.
     """
 
     def __init__(
@@ -63,11 +65,14 @@ class BubblewrapSandbox:
         *,
         bwrap: Path | None = None,
         cgroups: CgroupParents | None = None,
+        python: Path | None = None,
         user_namespace: bool = False,
     ) -> None:
         self._bwrap = bwrap
         self._given_cgroups = cgroups
-        self._as_root = os.geteuid() == 0 and not user_namespace
+        self._python = python or own_python()
+        self._is_root = os.geteuid() == 0
+        self._own_user = self._is_root and not user_namespace
         self._tools: Tools | None = None
         self._parents = CgroupParents({})
         self._filter: bytes | None = None
@@ -97,28 +102,30 @@ class BubblewrapSandbox:
             SandboxUnavailable: The program could not be started in isolation.
         """
         tools = self._prepare()
-        command = interpreter(execution.language, execution.limits)
+        command = interpreter(execution.language, execution.limits, self._python)
         limits = execution.limits
         cgroup = self._parents.create(limits.memory_bytes, limits.processes + _OWN_PROCESSES)
         try:
             with ExitStack() as stack:
-                program = stack.enter_context(_memory_file(execution.code.encode(errors="replace")))
                 stdin = stack.enter_context(_memory_file(execution.stdin.encode(errors="replace")))
-                status = stack.enter_context(_memory_file(None))
-                rules = stack.enter_context(_memory_file(self._filter)) if self._filter else None
+                descriptors = Descriptors(
+                    program=stack.enter_context(_memory_file(execution.code.encode(errors="replace"))),
+                    status=stack.enter_context(_memory_file(None)),
+                    seccomp=stack.enter_context(_memory_file(self._filter)) if self._filter else None,
+                )
                 arguments = enclose(
                     tools,
                     command,
                     limits,
                     execution.language,
-                    program_fd=program,
-                    status_fd=status,
-                    seccomp_fd=rules,
-                    as_root=self._as_root,
+                    descriptors=descriptors,
+                    python=self._python,
+                    own_user=self._own_user,
                 )
-                descriptors = tuple(fd for fd in (program, status, rules) if fd is not None)
-                process = await _start(arguments, cgroup, stdin, descriptors)
-                return await _attend(process, execution, cgroup, status)
+                if self._is_root and not self._own_user:
+                    arguments = [*drop_root(tools), *arguments]
+                process = await _start(arguments, cgroup, stdin, descriptors.open)
+                return await _attend(process, execution, cgroup, descriptors.status)
         finally:
             if cgroup is not None:
                 await asyncio.shield(_clear(cgroup))

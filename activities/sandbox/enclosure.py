@@ -40,6 +40,26 @@ class Tools:
     setpriv: str
 
 
+@dataclass(frozen=True)
+class Descriptors:
+    """Open files that bubblewrap inherits; the program inside does not.
+
+    Args:
+        program: To read the program from.
+        status: For bubblewrap's reports.
+        seccomp: To read the system call filter from, if there is one.
+    """
+
+    program: int
+    status: int
+    seccomp: int | None
+
+    @property
+    def open(self) -> tuple[int, ...]:
+        """All of them."""
+        return tuple(number for number in (self.program, self.status, self.seccomp) if number is not None)
+
+
 def find_tools(bwrap: Path | None = None) -> Tools:
     """Find the programs that make a sandbox.
 
@@ -53,8 +73,18 @@ def find_tools(bwrap: Path | None = None) -> Tools:
     )
 
 
-def interpreter(language: Language, limits: Limits) -> list[str]:
+def own_python() -> Path:
+    """Return the interpreter below this one's virtual environment."""
+    return Path(sys.base_prefix, "bin", f"python{sys.version_info.major}.{sys.version_info.minor}")
+
+
+def interpreter(language: Language, limits: Limits, python: Path) -> list[str]:
     """Return the command that runs a program file of a language.
+
+    Args:
+        language: What the program is written in.
+        limits: What it may use.
+        python: The Python interpreter.
 
     Raises:
         SandboxNotInstalled: The language's interpreter is missing.
@@ -67,8 +97,6 @@ def interpreter(language: Language, limits: Limits) -> list[str]:
         if not Path(node).resolve().is_relative_to("/usr"):
             raise SandboxNotInstalled(f"node is at {node}, outside /usr; install the Debian package nodejs")
         return [node, f"--max-old-space-size={heap}"]
-    version = f"{sys.version_info.major}.{sys.version_info.minor}"
-    python = Path(sys.base_prefix, "bin", f"python{version}")
     if not python.exists():
         raise SandboxNotInstalled(f"no Python at {python}; install the Debian package python3")
     return [str(python), "-I", "-B", "-u"]
@@ -80,10 +108,9 @@ def enclose(
     limits: Limits,
     language: Language,
     *,
-    program_fd: int,
-    status_fd: int,
-    seccomp_fd: int | None,
-    as_root: bool,
+    descriptors: Descriptors,
+    python: Path,
+    own_user: bool,
 ) -> list[str]:
     """Return the command line that runs a program in its enclosure.
 
@@ -92,11 +119,10 @@ def enclose(
         command: The interpreter; the program's path is appended.
         limits: What it may use.
         language: What the program is written in.
-        program_fd: Descriptor to read the program from.
-        status_fd: Descriptor for bubblewrap's reports.
-        seccomp_fd: Descriptor to read the system call filter from, if there is one.
-        as_root: The worker is root: the program gets a user id that nobody else has. Otherwise it runs in
-            a user namespace of its own.
+        descriptors: What bubblewrap reads and writes.
+        python: The Python interpreter; its installation is shown when it is outside /usr.
+        own_user: bubblewrap runs as root, and the program as a user that nobody else is. Otherwise
+            bubblewrap runs as an ordinary user, and the program in a user namespace of its own.
     """
     program = f"/run/program.{_EXTENSIONS[language]}"
     arguments = [
@@ -104,17 +130,17 @@ def enclose(
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *_environment(),
-        *_files(limits),
-        *("--perms", "0444", "--ro-bind-data", str(program_fd), program),
+        *_files(limits, python),
+        *("--perms", "0444", "--ro-bind-data", str(descriptors.program), program),
         *("--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/work"),
-        *("--json-status-fd", str(status_fd)),
+        *("--json-status-fd", str(descriptors.status)),
     ]
-    if seccomp_fd is not None:
-        arguments += ["--seccomp", str(seccomp_fd)]
-    arguments += _identity(as_root=as_root)
+    if descriptors.seccomp is not None:
+        arguments += ["--seccomp", str(descriptors.seccomp)]
+    arguments += _identity(own_user=own_user)
     arguments += ["--", tools.prlimit, *_resource_limits(limits, language), "--"]
-    if as_root:
-        arguments += _drop_root(tools)
+    if own_user:
+        arguments += drop_root(tools)
     return [*arguments, *command, program]
 
 
@@ -123,7 +149,7 @@ def _environment() -> list[str]:
     return ["--clearenv", *(word for item in values.items() for word in ("--setenv", *item))]
 
 
-def _files(limits: Limits) -> list[str]:
+def _files(limits: Limits, python: Path) -> list[str]:
     """Return the file tree: programs and libraries read-only, three small folders in memory to write to."""
     size = str(limits.file_bytes)
     arguments = ["--ro-bind", "/usr", "/usr"]
@@ -136,30 +162,28 @@ def _files(limits: Limits) -> list[str]:
     arguments += ["--perms", "0755", "--dir", "/etc"]
     for file in ("/etc/ld.so.cache", "/etc/alternatives"):
         arguments += ["--ro-bind-try", file, file]
-    arguments += _python_prefix()
+    arguments += _python_prefix(python)
     arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--dir", "/run"]
     for folder in ("/dev/shm", "/tmp", "/work"):  # noqa: S108 -- of the sandbox
         arguments += ["--perms", "1777", "--size", size, "--tmpfs", folder]
     return arguments
 
 
-def _python_prefix() -> list[str]:
+def _python_prefix(python: Path) -> list[str]:
     """Return the binding of a Python outside /usr, without the packages installed in it."""
-    prefix = Path(sys.base_prefix).resolve()
+    prefix = python.resolve().parent.parent
     if prefix.is_relative_to("/usr"):
         return []
     parents = [str(folder) for folder in reversed(prefix.parents) if folder != Path("/")]
     arguments = [word for folder in parents for word in ("--perms", "0755", "--dir", folder)]
     arguments += ["--ro-bind", str(prefix), str(prefix)]
-    version = f"python{sys.version_info.major}.{sys.version_info.minor}"
-    packages = prefix / "lib" / version / "site-packages"
-    if packages.is_dir():
+    for packages in prefix.glob("lib/python3*/site-packages"):
         arguments += ["--perms", "0555", "--size", "4096", "--tmpfs", str(packages)]
     return arguments
 
 
-def _identity(*, as_root: bool) -> list[str]:
-    if as_root:
+def _identity(*, own_user: bool) -> list[str]:
+    if own_user:
         # Only what setpriv needs to give these up itself.
         kept = ("CAP_SETUID", "CAP_SETGID", "CAP_SETPCAP")
         return ["--cap-drop", "ALL", *(word for name in kept for word in ("--cap-add", name))]
@@ -167,14 +191,27 @@ def _identity(*, as_root: bool) -> list[str]:
     return ["--unshare-user", "--uid", user, "--gid", user, "--disable-userns", "--cap-drop", "ALL"]
 
 
-def _drop_root(tools: Tools) -> list[str]:
-    """Return the command that turns root into a user that owns nothing and whose processes are counted."""
-    user = str(_FIRST_UID + secrets.randbelow(_UIDS))
+def drop_root(tools: Tools) -> list[str]:
+    """Return the command that turns root into a user that owns nothing and whose processes are counted.
+
+    A program must never run as the host's root, not even in a user namespace where it is called nobody:
+    files such as /proc/sys/kernel/core_pattern belong to root by its real id, and are shared with the host.
+    """
+    user = str(_spare_uid(Path("/proc/self/uid_map").read_text()))
     return [
         tools.setpriv,
         *(f"--reuid={user}", f"--regid={user}", "--clear-groups"),
         *("--inh-caps=-all", "--bounding-set=-all", "--no-new-privs"),
     ]
+
+
+def _spare_uid(uid_map: str) -> int:
+    """Return a user id that nobody is likely to have, among those that exist in this user namespace."""
+    ranges = [(int(first), int(count)) for first, _, count in (line.split() for line in uid_map.splitlines())]
+    first, count = max(ranges, key=lambda item: item[1])
+    if first <= _FIRST_UID and first + count >= _FIRST_UID + _UIDS:
+        return _FIRST_UID + secrets.randbelow(_UIDS)
+    return first + count - 1 - secrets.randbelow(max(count // 4, 1))
 
 
 def _resource_limits(limits: Limits, language: Language) -> list[str]:

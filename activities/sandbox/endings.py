@@ -10,6 +10,7 @@ from activities.sandbox.contracts import ExitReason, Limits
 SIGNAL_BASE: Final = 128
 """A program that a signal ended has, as in the shell, the exit code 128 + signal."""
 _LAST_SIGNAL: Final = 64
+_LAST_LINES: Final = 60  # V8 writes a native stack after its message
 _MEMORY_MESSAGES: Final = ("MemoryError", "heap out of memory", "Cannot allocate memory", "out of memory")
 
 
@@ -54,7 +55,7 @@ def reason_of(ending: Ending, limits: Limits) -> ExitReason:
 
 
 def _says_out_of_memory(last_errors: str) -> bool:
-    lines = last_errors.strip().splitlines()[-12:]
+    lines = last_errors.strip().splitlines()[-_LAST_LINES:]
     return any(message in line for line in lines for message in _MEMORY_MESSAGES)
 
 

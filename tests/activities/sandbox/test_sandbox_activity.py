@@ -1,0 +1,96 @@
+"""The sandbox activity finds the program, runs it, beats its heart and keeps what was printed."""
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.testing import ActivityEnvironment
+
+from activities.artifacts.contracts import Texts
+from activities.artifacts.folder import FolderArtifactStore
+from activities.sandbox import activity
+from activities.sandbox.activity import SandboxActivities
+from activities.sandbox.bubblewrap import BubblewrapSandbox
+from activities.sandbox.contracts import Execution, ExecutionResult, ExitReason, SandboxRequest
+from activities.sandbox.extraction import extract_program
+from catalogs.row import Language
+from temporal.contract import StepRef
+
+STEP = StepRef(run="r", row="1", step="sandbox")
+
+
+@pytest.fixture
+def texts(tmp_path: Path) -> Texts:
+    return Texts(FolderArtifactStore(tmp_path), inline_limit=64)
+
+
+class Slow:
+    def __init__(self, seconds: float) -> None:
+        self.seconds = seconds
+        self.cancelled = False
+
+    async def execute(self, execution: Execution) -> ExecutionResult:
+        try:
+            await asyncio.sleep(self.seconds)
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        return ExecutionResult(reason=ExitReason.OK, exit_code=0, stdout=execution.code, stderr="")
+
+
+async def test_the_program_of_an_answer_is_run_and_its_output_kept(texts: Texts, tmp_path: Path) -> None:
+    answer = "First:\n```sh\nexit 1\n```\nThen:\n```python\nimport sys\nprint(sys.stdin.read() * 100)\n```\n"
+    request = SandboxRequest(
+        step=STEP,
+        language=Language.PYTHON,
+        code=await texts.pack(answer),
+        extract=True,
+        stdin=await texts.pack("ab"),
+    )
+    result = await ActivityEnvironment().run(SandboxActivities(BubblewrapSandbox(), texts).execute, request)
+    assert (result.reason, result.exit_code) == (ExitReason.OK, 0)
+    assert result.stdout.inline is None
+    assert await texts.read(result.stdout) == "ab" * 100 + "\n"
+    assert await FolderArtifactStore(tmp_path).get(result.stderr.digest) == b""
+
+
+async def test_the_heart_beats_while_a_program_runs(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(activity, "_HEARTBEAT_SECONDS", 0.02)
+    environment = ActivityEnvironment()
+    beats: list[Any] = []
+    environment.on_heartbeat = lambda *details: beats.append(details)
+    request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
+    await environment.run(SandboxActivities(Slow(0.3), texts).execute, request)
+    assert len(beats) >= 5
+
+
+async def test_cancelling_the_activity_reaches_the_sandbox(texts: Texts) -> None:
+    slow = Slow(60)
+    environment = ActivityEnvironment()
+    request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
+    task = asyncio.create_task(environment.run(SandboxActivities(slow, texts).execute, request))
+    await asyncio.sleep(0.1)
+    environment.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert slow.cancelled
+
+
+@pytest.mark.parametrize(
+    ("answer", "program"),
+    [
+        ("print(1)", "print(1)"),
+        ("```\nprint(1)\n```", "print(1)\n"),
+        ("```js\nx\n```\n```py\nprint(1)\n```", "print(1)\n"),
+        ("```js\nx\n```\n```text\ny\n```", "x\n"),
+        ("~~~python title=a\nprint('```')\n~~~", "print('```')\n"),
+        ("````python\n```\nx\n```\n````", "```\nx\n```\n"),
+        ("```Python\r\nprint(1)\r\n```\r\n", "print(1)\n"),
+        ("```python\nprint(1)", "print(1)\n"),
+        ("use `x` and ```y``` inline", "use `x` and ```y``` inline"),
+        ("```{.python}\nprint(1)\n```", "print(1)\n"),
+    ],
+)
+def test_the_program_of_an_answer(answer: str, program: str) -> None:
+    assert extract_program(answer, Language.PYTHON) == program
