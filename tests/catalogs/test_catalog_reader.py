@@ -285,12 +285,6 @@ def test_a_missing_column_is_told_once_and_other_faults_still_found() -> None:
     assert MISSING_OBJECTIVE in findings.errors[0].message
 
 
-def test_many_undecodable_bytes_are_counted() -> None:
-    _, findings = read(b"objective\n" + b"\xff\n" * 3000)
-    assert findings.errors_found == 3000
-    assert len(findings.errors) == 100
-
-
 def test_a_free_text_that_nearly_names_a_form_is_warned_of() -> None:
     _, findings = read("objective,verification\no,max_word: 5\n")
     assert findings.errors_found == 0
