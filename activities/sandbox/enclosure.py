@@ -163,7 +163,9 @@ def _files(limits: Limits, python: Path) -> list[str]:
     for file in ("/etc/ld.so.cache", "/etc/alternatives"):
         arguments += ["--ro-bind-try", file, file]
     arguments += _python_prefix(python)
-    arguments += ["--proc", "/proc", "--dev", "/dev", "--perms", "0755", "--dir", "/run"]
+    # Some files of /proc/sys are open to all, within their namespace, and some to root by its real id.
+    arguments += ["--proc", "/proc", "--ro-bind", "/proc/sys", "/proc/sys"]
+    arguments += ["--dev", "/dev", "--perms", "0755", "--dir", "/run"]
     for folder in ("/dev/shm", "/tmp", "/work"):  # noqa: S108 -- of the sandbox
         arguments += ["--perms", "1777", "--size", size, "--tmpfs", folder]
     return arguments
