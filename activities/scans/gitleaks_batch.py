@@ -17,9 +17,7 @@ _HEADER: Final = "text\n"
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 -- only a parent for a private folder
 
 
-async def scan_batch(
-    gitleaks: Gitleaks, texts: Sequence[str], seconds: float
-) -> tuple[tuple[Finding, ...], ...]:
+async def scan_batch(gitleaks: Gitleaks, texts: Sequence[str], seconds: float) -> tuple[tuple[Finding, ...], ...]:
     """Scan texts in one run.
 
     The texts lie in a private folder in memory while gitleaks runs. Its report, which holds the secrets,

@@ -35,9 +35,7 @@ class Gitleaks:
     binary: Path
     folder: Path
 
-    async def start(
-        self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL
-    ) -> asyncio.subprocess.Process:
+    async def start(self, *arguments: str, stdin: int = asyncio.subprocess.DEVNULL) -> asyncio.subprocess.Process:
         """Start gitleaks with an environment that cannot name another configuration.
 
         Raises:

@@ -5,7 +5,6 @@ import asyncio
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.verification.checks import check_all
 from activities.verification.contracts import Verification, VerificationRequest
 from temporal.names import ActivityName
 
@@ -23,6 +22,9 @@ class VerificationActivities:
     @activity.defn(name=ActivityName.VERIFY)
     async def verify(self, request: VerificationRequest) -> Verification:
         """Check one output; free text is left *unverified*."""
+        # Not at the top: workflows import this module, and need neither jsonschema nor regex.
+        from activities.verification.checks import check_all  # noqa: PLC0415
+
         output = await self._texts.read(request.output)
         # A thread, since a regular expression may take up to its limit; the regex module frees the GIL.
         return Verification(verdicts=await asyncio.to_thread(check_all, request.criteria, output))
