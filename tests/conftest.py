@@ -11,7 +11,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from temporal.client import TemporalAddress, TemporalUnavailable, connect
+from temporal.client import TemporalAddress, TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import dev_server_command
 
 START_SECONDS = 60
@@ -63,4 +63,5 @@ async def skipping_client() -> AsyncIterator[Client]:
         test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
     )
     async with environment:
+        await register_search_attributes(environment.client)
         yield environment.client

@@ -92,6 +92,10 @@ async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) 
         )
     answer = await steps.complete(row, prompt)
     draft.add(prompt, answer)
+    if not answer.output.size:
+        raise RowEnded(
+            RowState.FAILED, ErrorCode.MODEL_REFUSED, f"{answer.model} gave an empty answer ({answer.finish_reason})"
+        )
     return answer
 
 

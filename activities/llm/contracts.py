@@ -97,3 +97,18 @@ class Completion(Protocol):
             ModelUnavailable: Retrying may help.
         """
         ...
+
+
+class CallLedger(Protocol):
+    """Remembers calls by idempotency key. The first answer under a key stays."""
+
+    async def begin(self, key: str, group: str) -> ModelAnswer | None:
+        """Return the answer that was paid for under the key, or note that a call starts and return ``None``.
+
+        A call that was noted and has no answer was cut off: it may have been paid for without an answer.
+        """
+        ...
+
+    async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+        """Store an answer and return the one that stands under the key."""
+        ...

@@ -17,28 +17,26 @@ class SqlCallLedger:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def answer(self, key: str) -> ModelAnswer | None:
-        """Return the paid-for answer under a key, or ``None``."""
-        return await asyncio.to_thread(self._answer, key)
+    async def begin(self, key: str, group: str) -> ModelAnswer | None:
+        """Return the paid-for answer under a key, or note that a call starts.
 
-    async def begin(self, key: str, group: str) -> None:
-        """Note that a call starts. ``starts`` above 1 without an answer means: possibly paid before."""
-        await asyncio.to_thread(self._begin, key, group)
+        ``starts`` above 1 without an answer means: possibly paid for before, the answer lost.
+        """
+        return await asyncio.to_thread(self._begin, key, group)
 
     async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         """Store an answer and return the one that stands under the key."""
         return await asyncio.to_thread(self._record, key, answer)
 
-    def _answer(self, key: str) -> ModelAnswer | None:
-        with self._engine.connect() as connection:
-            stored = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
-        return ModelAnswer.model_validate(stored) if stored else None
-
-    def _begin(self, key: str, group: str) -> None:
-        statement = upsert(self._engine, CallRow).values(key=key, model_group=group, started_at=timestamp(), starts=1)
-        statement = statement.on_conflict_do_update(index_elements=["key"], set_={"starts": _CALLS.c.starts + 1})
+    def _begin(self, key: str, group: str) -> ModelAnswer | None:
+        started = upsert(self._engine, CallRow).values(key=key, model_group=group, started_at=timestamp(), starts=1)
+        started = started.on_conflict_do_update(index_elements=["key"], set_={"starts": _CALLS.c.starts + 1})
         with self._engine.begin() as connection:
-            connection.execute(statement)
+            stored = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+            if stored is not None:
+                return ModelAnswer.model_validate(stored)
+            connection.execute(started)
+        return None
 
     def _record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         with self._engine.begin() as connection:

@@ -101,7 +101,9 @@ class SqlRecordKeeper:
         )
         if change.state is RunState.CANCELLED:
             here = (_ROWS.c.run == change.run) & _ROWS.c.state.not_in(_ENDS)
-            connection.execute(update(_ROWS).where(here).values(state=RowState.CANCELLED.value, finished_at=change.at))
+            connection.execute(
+                update(_ROWS).where(here).values(state=RowState.CANCELLED.value, finished_at=change.at)
+            )
         body = {"state": change.state.value, "concurrency": change.concurrency}
         self._event(connection, change.run, "", "run", f"{change.run}/{change.sequence}", change.at, body)
 
@@ -173,7 +175,14 @@ class SqlRecordKeeper:
     ) -> None:
         connection.execute(
             upsert(self._engine, EventRow).on_conflict_do_nothing(),
-            {"key": f"{kind}/{key}", "run": run, "row": row, "kind": kind, "at": at or timestamp(), "body": body},
+            {
+                "key": f"{kind}/{key}",
+                "run": run,
+                "row": row,
+                "kind": kind,
+                "at": at or timestamp(),
+                "body": body,
+            },
         )
 
     async def _write(self, work: Callable[[Connection], None]) -> None:

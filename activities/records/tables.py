@@ -34,7 +34,10 @@ class TaskRecord(SQLModel, table=True):
     """A row of a run."""
 
     __tablename__ = "rows"
-    __table_args__ = (Index("ix_rows_run_state", "run", "state", "position"), Index("ix_rows_position", "run", "position"))
+    __table_args__ = (
+        Index("ix_rows_run_state", "run", "state", "position"),
+        Index("ix_rows_position", "run", "position"),
+    )
 
     run: str = Field(primary_key=True)
     row: str = Field(primary_key=True)
@@ -42,13 +45,13 @@ class TaskRecord(SQLModel, table=True):
     board: str = ""
     task: str = ""
     title: str = ""
-    objective: str = Field(default="", sa_column=Column(Text, nullable=False))
+    objective: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     risk: str = ""
-    upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     state: str
     attempt: int = 1
     code: str = ""
-    message: str = Field(default="", sa_column=Column(Text, nullable=False))
+    message: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     output_digest: str | None = None
     output: str | None = Field(default=None, sa_column=Column(Text))
     model: str = ""
@@ -56,8 +59,8 @@ class TaskRecord(SQLModel, table=True):
     completion_tokens: int = 0
     cost_usd: float = 0.0
     envelope: str | None = None
-    verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
-    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False))
+    verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
+    findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     started_at: str | None = None
     finished_at: str | None = None
 
@@ -75,8 +78,8 @@ class StepRow(SQLModel, table=True):
     state: str
     started_at: str = ""
     finished_at: str = ""
-    summary: str = Field(default="", sa_column=Column(Text, nullable=False))
-    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    summary: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
+    detail: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict))
 
 
 class CallRow(SQLModel, table=True):
@@ -104,7 +107,7 @@ class EventRow(SQLModel, table=True):
     row: str = ""
     kind: str
     at: str
-    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False))
+    body: dict[str, Any] = Field(default_factory=dict, sa_column=Column(JSON, nullable=False, default=dict))
 
 
 class NotificationRow(SQLModel, table=True):
@@ -117,7 +120,7 @@ class NotificationRow(SQLModel, table=True):
     row: str = ""
     recipient: str = Field(primary_key=True, index=True)
     title: str
-    body: str = Field(default="", sa_column=Column(Text, nullable=False))
+    body: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     severity: str = "info"
     at: str
     read_at: str | None = None
