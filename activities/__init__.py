@@ -1,0 +1,1 @@
+"""Capabilities: one package each, a contract, a thin activity class and its backends."""

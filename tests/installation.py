@@ -107,16 +107,12 @@ class Installation:
                 TaskQueue.SANDBOX: await sandbox_activities(self.settings, self.stores, stack),
             }
             for queue, activities in queues.items():
-                await stack.enter_async_context(
-                    new_worker(self.client, queue, activities, interceptors, self.settings)
-                )
+                await stack.enter_async_context(new_worker(self.client, queue, activities, interceptors, self.settings))
             yield
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        compiled = compile_catalog(
-            io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, ReadOptions()
-        )
+        compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, ReadOptions())
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(
             run=run,

@@ -40,6 +40,7 @@ class Part:
         ready: Answers whether it serves now.
         log: File its output goes to.
         environment: Its environment.
+        stop_seconds: How long it may take to end when asked to.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Part:
     ready: Callable[[], Awaitable[bool]]
     log: Path
     environment: Mapping[str, str]
+    stop_seconds: float = STOP_SECONDS
     process: asyncio.subprocess.Process | None = field(default=None, init=False)
     restarts: int = field(default=0, init=False)
 
@@ -104,7 +106,7 @@ class Part:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), self.stop_seconds)
         except TimeoutError:
             process.kill()
             await process.wait()

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import IO
 
 import httpx
+from pydantic import SecretStr
 from temporalio.service import RPCError
 
+from activities.llm.gateway import DRAIN_SECONDS
 from temporal.client import TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import check_database, dev_server_command
 from temporal.errors import PrismError
@@ -113,6 +115,7 @@ def build_parts(settings: Settings) -> list[Part]:
         )
         parts.append(part("temporal", command, lambda: _temporal_ready(settings)))
     parts.append(part("gateway", [*python, "workers.gateway"], lambda: _gateway_ready(settings)))
+    parts[-1].stop_seconds = DRAIN_SECONDS + 5
     parts.append(part("worker", [*python, "workers.worker"], _at_once))
     parts.append(part("api", [*python, "api.serve"], lambda: _api_ready(settings)))
     return parts
@@ -131,9 +134,7 @@ def welcome(settings: Settings) -> str:
     return "\n".join(lines)
 
 
-async def _start(
-    parts: list[Part], settings: Settings, report: Callable[[str], None], stop: asyncio.Event
-) -> None:
+async def _start(parts: list[Part], settings: Settings, report: Callable[[str], None], stop: asyncio.Event) -> None:
     for part in parts:
         if stop.is_set():
             return
@@ -192,15 +193,15 @@ def _replace(path: Path, state: dict[str, object]) -> None:
 
 
 def _environment(settings: Settings) -> dict[str, str]:
-    """Return the settings that parts must share even where they were not given by environment."""
-    return {
-        "PRISM_HOME": str(settings.home.resolve()),
-        "PRISM_TEMPORAL_PORT": str(settings.temporal_port),
-        "PRISM_TEMPORAL_UI_PORT": str(settings.temporal_ui_port),
-        "PRISM_API_HOST": settings.api_host,
-        "PRISM_API_PORT": str(settings.api_port),
-        "PYTHONUNBUFFERED": "1",
+    """Return the settings as the parts' environment, wherever they came from."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    given["home"] = settings.home.resolve()
+    values = {
+        name: value.get_secret_value() if isinstance(value, SecretStr) else str(value)
+        for name, value in given.items()
+        if value is not None
     }
+    return {f"PRISM_{name.upper()}": value for name, value in values.items()} | {"PYTHONUNBUFFERED": "1"}
 
 
 async def _temporal_ready(settings: Settings) -> bool:

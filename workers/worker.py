@@ -55,9 +55,7 @@ GRACE = timedelta(seconds=5)
 
 # Workflow modules are re-imported for each workflow run unless they pass through; they hold no state at module
 # level, and the sandbox still refuses clocks, randomness and I/O at run time.
-WORKFLOW_RUNNER = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_all_modules()
-)
+WORKFLOW_RUNNER = SandboxedWorkflowRunner(restrictions=SandboxRestrictions.default.with_passthrough_all_modules())
 
 
 async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUES) -> None:

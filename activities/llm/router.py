@@ -98,7 +98,11 @@ class LitellmCompletion:
         }
 
     async def _answer(
-        self, litellm: Any, deployment: Deployment, response: Any, milliseconds: int  # noqa: ANN401
+        self,
+        litellm: Any,
+        deployment: Deployment,
+        response: Any,
+        milliseconds: int,  # noqa: ANN401
     ) -> ModelAnswer:
         try:
             choice = response.choices[0]
@@ -144,7 +148,7 @@ def _fault(error: Exception, deployment: Deployment) -> ModelRefused | ModelUnav
     if type(error).__name__ in _REFUSED:
         return ModelRefused(message, model=deployment.model)
     details: dict[str, Any] = {"model": deployment.model}
-    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    headers = getattr(error, "litellm_response_headers", None) or {}
     after = headers.get("retry-after")
     if after is not None and after.isdecimal():
         details["retry_after"] = int(after)

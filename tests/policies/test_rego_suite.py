@@ -10,9 +10,7 @@ from opa_bindings import OpaEngine
 POLICIES = Path(__file__).parents[2] / "policies"
 SUITES = sorted(POLICIES.glob("**/*_test.rego"))
 CASES = [
-    (suite, name)
-    for suite in SUITES
-    for name in re.findall(r"^(test_\w+) if", suite.read_text(), flags=re.MULTILINE)
+    (suite, name) for suite in SUITES for name in re.findall(r"^(test_\w+) if", suite.read_text(), flags=re.MULTILINE)
 ]
 
 

@@ -155,7 +155,7 @@ async def test_a_secret_in_the_output_stops_the_row(prism: Installation) -> None
 
 async def test_code_of_the_catalog_runs_on_the_models_output(prism: Installation) -> None:
     run = await prism.start(
-        'id,objective,language,code\na,Say hello,python,"import sys; assert sys.stdin.read() == \'An answer.\'"\n'
+        "id,objective,language,code\na,Say hello,python,\"import sys; assert sys.stdin.read() == 'An answer.'\"\n"
     )
     assert (await run.result()).state is RunState.COMPLETED
 

@@ -1,0 +1,87 @@
+"""Processes are killed with SIGKILL in the middle of the work: nothing is lost and nothing is done twice."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from activities.records.contracts import RowState, RunState
+from tests.chaos.conftest import System
+from tests.installation import Installation, Run
+
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
+MANY = 1000
+
+
+def catalog(rows: int) -> str:
+    return "id,objective\n" + "".join(f"row-{number},Write line {number}\n" for number in range(rows))
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(300):
+        while not await condition():
+            await asyncio.sleep(0.05)
+
+
+def assert_everything_happened_once(prism: Installation, run: Run, rows: int) -> None:
+    assert set(prism.states(run).values()) == {"succeeded"}
+    assert len(prism.states(run)) == rows
+    for table in ("notifications", "calls"):
+        key = "key LIKE :prefix"
+        found = prism.query(f"SELECT count(*) AS n FROM {table} WHERE {key}", prefix=f"catalog/{run.run}/%")  # noqa: S608
+        assert found == [{"n": rows}], table
+    ends = prism.query(
+        "SELECT count(*) AS n FROM events WHERE run = :run AND kind = 'row' AND key LIKE '%/succeeded'", run=run.run
+    )
+    assert ends == [{"n": rows}]
+
+
+async def test_a_worker_killed_during_a_model_call_pays_nothing_twice(system: tuple[System, Installation]) -> None:
+    parts, prism = system
+    await parts.vendor.script(reset=True, delay=1.5)
+    run = await prism.start(catalog(3), concurrency=3)
+    await until(lambda: _seen(parts, 3))
+    parts.kill("worker")
+    assert (await run.result()).state is RunState.COMPLETED
+    assert await parts.vendor.requests() == 3
+    assert_everything_happened_once(prism, run, 3)
+
+
+async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice(
+    system: tuple[System, Installation],
+) -> None:
+    parts, prism = system
+    await parts.vendor.script(reset=True, delay=0.3)
+    run = await prism.start(catalog(4), concurrency=4)
+
+    async def answered() -> bool:
+        return int((await parts.vendor.calls())["answered"]) >= 4
+
+    await until(answered)
+    parts.kill("worker")
+    assert (await run.result()).state is RunState.COMPLETED
+    assert await parts.vendor.requests() == 4
+    assert_everything_happened_once(prism, run, 4)
+
+
+async def test_a_thousand_rows_survive_the_death_of_worker_and_server(system: tuple[System, Installation]) -> None:
+    parts, prism = system
+    await parts.vendor.script(reset=True, delay=0.05)
+    run = await prism.start(catalog(MANY), concurrency=40)
+    await until(lambda: _ended(prism, run, MANY // 5))
+    parts.kill("worker")
+    await until(lambda: _ended(prism, run, MANY // 2))
+    parts.kill("temporal")
+    await until(lambda: _ended(prism, run, MANY * 3 // 4))
+    parts.kill("worker")
+    assert (await run.result()).counts == {RowState.SUCCEEDED: MANY}
+    assert await parts.vendor.requests() == MANY
+    assert_everything_happened_once(prism, run, MANY)
+
+
+async def _seen(parts: System, count: int) -> bool:
+    return await parts.vendor.requests() >= count
+
+
+async def _ended(prism: Installation, run: Run, count: int) -> bool:
+    return sum(state == "succeeded" for state in prism.states(run).values()) >= count
