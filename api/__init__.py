@@ -1,0 +1,1 @@
+"""Every front door: REST, console pages, command line, Python client."""

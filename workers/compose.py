@@ -6,11 +6,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from activities.plans.reader import ArtifactPlanReader
 from sqlalchemy import Engine
 
 from activities.artifacts.contracts import Texts
 from activities.artifacts.folder import FolderArtifactStore
+from activities.plans.reader import ArtifactPlanReader
 from activities.records.database import migrate, open_database
 from activities.records.keeper import SqlRecordKeeper
 from workers.settings import Settings

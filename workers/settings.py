@@ -94,6 +94,11 @@ class Settings(BaseSettings):
         return self.home.resolve() / "keys" / "signing.pem"
 
     @property
+    def public_key(self) -> Path:
+        """File of the public key, for those who verify."""
+        return self.signing_key.with_suffix(".pub.pem")
+
+    @property
     def socket(self) -> Path:
         """Unix socket of the model gateway."""
         return self.gateway_socket or self.home.resolve() / "gateway.sock"

@@ -12,27 +12,27 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from activities.llm.activity import ModelActivities
-from activities.llm.gateway_client import GatewayCompletion
-from activities.plans.activity import PlanActivities
-from activities.prompts.activity import PromptActivities
-from activities.sandbox.activity import SandboxActivities
-from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.verification.activity import VerificationActivities
 from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.llm.activity import ModelActivities
+from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
 from activities.notifications.inbox import InboxNotifier
+from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
 from activities.policy.embedded import EmbeddedPolicy
+from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.keyfile import open_signer
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
+from activities.sandbox.activity import SandboxActivities
+from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
+from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
@@ -122,6 +122,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     plans = PlanActivities(stores.plans)
     records = RecordActivities(stores.keeper, stores.plans)
     scanner = GitleaksScanner()
+    signer = await open_signer(settings.signing_key)
+    settings.public_key.write_bytes(signer.public_key_pem)
     stack.push_async_callback(scanner.close)
     return [
         plans.page,
@@ -134,7 +136,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         PromptActivities(stores.texts).compose,
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
-        ProvenanceActivities(await open_signer(settings.signing_key), stores.artifacts).seal,
+        ProvenanceActivities(signer, stores.artifacts).seal,
         NotificationActivities(InboxNotifier(stores.engine)).notify,
     ]
 

@@ -154,7 +154,7 @@ class CatalogWorkflow:
         )
         await self._change(self._state)
         if request.retry:
-            await self._retry(RowSelection())
+            await self._retry(RowSelection(rows=request.retry_rows))
 
     async def _work(self) -> None:
         while self._orders or self._tasks or not self._schedule.finished:

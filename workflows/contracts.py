@@ -57,6 +57,7 @@ class CatalogRun(Contract):
         run: Run id; the workflow id is ``catalog/<run>``.
         plan: Digest of the compiled catalog in the artifact store.
         retry: Start an ended run again: its failed rows and what they blocked.
+        retry_rows: Only these of them; none means all.
     """
 
     run: str
@@ -67,6 +68,7 @@ class CatalogRun(Contract):
     submitter: str = ""
     options: RunOptions = RunOptions()
     retry: bool = False
+    retry_rows: tuple[str, ...] = ()
     carried: Carried | None = None
 
 

@@ -236,6 +236,7 @@ class RowWorkflow:
             RowRecord(
                 step=self._steps.ref("record"),
                 state=state,
+                generation=self._request.generation,
                 started_at=started_at,
                 finished_at=now(),
                 code=code,

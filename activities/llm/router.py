@@ -5,22 +5,16 @@ import importlib
 import os
 import time
 from typing import Any, Final, Protocol
+from urllib.parse import quote
 
 from activities.artifacts.contracts import Texts
-from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest, ModelUnavailable
+from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.groups import Deployment, ModelGroups
+from activities.llm.provider_faults import provider_fault
 
-_REFUSED: Final = (
-    "AuthenticationError",
-    "BadRequestError",
-    "ContentPolicyViolationError",
-    "ContextWindowExceededError",
-    "NotFoundError",
-    "PermissionDeniedError",
-    "UnprocessableEntityError",
-    "UnsupportedParamsError",
-)
-_MESSAGE_LIMIT: Final = 500
+# The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
+LOCAL_CALLS: Final = 2
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
 class LocalEndpoint(Protocol):
@@ -45,20 +39,27 @@ class LitellmCompletion:
         self._texts = texts
         self._embedded = embedded
         self._litellm: asyncio.Future[Any] | None = None
+        self._local_turn = asyncio.Semaphore(LOCAL_CALLS)
+
+    @property
+    def groups(self) -> ModelGroups:
+        """Which names there are and who answers them."""
+        return self._groups
 
     def load(self) -> "asyncio.Future[Any]":
         """Begin to import litellm in a thread; calls that come meanwhile wait for it.
 
         The import takes eight to ten seconds and 180 MB, so nothing but the gateway does it.
         """
-        if self._litellm is None:
+        if self._litellm is None or (self._litellm.done() and not self.loaded):
             self._litellm = asyncio.ensure_future(asyncio.to_thread(_import_litellm))
         return self._litellm
 
     @property
     def loaded(self) -> bool:
         """Whether a call would start at once."""
-        return self._litellm is not None and self._litellm.done()
+        future = self._litellm
+        return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Make one call.
@@ -69,15 +70,37 @@ class LitellmCompletion:
             ModelUnavailable: The provider could not answer now.
         """
         deployment = self._groups.find(request.group)
-        litellm = await self.load()
+        if not deployment.local:
+            return await self._call(deployment, request)
+        # Waiting for a turn is not the model's time: the timeout starts with the call.
+        async with self._local_turn:
+            return await self._call(deployment, request)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self.loaded and self._litellm is not None:
+            await self._litellm.result().aclient_session.aclose()
+
+    async def _call(self, deployment: Deployment, request: ModelRequest) -> ModelAnswer:
+        litellm = await self._loaded_litellm()
         arguments = await self._arguments(deployment, request)
         started = time.monotonic()
         try:
-            response = await litellm.acompletion(**arguments)
+            # litellm's own timeout bounds each read: a body that drips would never end.
+            async with asyncio.timeout(request.timeout):
+                response = await litellm.acompletion(**arguments)
+        except TimeoutError:
+            message = f"{deployment.model} took longer than {request.timeout} s"
+            raise ModelUnavailable(message, model=deployment.model) from None
         except Exception as error:
-            raise _fault(error, deployment) from None
-        milliseconds = round((time.monotonic() - started) * 1000)
-        return await self._answer(litellm, deployment, response, milliseconds)
+            raise provider_fault(error, deployment) from None
+        return await self._answer(deployment, response, round((time.monotonic() - started) * 1000))
+
+    async def _loaded_litellm(self) -> Any:  # noqa: ANN401 -- a module
+        try:
+            return await asyncio.shield(self.load())
+        except ImportError as error:
+            raise ModelUnavailable(f"litellm cannot be imported: {error}") from error
 
     async def _arguments(self, deployment: Deployment, request: ModelRequest) -> dict[str, Any]:
         messages = [{"role": "user", "content": await self._texts.read(request.prompt)}]
@@ -89,35 +112,32 @@ class LitellmCompletion:
             "messages": messages,
             "api_base": await self._embedded.api_base() if deployment.local else deployment.api_base,
             "api_key": key.get_secret_value() if key else "none",
-            "max_tokens": request.max_tokens,
+            "max_tokens": min(request.max_tokens, deployment.max_tokens or request.max_tokens),
             "timeout": request.timeout,
             "num_retries": 0,
             "max_retries": 0,
-            # Providers that know the header answer a repeated request without charging for it.
-            "extra_headers": {"Idempotency-Key": request.step.key},
+            # Providers that know the header answer a repeated request without charging for it. Headers are ASCII.
+            "extra_headers": {"Idempotency-Key": quote(request.step.key, safe="/:@+,=~ ")},
         }
 
-    async def _answer(
-        self,
-        litellm: Any,
-        deployment: Deployment,
-        response: Any,
-        milliseconds: int,  # noqa: ANN401
-    ) -> ModelAnswer:
+    async def _answer(self, deployment: Deployment, response: Any, milliseconds: int) -> ModelAnswer:  # noqa: ANN401
+        """Read a response leniently: it is paid for. One without text is an answer too; asking again costs again."""
         try:
             choice = response.choices[0]
             text = choice.message.content or ""
             finish = choice.finish_reason or ""
         except (AttributeError, IndexError, TypeError) as error:
-            raise ModelUnavailable(f"{deployment.model} sent an answer without a message") from error
+            message = f"{deployment.model} sent an answer without a message"
+            raise ModelUnavailable(message, model=deployment.model) from error
         usage = getattr(response, "usage", None)
         return ModelAnswer(
-            output=await self._texts.pack(text),
+            # A lone surrogate has no UTF-8 and could not be stored.
+            output=await self._texts.pack(text.encode(errors="replace").decode()),
             group=deployment.group,
             model=deployment.model,
-            prompt_tokens=getattr(usage, "prompt_tokens", 0) or 0,
-            completion_tokens=getattr(usage, "completion_tokens", 0) or 0,
-            cost_usd=0.0 if deployment.local else _price(litellm, response, deployment),
+            prompt_tokens=_count(getattr(usage, "prompt_tokens", 0)),
+            completion_tokens=_count(getattr(usage, "completion_tokens", 0)),
+            cost_usd=_price(response, deployment),
             latency_ms=milliseconds,
             finish_reason=finish,
         )
@@ -126,37 +146,32 @@ class LitellmCompletion:
 def _import_litellm() -> Any:  # noqa: ANN401 -- a module
     # Without this the price table is fetched from the network at import.
     os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+    # The embedded model is not behind the company's proxy.
+    outside = {name for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if name}
+    os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(outside | set(_LOOPBACK)))
     litellm = importlib.import_module("litellm")
-    litellm.telemetry = False
-    litellm.suppress_debug_info = True
-    litellm.drop_params = True
-    litellm.num_retries = 0
+    handlers = importlib.import_module("litellm.llms.custom_httpx.http_handler")
+    settings = {
+        "telemetry": False,
+        "suppress_debug_info": True,
+        "num_retries": 0,
+        # With it, a 422 is answered by a second request without the parameters that the provider named.
+        "drop_params": False,
+        # A redirect would carry the prompt to a host that nobody configured.
+        "aclient_session": handlers.AsyncHTTPHandler(follow_redirects=False).client,
+    }
+    for name, value in settings.items():
+        setattr(litellm, name, value)
     return litellm
 
 
-def _price(litellm: Any, response: Any, deployment: Deployment) -> float:  # noqa: ANN401
-    if deployment.api_base:
+def _count(value: object) -> int:
+    return max(value, 0) if isinstance(value, int) else 0
+
+
+def _price(response: Any, deployment: Deployment) -> float:  # noqa: ANN401
+    """Return litellm's price of a response; 0 where its table knows none, or where the endpoint is our own."""
+    if deployment.local or deployment.api_base:
         return 0.0
-    try:
-        return float(litellm.completion_cost(completion_response=response, model=deployment.model))
-    except Exception:  # noqa: BLE001 -- litellm raises bare Exception for a model without a price
-        return 0.0
-
-
-def _fault(error: Exception, deployment: Deployment) -> ModelRefused | ModelUnavailable:
-    message = f"{deployment.model}: {_scrubbed(str(error), deployment)}"
-    if type(error).__name__ in _REFUSED:
-        return ModelRefused(message, model=deployment.model)
-    details: dict[str, Any] = {"model": deployment.model}
-    headers = getattr(error, "litellm_response_headers", None) or {}
-    after = headers.get("retry-after")
-    if after is not None and after.isdecimal():
-        details["retry_after"] = int(after)
-    return ModelUnavailable(message, **details)
-
-
-def _scrubbed(message: str, deployment: Deployment) -> str:
-    """Return a provider's message without the key, which some providers repeat."""
-    if deployment.api_key:
-        message = message.replace(deployment.api_key.get_secret_value(), "***")
-    return message[:_MESSAGE_LIMIT]
+    price = getattr(response, "_hidden_params", {}).get("response_cost")
+    return max(float(price), 0.0) if price else 0.0

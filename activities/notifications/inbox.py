@@ -28,9 +28,7 @@ class InboxNotifier:
         """Deliver unless this key was delivered before."""
         delivered = await asyncio.to_thread(self._insert, notification)
         if delivered:
-            log.info(
-                "%s", notification.title, extra={"run": notification.step.run, "row": notification.step.row}
-            )
+            log.info("%s", notification.title, extra={"run": notification.step.run, "row": notification.step.row})
         return Delivery(key=notification.step.key, delivered=delivered)
 
     def _insert(self, notification: Notification) -> bool:

@@ -126,6 +126,7 @@ class RowRecord(Contract):
 
     step: StepRef
     state: RowState
+    generation: NonNegativeInt = 0
     started_at: str
     finished_at: str
     code: str = ""

@@ -15,12 +15,7 @@ MIGRATIONS = Path(__file__).with_name("migrations")
 
 def timestamp(moment: datetime | None = None) -> str:
     """Return a moment (default now) as ISO 8601 UTC with microseconds."""
-    return (
-        (moment or datetime.now(UTC))
-        .astimezone(UTC)
-        .isoformat(timespec="microseconds")
-        .replace("+00:00", "Z")
-    )
+    return (moment or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def open_database(url: str) -> Engine:

@@ -101,9 +101,7 @@ class SqlRecordKeeper:
         )
         if change.state is RunState.CANCELLED:
             here = (_ROWS.c.run == change.run) & _ROWS.c.state.not_in(_ENDS)
-            connection.execute(
-                update(_ROWS).where(here).values(state=RowState.CANCELLED.value, finished_at=change.at)
-            )
+            connection.execute(update(_ROWS).where(here).values(state=RowState.CANCELLED.value, finished_at=change.at))
         body = {"state": change.state.value, "concurrency": change.concurrency}
         self._event(connection, change.run, "", "run", f"{change.run}/{change.sequence}", change.at, body)
 
@@ -129,6 +127,7 @@ class SqlRecordKeeper:
         values = {
             "state": record.state.value,
             "attempt": step.attempt,
+            "generation": record.generation,
             "code": record.code,
             "message": record.message,
             "output_digest": record.output.digest if record.output else None,
@@ -150,6 +149,7 @@ class SqlRecordKeeper:
         body = {
             "state": record.state.value,
             "attempt": step.attempt,
+            "generation": record.generation,
             "code": record.code,
             "message": record.message,
             "cost_usd": record.cost_usd,
@@ -164,8 +164,7 @@ class SqlRecordKeeper:
         statement = statement.on_conflict_do_update(
             index_elements=["run", "row", "attempt", "step", "ordinal"],
             set_={
-                name: statement.excluded[name]
-                for name in ("state", "started_at", "finished_at", "summary", "detail")
+                name: statement.excluded[name] for name in ("state", "started_at", "finished_at", "summary", "detail")
             },
         )
         connection.execute(statement, [place | one.model_dump(mode="json") for one in record.steps])

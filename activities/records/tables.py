@@ -50,6 +50,7 @@ class TaskRecord(SQLModel, table=True):
     upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     state: str
     attempt: int = 1
+    generation: int = 0
     code: str = ""
     message: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     output_digest: str | None = None

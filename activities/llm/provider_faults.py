@@ -1,0 +1,75 @@
+"""Which of a provider's failures a retry could help, told from litellm's exceptions without importing it."""
+
+import re
+import time
+from email.utils import parsedate_to_datetime
+from typing import Any, Final
+
+from activities.llm.contracts import ModelRefused, ModelUnavailable
+from activities.llm.groups import Deployment
+
+# By class, as litellm gives some of them a status of its own invention.
+_REFUSED: Final = frozenset(
+    {
+        "AuthenticationError",
+        "BadRequestError",
+        "ContentPolicyViolationError",
+        "ContextWindowExceededError",
+        "NotFoundError",
+        "PermissionDeniedError",
+        "UnprocessableEntityError",
+        "UnsupportedParamsError",
+    }
+)
+# Of the 3xx and 4xx, those that time can heal: request timeout, conflict, too early, too many requests.
+_PASSING: Final = frozenset({408, 409, 425, 429})
+_MESSAGE_LIMIT: Final = 500
+# A provider that names a longer wait is asked again after this one.
+_LONGEST_WAIT_SECONDS: Final = 900.0
+
+
+def provider_fault(error: Exception, deployment: Deployment) -> ModelRefused | ModelUnavailable:
+    """Return our fault for litellm's.
+
+    Args:
+        error: What litellm raised.
+        deployment: Who was asked; its key never appears in the message.
+
+    Returns:
+        ``ModelRefused`` for a redirect or a 4xx of our own making, else ``ModelUnavailable`` with ``retry_after``
+        (seconds) where the provider named it.
+    """
+    message = f"{deployment.model}: {_scrubbed(str(error), deployment)}"
+    status = getattr(error, "status_code", None)
+    ours = isinstance(status, int) and 300 <= status < 500 and status not in _PASSING  # noqa: PLR2004 -- HTTP's
+    if ours or type(error).__name__ in _REFUSED:
+        return ModelRefused(message, model=deployment.model)
+    details: dict[str, Any] = {"model": deployment.model}
+    after = _retry_after(error)
+    if after is not None:
+        details["retry_after"] = after
+    return ModelUnavailable(message, **details)
+
+
+def _retry_after(error: Exception) -> float | None:
+    """Return the seconds of a ``Retry-After`` header, which holds seconds or a date."""
+    response = getattr(error, "response", None)
+    for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
+        text = (headers or {}).get("retry-after")
+        if text is None:
+            continue
+        if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text):
+            return min(float(text), _LONGEST_WAIT_SECONDS)
+        try:
+            seconds = parsedate_to_datetime(text).timestamp() - time.time()
+        except (ValueError, OverflowError):
+            continue
+        return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+    return None
+
+
+def _scrubbed(message: str, deployment: Deployment) -> str:
+    """Return a provider's message without the key, which some providers repeat."""
+    if deployment.api_key:
+        message = message.replace(deployment.api_key.get_secret_value(), "***")
+    return message[:_MESSAGE_LIMIT]

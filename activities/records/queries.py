@@ -1,0 +1,224 @@
+"""The reading side of the records database."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Engine, Select, func, select
+from sqlalchemy.exc import OperationalError
+
+from activities.records.contracts import RecordsUnavailable, RowState
+from activities.records.tables import EventRow, NotificationRow, RunRow, StepRow, TaskRecord
+from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView, StepView
+from temporal.contract import Contract
+
+Result = TypeVar("Result")
+View = TypeVar("View", bound=Contract)
+
+_RUNS = RunRow.__table__  # type: ignore[attr-defined]
+_ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
+_STEPS = StepRow.__table__  # type: ignore[attr-defined]
+_EVENTS = EventRow.__table__  # type: ignore[attr-defined]
+_NOTES = NotificationRow.__table__  # type: ignore[attr-defined]
+_BATCH = 500
+
+
+class RecordQueries:
+    """Reads what was recorded.
+
+    Args:
+        engine: The records database.
+    """
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    async def runs(self, *, state: str = "", text: str = "", before: str = "", limit: int = 50) -> list[RunView]:
+        """Return runs, newest first.
+
+        Args:
+            state: Only runs in this state.
+            text: Only runs whose title or id holds this text.
+            before: Only runs created before this moment (the cursor).
+            limit: How many at most.
+        """
+        statement = select(_RUNS).order_by(_RUNS.c.created_at.desc(), _RUNS.c.run).limit(limit)
+        if state:
+            statement = statement.where(_RUNS.c.state == state)
+        if text:
+            statement = statement.where(
+                _RUNS.c.title.icontains(text, autoescape=True) | _RUNS.c.run.icontains(text, autoescape=True)
+            )
+        if before:
+            statement = statement.where(_RUNS.c.created_at < before)
+        return await self._read(lambda connection: _run_views(connection, statement))
+
+    async def run(self, run: str) -> RunView | None:
+        """Return one run, or ``None``."""
+        views = await self._read(lambda connection: _run_views(connection, select(_RUNS).where(_RUNS.c.run == run)))
+        return views[0] if views else None
+
+    async def rows(
+        self, run: str, *, state: str = "", board: str = "", text: str = "", after: int = -1, limit: int = 100
+    ) -> list[RowView]:
+        """Return rows of a run in plan order.
+
+        Args:
+            run: The run.
+            state: Only rows in this state.
+            board: Only rows of this board.
+            text: Only rows whose id, title or objective holds this text.
+            after: Only rows after this position (the cursor).
+            limit: How many at most.
+        """
+        statement = select(_ROWS).where(_ROWS.c.run == run, _ROWS.c.position > after)
+        if state:
+            statement = statement.where(_ROWS.c.state == state)
+        if board:
+            statement = statement.where(_ROWS.c.board == board)
+        if text:
+            columns = (_ROWS.c.row, _ROWS.c.title, _ROWS.c.objective)
+            found = [column.icontains(text, autoescape=True) for column in columns]
+            statement = statement.where(found[0] | found[1] | found[2])
+        statement = statement.order_by(_ROWS.c.position).limit(limit)
+        return await self._read(lambda connection: _views(connection, statement, RowView))
+
+    async def row(self, run: str, row: str) -> RowDetail | None:
+        """Return one row with its steps, or ``None``."""
+
+        def read(connection: Connection) -> RowDetail | None:
+            here = select(_ROWS).where(_ROWS.c.run == run, _ROWS.c.row == row)
+            found = connection.execute(here).mappings().first()
+            if found is None:
+                return None
+            steps = select(_STEPS).where(_STEPS.c.run == run, _STEPS.c.row == row)
+            ordered = steps.order_by(_STEPS.c.attempt, _STEPS.c.started_at, _STEPS.c.finished_at)
+            return RowDetail.model_validate(dict(found) | {"steps": _views(connection, ordered, StepView)})
+
+        return await self._read(read)
+
+    async def results(self, run: str) -> AsyncIterator[RowView]:
+        """Yield every row of a run in plan order, a batch of them in memory."""
+        after = -1
+        while batch := await self.rows(run, after=after, limit=_BATCH):
+            for view in batch:
+                yield view
+            after = batch[-1].position
+
+    async def events(self, after: int, *, run: str = "", limit: int = 500) -> list[EventView]:
+        """Return events after an id, oldest first."""
+        statement = select(_EVENTS).where(_EVENTS.c.id > after).order_by(_EVENTS.c.id).limit(limit)
+        if run:
+            statement = statement.where(_EVENTS.c.run == run)
+        return await self._read(lambda connection: _views(connection, statement, EventView))
+
+    async def last_event(self) -> int:
+        """Return the id of the newest event, or 0."""
+        newest = await self._read(lambda connection: connection.scalar(select(func.max(_EVENTS.c.id))))
+        return int(newest or 0)
+
+    async def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
+        """Return notifications, newest first."""
+        statement = select(_NOTES).order_by(_NOTES.c.at.desc()).limit(limit)
+        if recipient:
+            statement = statement.where(_NOTES.c.recipient == recipient)
+        if run:
+            statement = statement.where(_NOTES.c.run == run)
+        return await self._read(lambda connection: _views(connection, statement, NotificationView))
+
+    async def boards(self, run: str) -> list[str]:
+        """Return the boards of a run."""
+        statement = select(_ROWS.c.board).where(_ROWS.c.run == run).distinct().order_by(_ROWS.c.board)
+        return await self._read(lambda connection: list(connection.scalars(statement)))
+
+    async def counts_by_state(self) -> dict[str, dict[str, int]]:
+        """Return how many runs and rows are in which state, for metrics."""
+
+        def read(connection: Connection) -> dict[str, dict[str, int]]:
+            return {
+                name: dict(tuple(row) for row in connection.execute(_by_state(table)))
+                for name, table in (("runs", _RUNS), ("rows", _ROWS))
+            }
+
+        return await self._read(read)
+
+    async def outcomes(self, run: str) -> list[tuple[str, str, int, int, str | None]]:
+        """Return id, state, attempt, generation and output digest of every row in plan order: what a retry starts from."""
+        statement = (
+            select(_ROWS.c.row, _ROWS.c.state, _ROWS.c.attempt, _ROWS.c.generation, _ROWS.c.output_digest)
+            .where(_ROWS.c.run == run)
+            .order_by(_ROWS.c.position)
+        )
+        return await self._read(lambda connection: [tuple(row) for row in connection.execute(statement)])
+
+    async def ping(self) -> None:
+        """Ask the database for nothing.
+
+        Raises:
+            RecordsUnavailable: It does not answer.
+        """
+        await self._read(lambda connection: connection.scalar(select(1)))
+
+    async def _read(self, work: Callable[[Connection], Result]) -> Result:
+        def reading() -> Result:
+            with self._engine.connect() as connection:
+                return work(connection)
+
+        try:
+            return await asyncio.to_thread(reading)
+        except OperationalError as error:
+            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
+
+
+def _views(connection: Connection, statement: Select[Any], view: type[View]) -> list[View]:
+    rows = connection.execute(statement).mappings()
+    return [view.model_validate(dict(row)) for row in rows]
+
+
+def _by_state(table: Any) -> Select[Any]:  # noqa: ANN401 -- a SQLAlchemy table
+    return select(table.c.state, func.count()).group_by(table.c.state)
+
+
+def _run_views(connection: Connection, statement: Select[Any]) -> list[RunView]:
+    runs = [dict(row) for row in connection.execute(statement).mappings()]
+    totals = _totals(connection, [run["run"] for run in runs])
+    return [RunView.model_validate(run | _summed(run, totals.get(run["run"], []))) for run in runs]
+
+
+def _totals(connection: Connection, runs: Sequence[str]) -> dict[str, list[Any]]:
+    """Return rows, cost and tokens by run and state."""
+    statement = (
+        select(
+            _ROWS.c.run,
+            _ROWS.c.state,
+            func.count().label("rows"),
+            func.sum(_ROWS.c.cost_usd).label("cost"),
+            func.sum(_ROWS.c.prompt_tokens).label("prompt"),
+            func.sum(_ROWS.c.completion_tokens).label("completion"),
+        )
+        .where(_ROWS.c.run.in_(runs))
+        .group_by(_ROWS.c.run, _ROWS.c.state)
+    )
+    totals: dict[str, list[Any]] = {}
+    for row in connection.execute(statement):
+        totals.setdefault(row.run, []).append(row)
+    return totals
+
+
+def _summed(run: dict[str, Any], totals: list[Any]) -> dict[str, Any]:
+    counts = {total.state: total.rows for total in totals}
+    ended = sum(rows for state, rows in counts.items() if RowState(state).ended)
+    summed: dict[str, Any] = {
+        "counts": counts,
+        "cost_usd": sum(total.cost or 0 for total in totals),
+        "prompt_tokens": sum(total.prompt or 0 for total in totals),
+        "completion_tokens": sum(total.completion or 0 for total in totals),
+    }
+    if run["started_at"] and ended:
+        last = datetime.fromisoformat(run["finished_at"]) if run["finished_at"] else datetime.now(UTC)
+        elapsed = max((last - datetime.fromisoformat(run["started_at"])).total_seconds(), 0.001)
+        summed["rows_per_second"] = ended / elapsed
+        if not run["finished_at"]:
+            summed["eta_seconds"] = (run["total"] - ended) * elapsed / ended
+    return summed

@@ -1,0 +1,113 @@
+"""What the records say of runs, rows, steps and events: the answers of the reading side."""
+
+from typing import Any
+
+from pydantic import Field
+
+from activities.records.contracts import RowState, RunState, StepState
+from temporal.contract import Contract
+
+
+class RunView(Contract):
+    """A run as recorded.
+
+    Args:
+        counts: Rows by state; states without rows are left out.
+        rows_per_second: Ended rows by elapsed time.
+        eta_seconds: Estimate until the last row ends, at this rate.
+    """
+
+    run: str
+    title: str
+    plan: str
+    submitter: str = ""
+    state: RunState
+    sequence: int = 0
+    total: int = 0
+    concurrency: int | None = None
+    created_at: str
+    started_at: str | None = None
+    finished_at: str | None = None
+    counts: dict[RowState, int] = Field(default_factory=dict)
+    cost_usd: float = 0.0
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    rows_per_second: float | None = None
+    eta_seconds: float | None = None
+
+
+class RowView(Contract):
+    """A row as recorded, without its steps.
+
+    Args:
+        output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
+        verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
+    """
+
+    run: str
+    row: str
+    position: int
+    board: str = ""
+    task: str = ""
+    title: str = ""
+    objective: str = ""
+    risk: str = ""
+    upstream: list[str] = Field(default_factory=list)
+    state: RowState
+    attempt: int = 1
+    code: str = ""
+    message: str = ""
+    output_digest: str | None = None
+    output: str | None = None
+    model: str = ""
+    prompt_tokens: int = 0
+    completion_tokens: int = 0
+    cost_usd: float = 0.0
+    envelope: str | None = None
+    verdicts: list[dict[str, Any]] = Field(default_factory=list)
+    findings: list[dict[str, Any]] = Field(default_factory=list)
+    started_at: str | None = None
+    finished_at: str | None = None
+
+
+class StepView(Contract):
+    """A step of a row, of one execution of it."""
+
+    attempt: int
+    step: str
+    ordinal: int
+    state: StepState
+    started_at: str = ""
+    finished_at: str = ""
+    summary: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
+class RowDetail(RowView):
+    """A row with every step of every execution."""
+
+    steps: list[StepView] = Field(default_factory=list)
+
+
+class EventView(Contract):
+    """Something that happened. ``kind`` is ``run``, ``row`` or ``step``."""
+
+    id: int
+    run: str
+    row: str = ""
+    kind: str
+    at: str
+    body: dict[str, Any] = Field(default_factory=dict)
+
+
+class NotificationView(Contract):
+    """A message in somebody's inbox."""
+
+    key: str
+    run: str
+    row: str = ""
+    recipient: str
+    title: str
+    body: str = ""
+    severity: str = "info"
+    at: str

@@ -1,0 +1,38 @@
+"""Assembles the HTTP application."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+from fastapi import FastAPI
+
+from api.errors import install_error_handlers
+from api.middleware import Gatekeeper
+from api.routes import artifacts, catalogs, events, health, rows, runs
+from api.services import Services
+from workers.settings import Settings
+
+VERSION = "0.1.0"
+DESCRIPTION = "Runs every row of a CSV prompt catalog as a durable, governed, signed Temporal workflow."
+
+
+def create_app(settings: Settings, services: Services) -> FastAPI:
+    """Return the application.
+
+    Args:
+        settings: The process's settings.
+        services: What the routes work with.
+    """
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        services.stores.engine.dispose()
+
+    app = FastAPI(title="Prism Console", version=VERSION, description=DESCRIPTION, lifespan=lifespan)
+    app.state.services = services
+    install_error_handlers(app)
+    for router in (catalogs.router, runs.router, rows.router, events.router, artifacts.router):
+        app.include_router(router, prefix="/api/v1")
+    app.include_router(health.router)
+    app.add_middleware(Gatekeeper, settings=settings)
+    return app

@@ -1,0 +1,141 @@
+"""Acting on runs and rows: signals to workflows, cancellation, and retry of a run that has ended."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from activities.artifacts.contracts import Text
+from activities.prompts.contracts import NamedText
+from activities.records.contracts import RowState
+from activities.records.views import RowView, RunView
+from api.errors import Conflict, NotFound
+from api.services import Services
+from api.submission import start
+from temporal.client import TemporalUnavailable
+from temporal.contract import row_workflow_id, run_workflow_id
+from workflows.catalog import CatalogWorkflow
+from workflows.contracts import Carried, CatalogRun, ReviewDecision, RowSelection, RunOptions
+from workflows.row import RowWorkflow
+from workflows.schedule import LETTERS
+
+
+async def known_run(services: Services, run: str) -> RunView:
+    """Return a run.
+
+    Raises:
+        NotFound: There is no such run.
+    """
+    view = await services.queries.run(run)
+    if view is None:
+        raise NotFound(f"there is no run {run}", run=run)
+    return view
+
+
+async def known_row(services: Services, run: str, row: str) -> RowView:
+    """Return a row with its steps.
+
+    Raises:
+        NotFound: There is no such row.
+    """
+    view = await services.queries.row(run, row)
+    if view is None:
+        raise NotFound(f"run {run} has no row {row}", run=run, row=row)
+    return view
+
+
+async def signal_run(services: Services, run: str, signal: Any, argument: Any) -> None:  # noqa: ANN401
+    """Send a signal to a run that has not ended.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It has ended.
+    """
+    view = await known_run(services, run)
+    if view.state.ended:
+        raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
+    await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).signal(signal, argument), run)
+
+
+async def cancel_run(services: Services, run: str) -> None:
+    """Cancel a run with all its rows; cancelling one that has ended changes nothing."""
+    view = await known_run(services, run)
+    if not view.state.ended:
+        await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).cancel(), run)
+
+
+async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
+    """Run rows again that ended without success, and what they blocked; also of a run that has ended."""
+    view = await known_run(services, run)
+    if not view.state.ended:
+        await signal_run(services, run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows)))
+        return
+    if set(view.counts) <= {RowState.SUCCEEDED}:
+        raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
+    request = await _restarted(services, view)
+    if not await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
+        raise Conflict(f"run {run} is being started by somebody else right now", run=run)
+
+
+async def decide(services: Services, run: str, row: str, decision: ReviewDecision, *, approve: bool) -> None:
+    """Approve or reject a row that waits for a review.
+
+    Raises:
+        Conflict: The row does not wait for a review.
+    """
+    view = await known_row(services, run, row)
+    if view.state is not RowState.REVIEW:
+        raise Conflict(f"row {row} does not wait for a review; it is {view.state.value}", run=run, row=row)
+    signal = RowWorkflow.approve if approve else RowWorkflow.reject
+    handle = services.temporal.get_workflow_handle(row_workflow_id(run, row))
+    await _reach(handle.signal(signal, decision), run)
+
+
+async def _restarted(services: Services, view: RunView) -> CatalogRun:
+    """Return the input that takes an ended run up again where the records say it stood."""
+    plan = await services.stores.plans.plan(view.plan)
+    outcomes = await services.queries.outcomes(view.run)
+    states = [RowState(state) for _, state, _, _, _ in outcomes]
+    outputs: dict[int, NamedText] = {}
+    unmet: dict[int, int] = {}
+    for number in range(len(plan.pages)):
+        for planned in (await services.stores.plans.page(view.plan, number)).rows:
+            if states[planned.index] is RowState.SUCCEEDED:
+                continue
+            for upstream in planned.upstream:
+                unmet[upstream] = unmet.get(upstream, 0) + 1
+    for index in unmet:
+        name, state, _, _, digest = outcomes[index]
+        if state == RowState.SUCCEEDED and digest:
+            size = len(await services.stores.artifacts.get(digest))
+            outputs[index] = NamedText(name=name, text=Text(digest=digest, size=size))
+    concurrency = view.concurrency or services.settings.concurrency
+    return CatalogRun(
+        run=view.run,
+        plan=view.plan,
+        title=view.title,
+        total=plan.total,
+        page_rows=plan.page_rows,
+        submitter=view.submitter,
+        options=RunOptions(concurrency=concurrency, judge_group=services.settings.judge_group),
+        retry=True,
+        carried=Carried(
+            states="".join(LETTERS[state] for state in states),
+            attempts={index: one[2] for index, one in enumerate(outcomes) if one[2] > 1},
+            generations={index: one[3] for index, one in enumerate(outcomes) if one[3]},
+            outputs=outputs,
+            unmet=unmet,
+            next_page=len(plan.pages),
+            concurrency=concurrency,
+            sequence=view.sequence,
+        ),
+    )
+
+
+async def _reach(call: Any, run: str) -> None:  # noqa: ANN401 -- a coroutine of the SDK
+    try:
+        await call
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise Conflict(f"the workflow of run {run} has ended", run=run) from error
+        raise TemporalUnavailable(f"the Temporal server does not answer: {error.message}") from error

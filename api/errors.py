@@ -1,0 +1,140 @@
+"""One error envelope for every fault: ``{"error": {code, message, details, trace_id, timestamp}}``."""
+
+import logging
+from typing import Any, ClassVar
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel
+from starlette.exceptions import HTTPException
+from starlette.responses import JSONResponse
+
+from activities.records.database import timestamp
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+log = logging.getLogger("prism.api")
+
+
+class ErrorBody(BaseModel):
+    """What went wrong."""
+
+    code: str
+    message: str
+    details: dict[str, Any] = {}
+    trace_id: str
+    timestamp: str
+
+
+class ErrorEnvelope(BaseModel):
+    """The body of every answer that is not a success."""
+
+    error: ErrorBody
+
+
+class NotFound(PrismError):
+    """There is no such thing."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.NOT_FOUND
+
+
+class Conflict(PrismError):
+    """It cannot be done in the state things are in."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.CONFLICT
+
+
+class BadRequest(PrismError):
+    """The request cannot be understood."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.BAD_REQUEST
+
+
+class UnsupportedMediaType(PrismError):
+    """The body is of a type that is not taken here."""
+
+    code: ClassVar[ErrorCode] = ErrorCode.UNSUPPORTED_MEDIA_TYPE
+
+
+STATUS = {
+    ErrorCode.BAD_REQUEST: 400,
+    ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.FORBIDDEN: 403,
+    ErrorCode.NOT_FOUND: 404,
+    ErrorCode.ARTIFACT_NOT_FOUND: 404,
+    ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.CONFLICT: 409,
+    ErrorCode.BODY_TOO_LARGE: 413,
+    ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
+    ErrorCode.VALIDATION_FAILED: 422,
+    ErrorCode.INVALID_CATALOG: 422,
+    ErrorCode.PROVENANCE_INVALID: 422,
+    ErrorCode.TEMPORAL_UNAVAILABLE: 503,
+    ErrorCode.RECORDS_UNAVAILABLE: 503,
+}
+CODES = {400: ErrorCode.BAD_REQUEST, 404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
+MEANINGS = {
+    400: "The request cannot be understood",
+    401: "A bearer token is needed",
+    403: "Refused: a foreign origin or host",
+    404: "There is no such thing",
+    409: "Not possible in the state things are in",
+    413: "The body is too large",
+    415: "The body is of a type that is not taken here",
+    422: "The values are not valid",
+    503: "Temporal or the records database does not answer",
+}
+
+
+def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return the OpenAPI responses of a route's errors; 401, 403 and 413 can happen everywhere."""
+    return {
+        status: {"model": ErrorEnvelope, "description": MEANINGS[status]}
+        for status in sorted({401, 403, 413, *statuses})
+    }
+
+
+def envelope(
+    request: Request, status: int, code: ErrorCode, message: str, details: dict[str, Any] | None = None
+) -> JSONResponse:
+    """Return an error answer."""
+    body = ErrorBody(
+        code=code,
+        message=message,
+        details=details or {},
+        trace_id=_trace(request),
+        timestamp=timestamp(),
+    )
+    return JSONResponse({"error": body.model_dump()}, status_code=status)
+
+
+def _trace(request: Request) -> str:
+    return str(request.scope.get("state", {}).get("request_id", ""))
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Give every fault its envelope."""
+
+    @app.exception_handler(PrismError)
+    async def prism_error(request: Request, error: PrismError) -> JSONResponse:
+        return envelope(request, STATUS.get(error.code, 500), error.code, error.message, error.details)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> JSONResponse:
+        code = CODES.get(error.status_code, ErrorCode.BAD_REQUEST)
+        answer = envelope(request, error.status_code, code, str(error.detail))
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def invalid(request: Request, error: RequestValidationError) -> JSONResponse:
+        faults = [
+            {"where": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]} for fault in error.errors()
+        ]
+        told = "; ".join(f"{fault['where']}: {fault['message']}" for fault in faults[:3])
+        return envelope(request, 422, ErrorCode.VALIDATION_FAILED, told, {"faults": faults})
+
+    @app.exception_handler(Exception)
+    async def unexpected(request: Request, error: Exception) -> JSONResponse:
+        log.error("unexpected error, trace %s", _trace(request), exc_info=error)
+        return envelope(request, 500, ErrorCode.INTERNAL, "an internal error; the log has it under this trace_id")

@@ -1,0 +1,162 @@
+"""What every request passes: its id, who may send it, how large it may be, headers, metrics and the access log."""
+
+import hmac
+import json
+import logging
+import time
+import uuid
+from typing import Final
+from urllib.parse import urlsplit
+
+from prometheus_client import Counter, Histogram
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from api.errors import envelope
+from temporal.names import ErrorCode
+from workers.settings import Settings
+
+access = logging.getLogger("prism.access")
+
+REQUESTS = Counter("prism_http_requests_total", "HTTP requests", ["method", "route", "status"])
+SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer", ["method", "route"])
+
+OPEN_PATHS: Final = frozenset({"/healthz"})
+SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
+SECURITY_HEADERS: Final = {
+    "x-content-type-options": "nosniff",
+    "x-frame-options": "DENY",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "content-security-policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "font-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+}
+
+
+class BodyTooLarge(Exception):
+    """More bytes arrived than are taken."""
+
+
+class Gatekeeper:
+    """Refuses foreign hosts and origins, missing tokens and large bodies; tells each request's story.
+
+    A browser on any site can send requests to loopback. They carry that site's ``Origin`` or, after DNS rebinding,
+    its ``Host``: both are refused, so that no cookie or token is needed on a laptop.
+    """
+
+    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+        self._app = app
+        self._token = settings.api_token.get_secret_value() if settings.api_token else ""
+        self._limit = settings.max_body_bytes
+        public = urlsplit(settings.console_url).hostname or ""
+        self._hosts = {*LOOPBACK, settings.api_host, public}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _request_id(headers)
+        scope.setdefault("state", {})["request_id"] = request_id
+        story = _Story(scope, request_id)
+        try:
+            await self._admit(scope, headers, self._counted(receive), story.sending(send))
+        finally:
+            story.end()
+
+    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+        request = Request(scope)
+        refusal = self._refusal(scope, headers)
+        if refusal is not None:
+            status, code, message = refusal
+            await envelope(request, status, code, message)(scope, receive, send)
+            return
+        try:
+            await self._app(scope, receive, send)
+        except BodyTooLarge:
+            message = f"the body is larger than {self._limit} bytes"
+            await envelope(request, 413, ErrorCode.BODY_TOO_LARGE, message)(scope, receive, send)
+
+    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, ErrorCode, str] | None:
+        if _hostname(headers.get("host", "")) not in self._hosts:
+            return 403, ErrorCode.FORBIDDEN, "this host name is not served here; PRISM_API_URL names another"
+        origin = headers.get("origin")
+        if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
+            return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
+        if self._token and scope["path"] not in OPEN_PATHS and not self._authentic(headers):
+            return 401, ErrorCode.UNAUTHENTICATED, "send the API token as 'Authorization: Bearer …'"
+        declared = headers.get("content-length", "0")
+        if declared.isdecimal() and int(declared) > self._limit:
+            return 413, ErrorCode.BODY_TOO_LARGE, f"the body is larger than {self._limit} bytes"
+        return None
+
+    def _authentic(self, headers: Headers) -> bool:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._token.encode())
+
+    def _counted(self, receive: Receive) -> Receive:
+        received = 0
+
+        async def counting() -> Message:
+            nonlocal received
+            message = await receive()
+            received += len(message.get("body", b""))
+            if received > self._limit:
+                raise BodyTooLarge
+            return message
+
+        return counting
+
+
+class _Story:
+    """What is told of a request once it has ended."""
+
+    def __init__(self, scope: Scope, request_id: str) -> None:
+        self._scope = scope
+        self._request_id = request_id
+        self._started = time.monotonic()
+        self._status = 0
+
+    def sending(self, send: Send) -> Send:
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                self._status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["x-request-id"] = self._request_id
+                for name, value in SECURITY_HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        return with_headers
+
+    def end(self) -> None:
+        seconds = time.monotonic() - self._started
+        method = self._scope["method"]
+        route = getattr(self._scope.get("route"), "path", "unmatched")
+        REQUESTS.labels(method, route, str(self._status)).inc()
+        SECONDS.labels(method, route).observe(seconds)
+        line = {
+            "method": method,
+            "path": self._scope["path"],
+            "status": self._status,
+            "milliseconds": round(seconds * 1000, 1),
+            "trace_id": self._request_id,
+        }
+        access.info("%s", json.dumps(line))
+
+
+def _request_id(headers: Headers) -> str:
+    given = headers.get("x-request-id", "")
+    wanted = given.replace("-", "").replace("_", "")
+    return given if wanted.isalnum() and wanted.isascii() and len(given) <= 64 else uuid.uuid4().hex  # noqa: PLR2004
+
+
+def _hostname(host: str) -> str:
+    if host.startswith("["):
+        return host.partition("]")[0] + "]"
+    return host.partition(":")[0].lower()

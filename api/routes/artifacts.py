@@ -1,0 +1,74 @@
+"""Artifacts by digest, and verification of provenance."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path
+from starlette.responses import Response
+
+from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.verify import verify_envelope
+from api.control import known_row
+from api.errors import BadRequest, NotFound, errors
+from api.models import Verification, VerifyBody
+from api.services import Served, Services
+
+router = APIRouter(tags=["provenance"])
+
+DigestPath = Annotated[str, Path(pattern=r"^sha256:[0-9a-f]{64}$")]
+
+
+@router.get(
+    "/artifacts/{digest}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}}, **errors(404, 422, 503)},
+)
+async def get_artifact(digest: DigestPath, services: Served) -> Response:
+    """Download an artifact: a prompt, an output, an envelope."""
+    data = await services.stores.artifacts.get(digest)
+    # Never rendered by a browser: outputs are other people's text.
+    headers = {"content-disposition": f'attachment; filename="{digest.removeprefix("sha256:")[:16]}"'}
+    return Response(data, media_type="application/octet-stream", headers=headers)
+
+
+@router.get(
+    "/provenance/key",
+    response_class=Response,
+    responses={200: {"content": {"application/x-pem-file": {}}}, **errors(404)},
+)
+async def get_key(services: Served) -> Response:
+    """Download the public key that verifies this installation's envelopes."""
+    return Response(_public_key(services), media_type="application/x-pem-file")
+
+
+@router.post("/provenance/verify", responses=errors(400, 404, 422, 503))
+async def verify(body: VerifyBody, services: Served) -> Verification:
+    """Verify a row's envelope against its output, or an envelope by digest."""
+    output = None
+    if body.run and body.row:
+        row = await known_row(services, body.run, body.row)
+        if row.envelope is None:
+            raise NotFound(f"row {body.row} has no envelope", run=body.run, row=body.row)
+        digest = row.envelope
+        output = await services.stores.artifacts.get(row.output_digest) if row.output_digest else None
+    elif body.envelope:
+        digest = body.envelope
+    else:
+        raise BadRequest("name a run and a row, or an envelope")
+    try:
+        verified = verify_envelope(await services.stores.artifacts.get(digest), _public_key(services), output=output)
+    except ProvenanceInvalid as error:
+        return Verification(valid=False, reason=error.message)
+    return Verification(
+        valid=True,
+        keyid=verified.keyid,
+        output=verified.output,
+        output_checked=verified.output_checked,
+        statement=verified.statement,
+    )
+
+
+def _public_key(services: Services) -> bytes:
+    try:
+        return services.settings.public_key.read_bytes()
+    except FileNotFoundError:
+        raise NotFound("there is no signing key yet; a worker makes it at its first start") from None

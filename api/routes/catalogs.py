@@ -1,0 +1,138 @@
+"""Validating and submitting catalogs."""
+
+import io
+import json
+from typing import Annotated, Any, BinaryIO
+
+from fastapi import APIRouter, Header, Request, Response
+from pydantic import ValidationError
+from starlette.datastructures import UploadFile
+
+from api.errors import BadRequest, UnsupportedMediaType, errors
+from api.models import Submission, Submitted, Validation
+from api.services import Served
+from api.submission import submit, validate
+from catalogs.options import ReadOptions
+
+router = APIRouter(tags=["catalogs"])
+
+_FORM = {
+    "type": "object",
+    "required": ["file"],
+    "properties": {
+        "file": {"type": "string", "format": "binary"},
+        **{name: {"type": "string"} for name in ("title", "run", "map", "concurrency", "literal", "skip_invalid")},
+    },
+}
+# The body is one of three types, which FastAPI cannot derive from a signature.
+_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "application/json": {"schema": {"$ref": "#/components/schemas/Submission"}},
+            "text/csv": {"schema": {"type": "string"}},
+            "multipart/form-data": {"schema": _FORM},
+        },
+    }
+}
+Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
+
+
+@router.post("/catalogs/validate", responses=errors(400, 415, 422), openapi_extra=_BODY)
+async def validate_catalog(request: Request) -> Validation:
+    """Say all that is wrong with a catalog. Nothing is stored or started."""
+    source, submission = await _read(request)
+    return await validate(source, _options(submission))
+
+
+@router.post(
+    "/runs",
+    status_code=201,
+    responses={200: {"model": Submitted}, **errors(400, 409, 415, 422, 503)},
+    openapi_extra=_BODY,
+)
+async def submit_catalog(
+    request: Request, response: Response, services: Served, idempotency_key: Key = None
+) -> Submitted:
+    """Start a run of a catalog.
+
+    The same catalog under the same ``Idempotency-Key`` (or the same ``run``) is started once, however often it is
+    sent: later answers have status 200 and ``created: false``.
+    """
+    source, submission = await _read(request)
+    submitted = await submit(
+        services,
+        source,
+        title=submission.title,
+        options=_options(submission),
+        run=submission.run,
+        idempotency_key=idempotency_key,
+        concurrency=submission.concurrency,
+    )
+    response.status_code = 201 if submitted.created else 200
+    return submitted
+
+
+def _options(submission: Submission) -> ReadOptions:
+    return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+
+
+async def _read(request: Request) -> tuple[BinaryIO, Submission]:
+    """Return the catalog's bytes and how they are to be read.
+
+    Raises:
+        UnsupportedMediaType: The body is neither JSON, CSV nor a form.
+        BadRequest: It is not what its type says.
+    """
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        submission = _parsed(await request.body())
+        return io.BytesIO(submission.csv.encode()), submission
+    if kind == "text/csv":
+        return io.BytesIO(await request.body()), _checked({"csv": "", **_flags(request.query_params)})
+    if kind == "multipart/form-data":
+        form = await request.form()
+        file = form.get("file")
+        if not isinstance(file, UploadFile):
+            raise BadRequest("the form has no file under the name 'file'")
+        values = {name: value for name, value in form.items() if isinstance(value, str)}
+        values.setdefault("title", file.filename or "catalog")
+        return file.file, _checked({"csv": "", **_flags(values)})
+    raise UnsupportedMediaType(
+        f"content type {kind or 'none'} is not taken; send application/json, text/csv or multipart/form-data"
+    )
+
+
+def _parsed(body: bytes) -> Submission:
+    try:
+        document = json.loads(body)
+    except ValueError as error:
+        raise BadRequest(f"the body is not JSON: {error}") from error
+    if not isinstance(document, dict):
+        raise BadRequest("the body is not a JSON object")
+    return _checked(document)
+
+
+def _flags(values: Any) -> dict[str, Any]:  # noqa: ANN401 -- a form's or a query's mapping
+    """Return the fields of a form or query as a submission has them; ``map`` is ``a=b`` or JSON."""
+    given = {name: value for name, value in values.items() if name != "map" and value != ""}
+    text = str(values.get("map", "")).strip()
+    if text.startswith("{"):
+        try:
+            given["map"] = json.loads(text)
+        except ValueError as error:
+            raise BadRequest(f"map is not JSON: {error}") from error
+    elif text:
+        given["map"] = dict(pair.split("=", 1) for pair in text.replace(",", " ").split() if "=" in pair)
+    return given
+
+
+def _checked(document: dict[str, Any]) -> Submission:
+    try:
+        return Submission.model_validate(document)
+    except ValidationError as error:
+        faults = [
+            {"where": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]} for fault in error.errors()
+        ]
+        told = "; ".join(f"{fault['where']}: {fault['message']}" for fault in faults[:3])
+        raise BadRequest(f"the submission is not valid: {told}", faults=faults) from error

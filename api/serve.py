@@ -1,0 +1,67 @@
+"""The API's process."""
+
+import asyncio
+import ipaddress
+import logging
+
+import uvicorn
+
+from api.app import create_app
+from api.services import open_services
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+from workers.settings import Settings
+
+STOP_SECONDS = 3
+
+
+class UnsafeAddress(PrismError):
+    """The API would be reachable from other machines without a token."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+async def serve(settings: Settings) -> None:
+    """Serve the API until SIGTERM or SIGINT.
+
+    Raises:
+        UnsafeAddress: It would listen beyond loopback without a token.
+    """
+    if not settings.api_token and not _loopback(settings.api_host):
+        raise UnsafeAddress(f"PRISM_API_HOST={settings.api_host} is not loopback: set PRISM_API_TOKEN too")
+    config = uvicorn.Config(
+        create_app(settings, await open_services(settings)),
+        host=settings.api_host,
+        port=settings.api_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_SECONDS,
+    )
+    await uvicorn.Server(config).serve()
+
+
+def _loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def main() -> None:
+    """Serve the API with settings from the environment."""
+    settings = Settings()
+    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    access = logging.getLogger("prism.access")
+    access.setLevel(logging.INFO)
+    access.propagate = False
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    access.addHandler(handler)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,147 @@
+"""From bytes to a run: validate, compile, choose the run id, start the workflow."""
+
+import asyncio
+import hashlib
+import uuid
+from typing import BinaryIO
+
+from temporalio.client import WorkflowHandle
+from temporalio.common import (
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.exceptions import WorkflowAlreadyStartedError
+from temporalio.service import RPCError
+
+from activities.records.contracts import RunOpening, RunState
+from activities.records.database import timestamp
+from api.errors import Conflict
+from api.models import Submitted, Validation
+from api.services import Services
+from catalogs.compiler import CompiledCatalog, compile_catalog
+from catalogs.faults import InvalidCatalog
+from catalogs.options import ReadOptions
+from temporal import search_attributes
+from temporal.client import TemporalUnavailable
+from temporal.contract import run_workflow_id
+from temporal.names import TaskQueue
+from workflows.catalog import CatalogWorkflow
+from workflows.contracts import CatalogRun, RunOptions, RunResult
+
+RUN_ID_LENGTH = 16
+
+
+async def validate(source: BinaryIO, options: ReadOptions) -> Validation:
+    """Return all that is wrong with a catalog; nothing is stored."""
+    try:
+        compiled = await asyncio.to_thread(compile_catalog, source, "validation", _keep_nothing, options)
+    except InvalidCatalog as error:
+        return Validation(
+            valid=False, errors_found=error.found, errors=list(error.faults), warnings=list(error.warnings)
+        )
+    return Validation(
+        valid=True,
+        rows=compiled.plan.total,
+        errors_found=compiled.left_out_found,
+        errors=list(compiled.left_out),
+        warnings=list(compiled.warnings),
+    )
+
+
+async def submit(
+    services: Services,
+    source: BinaryIO,
+    *,
+    title: str,
+    options: ReadOptions,
+    run: str | None = None,
+    idempotency_key: str | None = None,
+    concurrency: int | None = None,
+    submitter: str = "",
+) -> Submitted:
+    """Start a catalog's run, or return the run that the same submission started before.
+
+    Args:
+        services: The process's services.
+        source: The catalog's bytes.
+        title: What the run is called.
+        options: How the file is read.
+        run: Run id of the client's choice.
+        idempotency_key: With the catalog's digest it makes the run id; the same key gives the same run.
+        concurrency: How many rows may be under way at once.
+        submitter: Who submits.
+
+    Raises:
+        InvalidCatalog: The catalog has errors.
+        Conflict: The run id belongs to another catalog.
+        TemporalUnavailable: The Temporal server does not answer.
+    """
+    compiled = await asyncio.to_thread(compile_catalog, source, title, services.stores.artifacts.write, options)
+    identity = run or _derived(compiled, idempotency_key or uuid.uuid4().hex)
+    recorded = await services.queries.run(identity)
+    if recorded is not None and recorded.plan != compiled.digest:
+        raise Conflict(f"run {identity} belongs to another catalog", run=identity, plan=recorded.plan)
+    settings = services.settings
+    request = CatalogRun(
+        run=identity,
+        plan=compiled.digest,
+        title=title,
+        total=compiled.plan.total,
+        page_rows=compiled.plan.page_rows,
+        submitter=submitter,
+        options=RunOptions(concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group),
+    )
+    await services.stores.keeper.open_run(
+        RunOpening(run=identity, plan=compiled.digest, title=title, submitter=submitter, started_at=timestamp())
+    )
+    created = await start(services, request)
+    return Submitted(
+        run=identity,
+        created=created and recorded is None,
+        total=compiled.plan.total,
+        warnings=list(compiled.warnings),
+        left_out=list(compiled.left_out),
+        rows_left_out=compiled.rows_left_out,
+        links={"self": f"/api/v1/runs/{identity}", "console": f"/runs/{identity}"},
+    )
+
+
+async def start(services: Services, request: CatalogRun) -> bool:
+    """Start a run's workflow; returns whether it was not there before.
+
+    A run that ended is started again only to retry its rows.
+    """
+    reuse = WorkflowIDReusePolicy.ALLOW_DUPLICATE if request.retry else WorkflowIDReusePolicy.REJECT_DUPLICATE
+    try:
+        handle: WorkflowHandle[CatalogWorkflow, RunResult] = await services.temporal.start_workflow(
+            CatalogWorkflow.run,
+            request,
+            id=run_workflow_id(request.run),
+            task_queue=TaskQueue.WORKFLOWS,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            id_reuse_policy=reuse,
+            memo={"title": request.title},
+            static_summary=request.title,
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(search_attributes.RUN, request.run),
+                    SearchAttributePair(search_attributes.STATUS, RunState.RUNNING.value),
+                ]
+            ),
+        )
+    except WorkflowAlreadyStartedError:
+        return False
+    except RPCError as error:
+        raise TemporalUnavailable(f"the Temporal server did not take the run: {error.message}") from error
+    return handle.first_execution_run_id is not None
+
+
+def _derived(compiled: CompiledCatalog, key: str) -> str:
+    digest = hashlib.sha256(f"{compiled.plan.source}\n{compiled.digest}\n{key}".encode())
+    return digest.hexdigest()[:RUN_ID_LENGTH]
+
+
+def _keep_nothing(data: bytes) -> str:
+    return f"sha256:{hashlib.sha256(data).hexdigest()}"
