@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 from fastapi import FastAPI
 
+from api import docs
 from api.errors import install_error_handlers
 from api.middleware import Gatekeeper
 from api.routes import artifacts, catalogs, events, health, rows, runs
@@ -28,11 +29,20 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         yield
         services.stores.engine.dispose()
 
-    app = FastAPI(title="Prism Console", version=VERSION, description=DESCRIPTION, lifespan=lifespan)
+    app = FastAPI(
+        title="Prism Console",
+        version=VERSION,
+        description=DESCRIPTION,
+        lifespan=lifespan,
+        docs_url=None,
+        redoc_url=None,
+    )
     app.state.services = services
     install_error_handlers(app)
     for router in (catalogs.router, runs.router, rows.router, events.router, artifacts.router):
         app.include_router(router, prefix="/api/v1")
     app.include_router(health.router)
+    app.include_router(docs.router)
+    app.mount("/docs/assets", docs.assets)
     app.add_middleware(Gatekeeper, settings=settings)
     return app

@@ -144,7 +144,7 @@ class RecordQueries:
         return await self._read(read)
 
     async def outcomes(self, run: str) -> list[tuple[str, str, int, int, str | None]]:
-        """Return id, state, attempt, generation and output digest of every row in plan order: what a retry starts from."""
+        """Return id, state, attempt, generation and output digest of every row: what a retry starts from."""
         statement = (
             select(_ROWS.c.row, _ROWS.c.state, _ROWS.c.attempt, _ROWS.c.generation, _ROWS.c.output_digest)
             .where(_ROWS.c.run == run)
