@@ -45,12 +45,14 @@ class ModelActivities:
 
 
 async def _beating(call: Awaitable[Result]) -> Result:
-    """Await a call and heartbeat meanwhile, so that a killed worker is noticed long before the timeout."""
+    """Await a call and heartbeat meanwhile, so that a killed worker is noticed long before the timeout.
+
+    A call shorter than the first interval sends no heartbeat: each is a write of the server.
+    """
     task = asyncio.ensure_future(call)
     try:
-        while not task.done():
+        while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
             activity.heartbeat()
-            await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS)
         return task.result()
     finally:
         task.cancel()

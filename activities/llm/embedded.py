@@ -16,7 +16,10 @@ _SILENT: Final = -1
 
 
 class EmbeddedModel:
-    """Starts the model server on first use (about 0.7 s, 250 MB) and keeps it for the process's life."""
+    """Starts the model server on first use (0.8 s, 460 MB with full contexts) and keeps it until closed.
+
+    On two cores it gives about 95 tokens/s in all, to one call or to many.
+    """
 
     def __init__(self) -> None:
         self._server: Any = None
@@ -35,10 +38,9 @@ class EmbeddedModel:
 
     async def aclose(self) -> None:
         """Stop the server."""
-        server, self._server = self._server, None
+        held, self._server = [self._server], None
         # The server ends with its last reference, and joins its threads doing so.
-        await asyncio.to_thread(lambda held: None, server)
-        del server
+        await asyncio.to_thread(held.clear)
 
 
 def model_file() -> Path:

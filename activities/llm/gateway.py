@@ -1,13 +1,13 @@
 """The model gateway: the process that holds the connections to vendors, so that no killed worker loses an answer.
 
 A worker asks over a Unix socket. Calls are single-flight by idempotency key: whoever asks again, joins. An answer
-is in the ledger before anyone hears it, also when whoever asked is gone.
+is in the ledger before anyone hears it, also when whoever asked is gone. What it cannot help: a gateway that is
+killed in the middle of a call asks again, and the ledger shows two starts, so the first may have been paid in vain.
 """
 
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -19,6 +19,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest
+from activities.llm.gateway_socket import listening
+from activities.llm.groups import ModelGroups
 from activities.llm.router import LitellmCompletion
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
@@ -27,6 +29,9 @@ log = logging.getLogger("prism.gateway")
 
 # Calls in flight at a stop are paid for: they may end.
 DRAIN_SECONDS = 30
+# Between attempts to write an answer down while the records cannot take it.
+FIRST_PAUSE_SECONDS = 0.1
+LAST_PAUSE_SECONDS = 10.0
 
 
 class Gateway:
@@ -62,7 +67,18 @@ class Gateway:
         paid = await self._ledger.begin(key, request.group)
         if paid is not None:
             return paid.model_copy(update={"replayed": True})
-        return await self._ledger.record(key, await self._router.complete(request))
+        return await self._recorded(key, await self._router.complete(request))
+
+    async def _recorded(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+        """Write an answer down, however long the records refuse: to let go of it would be to pay again."""
+        pause = FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                return await self._ledger.record(key, answer)
+            except Exception:
+                log.exception("the answer of %s is paid and cannot be recorded; trying again in %.1f s", key, pause)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LAST_PAUSE_SECONDS)
 
     def _landed(self, key: str, task: "asyncio.Task[ModelAnswer]") -> None:
         del self._in_flight[key]
@@ -89,22 +105,31 @@ def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "loaded": router.loaded})
 
+    async def groups(_: Request) -> Response:
+        return JSONResponse(_described(router.groups))
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         router.load()
         yield
         await gateway.drain()
+        await router.aclose()
 
-    routes = [Route("/v1/complete", complete, methods=["POST"]), Route("/healthz", health)]
+    routes = [
+        Route("/v1/complete", complete, methods=["POST"]),
+        Route("/v1/groups", groups),
+        Route("/healthz", health),
+    ]
     return Starlette(routes=routes, lifespan=lifespan)
 
 
 async def serve_gateway(app: Starlette, path: Path) -> None:
-    """Serve the gateway on a Unix socket that only this user can open, until SIGTERM or SIGINT."""
-    path.unlink(missing_ok=True)
-    listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    listener.bind(str(path))
-    path.chmod(0o600)
+    """Serve the gateway on a Unix socket that only this user can open, until SIGTERM or SIGINT.
+
+    Raises:
+        GatewayRunning: Another gateway holds the socket and did not end in time.
+        BadSocketPath: The path is longer than the system takes.
+    """
     config = uvicorn.Config(
         app,
         log_level="warning",
@@ -112,11 +137,21 @@ async def serve_gateway(app: Starlette, path: Path) -> None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
         timeout_keep_alive=60,
     )
-    try:
+    async with listening(path, patience=DRAIN_SECONDS + 5) as listener:
         await uvicorn.Server(config).serve(sockets=[listener])
-    finally:
-        listener.close()
-        path.unlink(missing_ok=True)
+
+
+def _described(groups: ModelGroups) -> dict[str, object]:
+    named = [
+        {
+            "group": deployment.group,
+            "model": deployment.model,
+            "provider": "embedded" if deployment.local else deployment.model.partition("/")[0],
+            "local": deployment.local,
+        }
+        for deployment in groups.deployments
+    ]
+    return {"default": groups.default, "groups": named}
 
 
 def _envelope(

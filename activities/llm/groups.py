@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
-from pydantic import PositiveInt, SecretStr
+from pydantic import Field, PositiveInt, SecretStr
 
 from activities.llm.contracts import UnknownModel
 from temporal.contract import Contract
@@ -51,7 +51,7 @@ class ModelGroups(Contract):
 
     deployments: tuple[Deployment, ...]
     default: str
-    keys: dict[str, SecretStr] = {}
+    keys: dict[str, SecretStr] = Field(default_factory=dict)
 
     def find(self, name: str) -> Deployment:
         """Return the deployment for a row's ``model``.
@@ -71,7 +71,8 @@ class ModelGroups(Contract):
             return Deployment(group=wanted, model=wanted, api_key=self.keys[provider])
         known = ", ".join(deployment.group for deployment in self.deployments)
         raise UnknownModel(
-            f"no model group is called {wanted!r}; there are {known}, and provider/model where the provider's key is set",
+            f"no model group is called {wanted!r}; there are {known}, "
+            "and provider/model where the provider's key is set",
             model=wanted,
         )
 

@@ -52,19 +52,20 @@ def provider_fault(error: Exception, deployment: Deployment) -> ModelRefused | M
 
 
 def _retry_after(error: Exception) -> float | None:
-    """Return the seconds of a ``Retry-After`` header, which holds seconds or a date."""
+    """Return the seconds of a ``Retry-After`` header, which holds seconds or a date; ``None`` for none or no wait."""
     response = getattr(error, "response", None)
     for headers in (getattr(error, "litellm_response_headers", None), getattr(response, "headers", None)):
         text = (headers or {}).get("retry-after")
         if text is None:
             continue
         if re.fullmatch(r"[0-9]{1,18}(\.[0-9]{1,9})?", text):
-            return min(float(text), _LONGEST_WAIT_SECONDS)
-        try:
-            seconds = parsedate_to_datetime(text).timestamp() - time.time()
-        except (ValueError, OverflowError):
-            continue
-        return min(max(seconds, 0.0), _LONGEST_WAIT_SECONDS)
+            seconds = float(text)
+        else:
+            try:
+                seconds = parsedate_to_datetime(text).timestamp() - time.time()
+            except (ValueError, OverflowError):
+                continue
+        return min(seconds, _LONGEST_WAIT_SECONDS) if seconds > 0 else None
     return None
 
 

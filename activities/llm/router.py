@@ -92,7 +92,7 @@ class LitellmCompletion:
         except TimeoutError:
             message = f"{deployment.model} took longer than {request.timeout} s"
             raise ModelUnavailable(message, model=deployment.model) from None
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 -- litellm's faults share no base; each becomes ours
             raise provider_fault(error, deployment) from None
         return await self._answer(deployment, response, round((time.monotonic() - started) * 1000))
 
@@ -150,15 +150,16 @@ def _import_litellm() -> Any:  # noqa: ANN401 -- a module
     outside = {name for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if name}
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(outside | set(_LOOPBACK)))
     litellm = importlib.import_module("litellm")
-    handlers = importlib.import_module("litellm.llms.custom_httpx.http_handler")
+    client = importlib.import_module("litellm.llms.openai.common_utils").BaseOpenAILLM.get_async_http_client()
+    # A redirect would carry the prompt to a host that nobody configured.
+    client.follow_redirects = False
     settings = {
         "telemetry": False,
         "suppress_debug_info": True,
         "num_retries": 0,
         # With it, a 422 is answered by a second request without the parameters that the provider named.
         "drop_params": False,
-        # A redirect would carry the prompt to a host that nobody configured.
-        "aclient_session": handlers.AsyncHTTPHandler(follow_redirects=False).client,
+        "aclient_session": client,
     }
     for name, value in settings.items():
         setattr(litellm, name, value)
