@@ -132,14 +132,6 @@ async def test_a_row_can_be_cancelled_alone(prism: Installation, gate: Gate) -> 
     assert prism.states(run) == {"a": "cancelled", "b": "succeeded"}
 
 
-async def test_a_row_terminated_from_outside_is_recorded_as_failed(prism: Installation, gate: Gate) -> None:
-    run = await prism.start("id,objective,review\na,One,required\nb,Two,\n")
-    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
-    await run.row("a").terminate("an operator did this")
-    assert (await run.result()).state is RunState.COMPLETED_WITH_FAILURES
-    assert prism.states(run) == {"a": "failed", "b": "succeeded"}
-
-
 async def test_every_row_notifies_once(prism: Installation, gate: Gate) -> None:
     run = await prism.start("id,objective\na,One\nb,Two\n")
     await run.result()

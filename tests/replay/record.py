@@ -1,0 +1,124 @@
+"""Records histories of real runs: ``python -m tests.replay.record [name …]``.
+
+A recording that exists is never overwritten: a change of behaviour adds recordings under new names, with the reason
+in the commit.
+"""
+
+import asyncio
+import sys
+import tempfile
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from pathlib import Path
+
+from temporalio.client import WorkflowFailureError
+
+from activities.llm.contracts import ModelRequest
+from activities.records.contracts import RowState
+from temporal.client import TemporalAddress
+from temporal.dev_server import dev_server_command
+from tests.conftest import answering, free_port
+from tests.installation import Installation, Run
+from workflows.catalog import CatalogWorkflow
+from workflows.contracts import Concurrency, Operator, ReviewDecision, RowSelection
+from workflows.row import RowWorkflow
+
+HISTORIES = Path(__file__).with_name("histories")
+ANA = ReviewDecision(by="ana", comment="fine")
+
+
+async def plain(prism: Installation) -> Run:
+    """Rows that depend on each other, one of them stepwise, one with code."""
+    return await prism.start(
+        "id,objective,depends_on,workflow,mode,language,code,verification\n"
+        "a,First,,,,,,max_words:50;is friendly\nb,Second,a,one > two,stepwise,,,\nc,Third,a;b,,,python,print(1),\n"
+    )
+
+
+async def reviewed(prism: Installation) -> Run:
+    """A row that is approved, one that is rejected, one that nobody decides on."""
+    run = await prism.start(
+        "id,objective,review,deadline,depends_on\na,One,required,,\nb,Two,required,,\nc,Three,required,1s,\nd,Four,,,b\n"
+    )
+    for row in ("a", "b"):
+        await run.row_reaches(row, lambda progress: progress.state is RowState.REVIEW)
+    await run.row("a").signal(RowWorkflow.approve, ANA)
+    await run.row("b").signal(RowWorkflow.reject, ANA)
+    return run
+
+
+async def steered(prism: Installation) -> Run:
+    """A run that is paused, resumed, given another concurrency, skipped in and retried."""
+    run = await prism.start(
+        "id,objective,verification,review,depends_on\na,One,,required,\nb,Two,contains:zebra,,\nc,Three,,,a\nd,Four,,,c\n",
+        concurrency=2,
+    )
+    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+    await run.handle.signal(CatalogWorkflow.pause, Operator(by="ana"))
+    await run.handle.signal(CatalogWorkflow.set_concurrency, Concurrency(limit=3))
+    await run.handle.signal(CatalogWorkflow.skip, RowSelection(rows=("d",)))
+    while (await run.progress()).counts.get(RowState.VERIFICATION_FAILED) != 1:
+        await asyncio.sleep(0.02)
+    await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=("b",)))
+    await run.handle.signal(CatalogWorkflow.resume, Operator(by="ana"))
+    await run.row("a").signal(RowWorkflow.approve, ANA)
+    return run
+
+
+async def cancelled(prism: Installation) -> Run:
+    """A run that is cancelled while a row waits for a person."""
+    run = await prism.start("id,objective,review,depends_on\na,One,required,\nb,Two,,a\n")
+    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+    await run.handle.cancel()
+    return run
+
+
+async def denied(prism: Installation) -> Run:
+    """A row that the policy denies, and one with a secret in its output."""
+    return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
+
+
+SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
+    scenario.__name__: scenario for scenario in (plain, reviewed, steered, cancelled, denied)
+}
+
+
+def _answer(request: ModelRequest) -> str:
+    return "aws_access_key_id = AKIA" + "QWERTYUIOP234567" if request.step.row == "secret" else "An answer."
+
+
+async def record(names: list[str]) -> None:
+    """Run the scenarios that have no recording yet, and keep the histories of all their workflows."""
+    port = free_port()
+    with tempfile.TemporaryDirectory() as folder:
+        home = Path(folder)
+        command = dev_server_command(home / "temporal.db", port, free_port())
+        server = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+        try:
+            client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
+            prism = Installation(home, client, _answer)
+            async with prism.worker():
+                for name in names:
+                    run = await SCENARIOS[name](prism)
+                    with suppress(WorkflowFailureError):
+                        await run.handle.result()
+                    await _keep(prism, run, name)
+        finally:
+            server.terminate()
+            await server.wait()
+
+
+async def _keep(prism: Installation, run: Run, name: str) -> None:
+    histories = [("run", await run.handle.fetch_history())]
+    for row in prism.states(run):
+        with suppress(Exception):
+            histories.append((f"row-{row}", await run.row(row).fetch_history()))
+    for part, history in histories:
+        path = HISTORIES / f"{name}.{part}.json"
+        if not path.exists():
+            path.write_text(history.to_json() + "\n")
+
+
+if __name__ == "__main__":
+    wanted = sys.argv[1:] or [name for name in SCENARIOS if not list(HISTORIES.glob(f"{name}.*.json"))]
+    asyncio.run(record(wanted))

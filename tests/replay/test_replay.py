@@ -1,0 +1,43 @@
+"""Workflow code must replay every recorded history: a change that cannot would strand the runs under way."""
+
+import json
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
+
+from workers.worker import WORKFLOW_RUNNER
+from workflows.catalog import CatalogWorkflow
+from workflows.row import RowWorkflow
+
+HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"))
+
+
+def replayer() -> Replayer:
+    return Replayer(
+        workflows=[CatalogWorkflow, RowWorkflow],
+        workflow_runner=WORKFLOW_RUNNER,
+        data_converter=pydantic_data_converter,
+    )
+
+
+@pytest.mark.parametrize("path", HISTORIES, ids=[path.stem for path in HISTORIES])
+async def test_recorded_history_replays(path: Path) -> None:
+    await replayer().replay_workflow(WorkflowHistory.from_json(path.stem, path.read_text()))
+
+
+async def test_an_incompatible_history_is_noticed() -> None:
+    """The negative control: in this history the model was asked by an activity of another name."""
+    path = next(path for path in HISTORIES if path.name == "plain.row-a.json")
+    foreign = path.read_text().replace('"model.complete"', '"model.something_else"')
+    json.loads(foreign)
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(WorkflowHistory.from_json("foreign", foreign))
+
+
+def test_every_workflow_has_recorded_histories() -> None:
+    names = {path.name.partition(".")[2].partition("-")[0].removesuffix(".json") for path in HISTORIES}
+    assert names >= {"run", "row"}
