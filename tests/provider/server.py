@@ -5,6 +5,7 @@ cost out of the benchmarks.
 """
 
 import asyncio
+import hashlib
 import json
 import sys
 from collections import Counter, deque
@@ -18,8 +19,8 @@ USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
 class Vendor:
     """What the vendor saw, and what it is to do next.
 
-    Faults, one per request, in order: ``429``, ``500``, ``401``, ``400``, ``malformed``, ``html``, ``cut``, ``hang``,
-    ``empty`` or ``ok``.
+    Faults, one per request, in order: any status such as ``429``, ``malformed``, ``html``, ``cut`` (in the body),
+    ``reset`` (before a byte), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage`` or ``ok``.
     """
 
     delay: float = 0.0
@@ -35,7 +36,8 @@ class Vendor:
         for marker, text in self.answers.items():
             if marker in prompt:
                 return text
-        return f"Answer to a prompt of {len(prompt)} characters."
+        digest = hashlib.sha256(prompt.encode()).hexdigest()[:12]
+        return f"Answer to a prompt of {len(prompt)} characters, digest {digest}."
 
     def report(self) -> dict[str, Any]:
         return {
@@ -95,21 +97,16 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
     if vendor.delay:
         await asyncio.sleep(vendor.delay)
     fault = vendor.faults.popleft() if vendor.faults else "ok"
-    if fault == "hang":
-        await asyncio.sleep(3600)
-    if fault == "cut":
-        writer.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"choices"')
-        await writer.drain()
-        return False
+    if fault in BROKEN:
+        return await BROKEN[fault](writer)
     if fault.isdecimal():
-        extra = "retry-after: 1\r\n" if fault == "429" else ""
+        extra = {"429": "retry-after: 1\r\n", "307": "location: /v1/chat/completions\r\n"}.get(fault, "")
         message = f"scripted {fault} for key {headers.get('authorization', '')}"
         return await send(writer, int(fault), json.dumps({"error": {"message": message}}), extra=extra)
-    if fault == "malformed":
-        return await send(writer, 200, '{"choices": [')
-    if fault == "html":
-        return await send(writer, 200, "<html>Welcome</html>", kind="text/html")
     text = "" if fault == "empty" else vendor.answer(body)
+    if body.get("stream"):
+        vendor.answered += 1
+        return await stream(writer, body, text)
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {
         "id": f"chatcmpl-{vendor.requests}",
@@ -117,10 +114,61 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
         "created": 1,
         "model": body.get("model", "stub"),
         "choices": [choice],
-        "usage": USAGE,
+        "usage": {"prompt_tokens": -1, "completion_tokens": None} if fault == "odd_usage" else USAGE,
     }
     vendor.answered += 1
     return await send(writer, 200, json.dumps(answer))
+
+
+async def hang(_: asyncio.StreamWriter) -> bool:
+    await asyncio.sleep(3600)
+    return False
+
+
+async def reset(_: asyncio.StreamWriter) -> bool:
+    return False
+
+
+async def cut(writer: asyncio.StreamWriter) -> bool:
+    writer.write(b'HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 500\r\n\r\n{"choices"')
+    await writer.drain()
+    return False
+
+
+async def malformed(writer: asyncio.StreamWriter) -> bool:
+    return await send(writer, 200, '{"choices": [')
+
+
+async def html(writer: asyncio.StreamWriter) -> bool:
+    return await send(writer, 200, "<html>Welcome</html>", kind="text/html")
+
+
+async def drip(writer: asyncio.StreamWriter) -> bool:
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: 100000\r\n\r\n")
+    while True:
+        writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.1)
+
+
+async def stream(writer: asyncio.StreamWriter, body: dict[str, Any], text: str) -> bool:
+    """Send an answer word by word as server-sent events."""
+    writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
+    words = [(word, None) for word in text.split(" ")]
+    for number, (word, finish) in enumerate([*words, (None, "stop")]):
+        delta = {} if word is None else {"role": "assistant", "content": word if number == 0 else f" {word}"}
+        chunk = {
+            "id": "chatcmpl-stream",
+            "object": "chat.completion.chunk",
+            "created": 1,
+            "model": body.get("model", "stub"),
+            "choices": [{"index": 0, "delta": delta, "finish_reason": finish}],
+        }
+        writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
+        await writer.drain()
+    writer.write(b"data: [DONE]\n\n")
+    await writer.drain()
+    return False
 
 
 async def send(
@@ -131,6 +179,9 @@ async def send(
     writer.write(head.encode() + data)
     await writer.drain()
     return True
+
+
+BROKEN = {"hang": hang, "reset": reset, "cut": cut, "malformed": malformed, "html": html, "drip": drip}
 
 
 async def main(port: int) -> None:

@@ -24,7 +24,7 @@ def request(row: str | None = None, **changes: object) -> ModelRequest:
 
 async def until_seen(vendor: VendorProcess, count: int) -> None:
     async with asyncio.timeout(30):
-        while await vendor.requests() < count:
+        while await vendor.requests() < count:  # noqa: ASYNC110 -- another process counts
             await asyncio.sleep(0.01)
 
 
@@ -73,13 +73,23 @@ async def test_a_call_goes_on_when_whoever_asked_is_gone(gateway: GatewayProcess
     [
         ("429", UNAVAILABLE),
         ("500", UNAVAILABLE),
+        ("502", UNAVAILABLE),
         ("503", UNAVAILABLE),
+        ("529", UNAVAILABLE),
+        ("408", UNAVAILABLE),
+        ("307", REFUSED),
         ("400", REFUSED),
         ("401", REFUSED),
+        ("402", REFUSED),
+        ("403", REFUSED),
         ("404", REFUSED),
+        ("413", REFUSED),
+        ("422", REFUSED),
         ("malformed", UNAVAILABLE),
         ("html", UNAVAILABLE),
         ("cut", UNAVAILABLE),
+        ("reset", UNAVAILABLE),
+        ("drip", UNAVAILABLE),
         ("hang", UNAVAILABLE),
     ],
 )
@@ -92,6 +102,24 @@ async def test_a_fault_costs_exactly_one_request_and_says_whether_a_retry_could_
             await client.complete(request(timeout=2))
         assert await vendor.requests() == 1
         assert "sk-planted-secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("oddity", ["empty", "odd_usage"])
+async def test_an_odd_answer_is_paid_for_and_kept(gateway: GatewayProcess, vendor: VendorProcess, oddity: str) -> None:
+    await vendor.script(faults=[oddity])
+    async with aclosing(gateway.client()) as client:
+        first = await client.complete(request(oddity))
+        assert await client.complete(request(oddity)) == first.model_copy(update={"replayed": True})
+    assert (first.output.inline == "") == (oddity == "empty")
+    assert await vendor.requests() == 1
+
+
+async def test_a_run_named_in_any_script_has_a_key_that_fits_a_header(
+    gateway: GatewayProcess, vendor: VendorProcess
+) -> None:
+    async with aclosing(gateway.client()) as client:
+        assert (await client.complete(request("größe"))).output.size
+    assert list((await vendor.calls())["keys"]) == ["catalog/r/row/gr%C3%B6%C3%9Fe/model/0"]
 
 
 async def test_how_long_to_wait_after_a_429_is_handed_on(gateway: GatewayProcess, vendor: VendorProcess) -> None:
@@ -113,7 +141,7 @@ async def test_a_failed_call_is_made_again_under_the_same_key(gateway: GatewayPr
 
 async def test_an_unknown_group_is_refused_with_the_known_ones(gateway: GatewayProcess, vendor: VendorProcess) -> None:
     async with aclosing(gateway.client()) as client:
-        with pytest.raises(UnknownModel, match="no model group is called 'gpt-9'; there are custom, .*local"):
+        with pytest.raises(UnknownModel, match=r"no model group is called 'gpt-9'; there are custom, .*local"):
             await client.complete(request(group="gpt-9"))
 
 
