@@ -85,7 +85,6 @@ def health() -> Call[Health]:
 
 def ready() -> Call[Health]:
     """Whether the process and what it needs answer; a part that does not is named, not raised."""
-
     return Call("GET", "/readyz", _model(Health), repeatable=True, also=httpx.codes.SERVICE_UNAVAILABLE)
 
 

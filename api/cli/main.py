@@ -1,0 +1,155 @@
+"""The command ``prism``. Its subcommands are imported when they are used: ``prism --help`` stays quick."""
+
+import importlib
+import json
+from dataclasses import dataclass
+from typing import Any, Final
+
+import click
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where a command is, and what it does in one line.
+
+    Args:
+        module: Its module.
+        attribute: The command's name in the module.
+        help: As in the list of commands.
+    """
+
+    module: str
+    attribute: str
+    help: str
+
+
+SECTIONS: Final[dict[str, dict[str, Entry]]] = {
+    "Run catalogs": {
+        "run": Entry("api.cli.run", "run", "Run a catalog, show its results; starts Prism if need be."),
+        "validate": Entry("api.cli.catalogs", "validate", "Show all that is wrong with a catalog; works offline."),
+        "submit": Entry("api.cli.catalogs", "submit", "Start a run of a catalog."),
+        "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
+        "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
+    },
+    "Look": {
+        "status": Entry("api.cli.look", "status", "Show a run, or follow it with --watch."),
+        "runs": Entry("api.cli.look", "runs", "List runs."),
+        "rows": Entry("api.cli.look", "rows", "List a run's rows."),
+        "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
+        "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
+        "notifications": Entry("api.cli.look", "notifications", "List notifications."),
+        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, online or offline."),
+    },
+    "Steer": {
+        "pause": Entry("api.cli.steer", "pause", "Start no further row; rows under way go on."),
+        "resume": Entry("api.cli.steer", "resume", "Start rows again."),
+        "cancel": Entry("api.cli.steer", "cancel", "Cancel a run with all its rows."),
+        "retry": Entry("api.cli.steer", "retry", "Run rows again that failed, and what they blocked."),
+        "skip": Entry("api.cli.steer", "skip", "End rows that were not started."),
+        "concurrency": Entry("api.cli.steer", "concurrency", "Change how many rows are under way at once."),
+        "approve": Entry("api.cli.steer", "approve", "Approve the output of a row that waits for a review."),
+        "reject": Entry("api.cli.steer", "reject", "Reject the output of a row that waits for a review."),
+    },
+    "System": {
+        "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
+        "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
+    },
+}
+COMMANDS: Final = {name: entry for section in SECTIONS.values() for name, entry in section.items()}
+
+
+class PrismGroup(click.Group):
+    """Lists commands from a table, imports the one that is used, and tells faults without a traceback."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002 -- click's signature
+        """Return the commands in the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command."""
+        entry = COMMANDS.get(cmd_name)
+        if entry is None:
+            return None
+        command = getattr(importlib.import_module(entry.module), entry.attribute)
+        assert isinstance(command, click.Command)  # noqa: S101 -- the table is ours
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command, or say which one was perhaps meant."""
+        name = args[0]
+        if name not in COMMANDS and not name.startswith("-"):
+            import difflib  # noqa: PLC0415 -- only when something was mistyped
+
+            near = difflib.get_close_matches(name, COMMANDS, n=1)
+            ctx.fail(f"there is no command {name!r}" + (f"; did you mean {near[0]!r}?" if near else ""))
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the commands by theme."""
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, entry.help) for name, entry in section.items()], col_spacing=3)
+
+    def invoke(self, ctx: click.Context) -> Any:  # noqa: ANN401 -- click's signature
+        """Run a command; a fault becomes one message and exit code 1."""
+        from temporal.errors import PrismError  # noqa: PLC0415 -- light, yet not needed for --help
+
+        try:
+            return super().invoke(ctx)
+        except PrismError as error:
+            tell(error.code, error.message, error.details, as_json=bool(ctx.obj["json"]))
+            ctx.exit(1)
+        except OSError as error:
+            if isinstance(error, BrokenPipeError):
+                raise
+            tell("INTERNAL", str(error), {}, as_json=bool(ctx.obj["json"]))
+            ctx.exit(1)
+
+
+def tell(code: str, message: str, details: dict[str, Any], *, as_json: bool) -> None:
+    """Write a fault to stderr, for a person or as the API's error envelope."""
+    if as_json:
+        click.echo(json.dumps({"error": {"code": code, "message": message, "details": details}}, default=str), err=True)
+        return
+    click.echo(f"{click.style('error:', fg='red', bold=True)} {message} {click.style(f'[{code}]', dim=True)}", err=True)
+    if hint := details.get("hint"):
+        click.echo(f"{click.style('hint:', fg='cyan', bold=True)}  {hint}", err=True)
+
+
+def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or context.resilient_parsing:
+        return
+    from importlib.metadata import version  # noqa: PLC0415 -- reads the file system
+
+    click.echo(f"prism {version('prism-console')}")
+    context.exit()
+
+
+@click.group(cls=PrismGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.option("--json", "as_json", is_flag=True, help="Machine output, for any command.")
+@click.option("--url", metavar="URL", help="Where Prism's API is.  [default: where 'prism up' serves it]")
+@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
+@click.pass_context
+def cli(context: click.Context, *, as_json: bool, url: str | None) -> None:
+    r"""Run every row of a CSV prompt catalog as a durable, governed, signed workflow.
+
+    \b
+      prism run catalog.csv          try it: starts what it needs, shows the results
+      prism validate catalog.csv     what is wrong with a catalog, and where
+      prism up                       keep Prism running: API, console, workers
+
+    Settings are environment variables (PRISM_HOME, PRISM_API_URL, PRISM_API_TOKEN, …). Exit codes: 0 all is well;
+    1 an error, an invalid catalog or a run that did not succeed; 2 wrong usage.
+    """
+    context.obj = {"json": as_json, "url": url}
+
+
+def main() -> None:
+    """Run the command line."""
+    cli(prog_name="prism")
+
+
+if __name__ == "__main__":
+    main()
