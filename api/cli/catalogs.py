@@ -12,12 +12,13 @@ from api.cli import tables, text
 from api.cli.progress import follow
 from api.cli.reading import FILE, STDIN, check, contents, reading_options, told
 from api.cli.session import Session, err, out, with_session
+from api.client import PrismApiError
 from catalogs.columns import COLUMNS, columns_markdown
 from catalogs.compiler import compile_catalog
-from catalogs.faults import KEPT_FAULTS, InvalidCatalog
+from catalogs.faults import KEPT_FAULTS, Fault, InvalidCatalog
 from catalogs.options import ReadOptions
 from temporal.contract import run_workflow_id
-from temporal.names import TaskQueue, WorkflowName
+from temporal.names import ErrorCode, TaskQueue, WorkflowName
 from workflows.contracts import CatalogRun, RunOptions
 
 
@@ -72,7 +73,10 @@ def submit(
                 run=run_id,
                 idempotency_key=idempotency_key,
             )
-        except InvalidCatalog:
+        except PrismApiError as error:
+            if error.code is ErrorCode.INVALID_CATALOG and not session.as_json:
+                kept = [Fault.model_validate(fault) for fault in error.details.get("faults", [])]
+                err().print(tables.faults(kept))
             raise
         if not watch:
             new = "started" if submitted.created else "was there before"
@@ -83,7 +87,8 @@ def submit(
                     ("✓ ", "bold green"), f"run {submitted.run} {new}: {text.plural(submitted.total, 'row')}"
                 ),
                 Text(
-                    f"  follow it:  prism status {submitted.run} --watch\n  console:    {session.url}/runs/{submitted.run}",
+                    f"  follow it:  prism status {submitted.run} --watch\n"
+                    f"  console:    {session.url}/runs/{submitted.run}",
                     style="dim",
                 ),
             )

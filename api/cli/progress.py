@@ -108,8 +108,7 @@ class _Bar:
         parts: list[RenderableType] = [self._progress, Padding(text.counts(self._view.counts), (0, 0, 0, 2))]
         if self._view.state.value == "paused":
             parts.append(Text(f"  paused; go on with: prism resume {self._run}", style="yellow"))
-        for row in self._active:
-            parts.append(_under_way(row, self._run))
+        parts += [_under_way(row, self._run) for row in self._active]
         return Group(*parts)
 
 

@@ -1,6 +1,7 @@
 """Options of the commands that read a catalog, and checking one without a server."""
 
 import hashlib
+import io
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -20,7 +21,7 @@ STDIN = Path("-")
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
 
 
-class ColumnPair(click.ParamType):
+class ColumnPair(click.ParamType[tuple[str, str]]):
     """``a=b``: column ``a`` of the file is column ``b`` of Prism."""
 
     name = "FILE=PRISM"
@@ -63,8 +64,6 @@ def contents(file: Path) -> Path | bytes:
 
 def check(file: Path | bytes, options: ReadOptions, keep: int = KEPT_FAULTS) -> Validation:
     """Return all that is wrong with a catalog; nothing is stored."""
-    import io  # noqa: PLC0415
-
     source = io.BytesIO(file) if isinstance(file, bytes) else file
     try:
         compiled = compile_catalog(source, "check", _digest, options.model_copy(update={"keep_faults": keep}))
