@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from api import docs
+from api.console.mount import mount_console
+from api.console.render import refusal
 from api.errors import install_error_handlers
 from api.middleware import Gatekeeper
 from api.routes import artifacts, catalogs, events, health, rows, runs
@@ -44,5 +46,6 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     app.include_router(health.router)
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets)
-    app.add_middleware(Gatekeeper, settings=settings)
+    mount_console(app)
+    app.add_middleware(Gatekeeper, settings=settings, refusal_page=refusal)
     return app

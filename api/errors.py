@@ -72,7 +72,13 @@ STATUS = {
     ErrorCode.TEMPORAL_UNAVAILABLE: 503,
     ErrorCode.RECORDS_UNAVAILABLE: 503,
 }
-CODES = {400: ErrorCode.BAD_REQUEST, 404: ErrorCode.NOT_FOUND, 405: ErrorCode.METHOD_NOT_ALLOWED}
+CODES = {
+    400: ErrorCode.BAD_REQUEST,
+    404: ErrorCode.NOT_FOUND,
+    405: ErrorCode.METHOD_NOT_ALLOWED,
+    413: ErrorCode.BODY_TOO_LARGE,
+    415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
+}
 MEANINGS = {
     400: "The request cannot be understood",
     401: "A bearer token is needed",

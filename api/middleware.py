@@ -5,12 +5,15 @@ import json
 import logging
 import time
 import uuid
+from collections.abc import Callable
 from typing import Final
 from urllib.parse import urlsplit
 
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from api.errors import envelope
@@ -23,6 +26,7 @@ REQUESTS = Counter("prism_http_requests_total", "HTTP requests", ["method", "rou
 SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer", ["method", "route"])
 
 OPEN_PATHS: Final = frozenset({"/healthz"})
+OPEN_FOLDER: Final = "/static/"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 SECURITY_HEADERS: Final = {
@@ -37,8 +41,14 @@ SECURITY_HEADERS: Final = {
 }
 
 
-class BodyTooLarge(Exception):
-    """More bytes arrived than are taken."""
+RefusalPage = Callable[[Request, int, ErrorCode, str], Response | None]
+
+
+class BodyTooLarge(HTTPException):
+    """More bytes arrived than are taken. FastAPI lets an ``HTTPException`` pass where it reads a body."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(413, f"the body is larger than {limit} bytes")
 
 
 class Gatekeeper:
@@ -46,10 +56,16 @@ class Gatekeeper:
 
     A browser on any site can send requests to loopback. They carry that site's ``Origin`` or, after DNS rebinding,
     its ``Host``: both are refused, so that no cookie or token is needed on a laptop.
+
+    Args:
+        app: The application behind.
+        settings: Hosts, token and limits.
+        refusal_page: Returns what a refused person's browser is shown, or ``None`` for the error envelope.
     """
 
-    def __init__(self, app: ASGIApp, settings: Settings) -> None:
+    def __init__(self, app: ASGIApp, settings: Settings, refusal_page: RefusalPage) -> None:
         self._app = app
+        self._refusal_page = refusal_page
         self._token = settings.api_token.get_secret_value() if settings.api_token else ""
         self._limit = settings.max_body_bytes
         public = urlsplit(settings.console_url).hostname or ""
@@ -74,13 +90,10 @@ class Gatekeeper:
         refusal = self._refusal(scope, headers)
         if refusal is not None:
             status, code, message = refusal
-            await envelope(request, status, code, message)(scope, receive, send)
+            answer = self._refusal_page(request, status, code, message)
+            await (answer or envelope(request, status, code, message))(scope, receive, send)
             return
-        try:
-            await self._app(scope, receive, send)
-        except BodyTooLarge:
-            message = f"the body is larger than {self._limit} bytes"
-            await envelope(request, 413, ErrorCode.BODY_TOO_LARGE, message)(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, ErrorCode, str] | None:
         if _hostname(headers.get("host", "")) not in self._hosts:
@@ -88,7 +101,7 @@ class Gatekeeper:
         origin = headers.get("origin")
         if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
-        if self._token and scope["path"] not in OPEN_PATHS and not self._authentic(headers):
+        if self._token and not _open(scope["path"]) and not self._authentic(headers):
             return 401, ErrorCode.UNAUTHENTICATED, "send the API token as 'Authorization: Bearer …'"
         declared = headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > self._limit:
@@ -107,7 +120,7 @@ class Gatekeeper:
             message = await receive()
             received += len(message.get("body", b""))
             if received > self._limit:
-                raise BodyTooLarge
+                raise BodyTooLarge(self._limit)
             return message
 
         return counting
@@ -154,6 +167,11 @@ def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
     wanted = given.replace("-", "").replace("_", "")
     return given if wanted.isalnum() and wanted.isascii() and len(given) <= 64 else uuid.uuid4().hex  # noqa: PLR2004
+
+
+def _open(path: str) -> bool:
+    """Whether a path needs no token: the liveness probe, and files that every installation has alike."""
+    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
 def _hostname(host: str) -> str:

@@ -1,0 +1,148 @@
+"""The console's pages."""
+
+from typing import Annotated, Final
+from urllib.parse import quote, urlencode
+
+from fastapi import APIRouter, Query
+from starlette.responses import HTMLResponse, Response
+
+from activities.records.contracts import RowState, RunState
+from activities.records.views import RunView
+from api.console.artifacts import output_of, shown_steps
+from api.console.render import page
+from api.control import known_run
+from api.errors import NotFound
+from api.services import Served, Services
+from temporal.contract import row_workflow_id, run_workflow_id
+
+router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
+
+RUNS_SHOWN: Final = 30
+ROWS_SHOWN: Final = 50
+# A bar shows what went well first, then what waits for somebody, then what went wrong.
+BAR_ORDER: Final = (
+    RowState.SUCCEEDED,
+    RowState.RUNNING,
+    RowState.REVIEW,
+    RowState.FAILED,
+    RowState.VERIFICATION_FAILED,
+    RowState.DENIED,
+    RowState.REJECTED,
+    RowState.BLOCKED,
+    RowState.SKIPPED,
+    RowState.CANCELLED,
+    RowState.PENDING,
+)
+
+Search = Annotated[str, Query(max_length=200)]
+State = Annotated[str, Query(max_length=40)]
+
+
+@router.get("/")
+async def runs_page(services: Served, q: Search = "", state: State = "", before: Search = "") -> Response:
+    """List runs, and take a new catalog."""
+    wanted = state if state in set(RunState) else ""
+    after = await services.queries.last_event()
+    found = await services.queries.runs(state=wanted, text=q, before=before, limit=RUNS_SHOWN)
+    older = found[-1].created_at if len(found) == RUNS_SHOWN else ""
+    return page(
+        "runs.html",
+        runs=found,
+        bars={run.run: bar(run) for run in found},
+        ended={run.run: ended_rows(run) for run in found},
+        states=[one.value for one in RunState],
+        state=wanted,
+        q=q,
+        first=not before,
+        older=_address("/", q=q, state=wanted, before=older) if older else "",
+        filtered=bool(q or wanted or before),
+        last_event=after,
+    )
+
+
+@router.get("/runs/{run}")
+async def run_page(
+    run: str,
+    services: Served,
+    q: Search = "",
+    state: State = "",
+    after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
+) -> Response:
+    """Show a run and its rows."""
+    last_event = await services.queries.last_event()
+    view = await known_run(services, run)
+    wanted = state if state in set(RowState) else ""
+    rows = await services.queries.rows(run, state=wanted, text=q, after=after, limit=ROWS_SHOWN + 1)
+    more = len(rows) > ROWS_SHOWN
+    rows = rows[:ROWS_SHOWN]
+    here = f"/runs/{quote(run)}"
+    return page(
+        "run.html",
+        run=view,
+        bar=bar(view),
+        ended=ended_rows(view),
+        rows=rows,
+        states=[one.value for one in BAR_ORDER if view.counts.get(one)],
+        state=wanted,
+        q=q,
+        first=after < 0,
+        first_page=_address(here, q=q, state=wanted),
+        next_page=_address(here, q=q, state=wanted, after=str(rows[-1].position)) if more else "",
+        retryable=_retryable(view),
+        temporal_url=temporal_url(services, run_workflow_id(run)),
+        last_event=last_event,
+    )
+
+
+@router.get("/runs/{run}/rows/{row:path}")
+async def row_page(run: str, row: str, services: Served) -> Response:
+    """Show a row: what was asked, what came back, how it was checked and how it is proven."""
+    last_event = await services.queries.last_event()
+    view = await known_run(services, run)
+    detail = await services.queries.row(run, row)
+    if detail is None:
+        raise NotFound(f"run {run} has no row {row}", run=run, row=row)
+    return page(
+        "row.html",
+        run=view,
+        row=detail,
+        output=await output_of(services, detail),
+        executions=await shown_steps(services, detail),
+        temporal_url=temporal_url(services, row_workflow_id(run, row)),
+        last_event=last_event,
+    )
+
+
+def temporal_url(services: Services, workflow_id: str) -> str:
+    """Return where Temporal Web shows a workflow; empty when nobody told where it is."""
+    base = services.settings.web_url
+    namespace = quote(services.settings.temporal_namespace, safe="")
+    return f"{base}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}" if base else ""
+
+
+def bar(run: RunView) -> list[tuple[str, int, float, float]]:
+    """Return the parts of a run's bar: state, rows, offset and width, both in percent."""
+    total = max(run.total, sum(run.counts.values()), 1)
+    parts: list[tuple[str, int, float, float]] = []
+    offset = 0.0
+    for state in BAR_ORDER:
+        rows = run.counts.get(state, 0)
+        if rows:
+            width = 100 * rows / total
+            parts.append((state.value, rows, round(offset, 3), round(width, 3)))
+            offset += width
+    return parts
+
+
+def ended_rows(run: RunView) -> int:
+    """Return how many rows have ended, well or not."""
+    return sum(rows for state, rows in run.counts.items() if state.ended)
+
+
+def _retryable(run: RunView) -> int:
+    return sum(rows for state, rows in run.counts.items() if state.ended and state is not RowState.SUCCEEDED)
+
+
+def _address(base: str, **query: str) -> str:
+    given = {name: value for name, value in query.items() if value}
+    return f"{base}?{urlencode(given)}" if given else base

@@ -1,0 +1,63 @@
+// Buttons that steer runs and rows, decide reviews and verify provenance.
+import { post, toast } from "./http.js";
+import { reopen } from "./live.js";
+
+export function act(root) {
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-post], [data-verify]");
+    if (button?.dataset.post) during(button, () => steer(button));
+    else if (button) during(button, () => verify(button));
+  });
+  root.addEventListener("submit", (event) => {
+    const form = event.target.closest("[data-review]");
+    if (!form) return;
+    event.preventDefault();
+    during(event.submitter, () => decide(form, event.submitter.value));
+  });
+  root.addEventListener("change", (event) => {
+    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
+  });
+}
+
+async function during(button, work) {
+  button.disabled = true;
+  try {
+    await work();
+  } catch (fault) {
+    toast(fault.message, true);
+  } finally {
+    button.disabled = false;
+  }
+}
+
+async function steer(button) {
+  if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
+  await post(button.dataset.post);
+  toast(button.dataset.done);
+  reopen();
+}
+
+async function decide(form, decision) {
+  const values = new FormData(form);
+  await post(`${form.dataset.review}/${decision}`, { by: values.get("by").trim(), comment: values.get("comment") });
+  toast(decision === "approve" ? "Approved" : "Rejected");
+  document.activeElement.blur();
+  reopen();
+}
+
+async function verify(button) {
+  const { run, row } = button.dataset;
+  const found = await post("/api/v1/provenance/verify", { run, row });
+  const card = document.createElement("section");
+  card.className = "card";
+  const verdict = document.createElement("p");
+  verdict.className = found.valid ? "ok" : "bad";
+  verdict.textContent = found.valid ? "The signature holds." : `Not valid: ${found.reason}`;
+  const note = document.createElement("p");
+  note.className = "note";
+  note.textContent = found.valid
+    ? `Key ${found.keyid.slice(0, 16)}…; ${found.output_checked ? "the output has the signed digest" : "the output was not compared"}.`
+    : "Treat this output as unproven.";
+  card.append(verdict, note);
+  document.querySelector("#verified").replaceChildren(card);
+}

@@ -1,0 +1,114 @@
+// Takes a catalog: checks it, shows all that is wrong with it, starts it.
+import { post, toast } from "./http.js";
+
+const COLUMNS = [["Line", "line"], ["Row", "row"], ["Column", "column"], ["Problem", "message"], ["Found", "found"], ["Expected", "expected"]];
+let verdict = null;
+
+export function take(drop) {
+  if (!drop) return;
+  verdict = drop.querySelector("#verdict");
+  const input = drop.querySelector("#file");
+  input.addEventListener("change", () => {
+    if (input.files.length) check(input.files[0]);
+    input.value = ""; // The same file, corrected, can be chosen again.
+  });
+  for (const kind of ["dragenter", "dragover"]) addEventListener(kind, (event) => {
+    if (!event.dataTransfer?.types.includes("Files")) return;
+    event.preventDefault();
+    drop.classList.add("over");
+  });
+  addEventListener("dragleave", (event) => { if (!event.relatedTarget) drop.classList.remove("over"); });
+  addEventListener("drop", (event) => {
+    drop.classList.remove("over");
+    if (!event.dataTransfer?.files.length) return;
+    event.preventDefault();
+    check(event.dataTransfer.files[0]);
+  });
+}
+
+async function check(file) {
+  say(element("p", "note", `Checking ${file.name} …`));
+  try {
+    const found = await post("/api/v1/catalogs/validate", form(file));
+    if (!found.valid) refuse(file, found);
+    else if (found.warnings.length) ask(file, found);
+    else await start(file, key());
+  } catch (fault) {
+    say(element("p", "bad", fault.message));
+  }
+}
+
+function refuse(file, found) {
+  const many = found.errors_found === 1 ? "1 error" : `${found.errors_found} errors`;
+  const kept = found.errors.length < found.errors_found ? `; the first ${found.errors.length} are shown` : "";
+  say(element("p", "bad", `${file.name} has ${many}${kept}. Nothing was started.`), table(found.errors), ...warnings(found));
+}
+
+function ask(file, found) {
+  const button = element("button", "button strong", `Run ${found.rows} ${found.rows === 1 ? "row" : "rows"}`);
+  const once = key();
+  button.addEventListener("click", async () => {
+    button.disabled = true;
+    try { await start(file, once); } catch (fault) { toast(fault.message, true); button.disabled = false; }
+  });
+  say(element("p", "", `${file.name} can run. Something in it may not be meant so:`), table(found.warnings), button);
+  button.focus();
+}
+
+async function start(file, once) {
+  say(element("p", "note", `Starting ${file.name} …`));
+  const submitted = await post("/api/v1/runs", form(file), { "idempotency-key": once });
+  location.assign(`/runs/${encodeURIComponent(submitted.run)}`);
+}
+
+function warnings(found) {
+  return found.warnings.length ? [element("p", "", "Also worth a look:"), table(found.warnings)] : [];
+}
+
+function form(file) {
+  const data = new FormData();
+  data.append("file", file, file.name);
+  data.append("title", file.name.replace(/\.[^.]+$/, "").slice(0, 200) || "catalog");
+  return data;
+}
+
+function table(faults) {
+  const used = COLUMNS.filter(([, name]) => name === "line" || faults.some((fault) => fault[name]));
+  const whole = element("table", "faults");
+  whole.createTHead().insertRow().append(...used.map(([title]) => {
+    const head = element("th", "", title);
+    head.scope = "col";
+    return head;
+  }));
+  const body = whole.createTBody();
+  for (const fault of faults) {
+    const row = body.insertRow();
+    for (const [title, name] of used) {
+      const cell = row.insertCell();
+      cell.dataset.name = title;
+      const text = String(fault[name] ?? "");
+      if (name === "found" && text) cell.append(element("code", "", text));
+      else cell.textContent = text || (name === "line" ? "file" : "");
+    }
+  }
+  const scroll = element("div", "scroll");
+  scroll.append(whole);
+  return scroll;
+}
+
+function say(...parts) {
+  const box = element("div", "verdict");
+  box.append(...parts);
+  verdict.replaceChildren(box);
+}
+
+function element(tag, kind, text = "") {
+  const made = document.createElement(tag);
+  if (kind) made.className = kind;
+  made.textContent = text;
+  return made;
+}
+
+function key() {
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
