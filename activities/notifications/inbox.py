@@ -12,6 +12,7 @@ from activities.records.tables import NotificationRow
 log = logging.getLogger("prism.notifications")
 
 SUBMITTER = "submitter"
+_KEY = NotificationRow.__table__.c.key  # type: ignore[attr-defined]
 
 
 class InboxNotifier:
@@ -33,7 +34,7 @@ class InboxNotifier:
 
     def _insert(self, notification: Notification) -> bool:
         step = notification.step
-        statement = upsert(self._engine, NotificationRow).on_conflict_do_nothing()
+        statement = upsert(self._engine, NotificationRow).on_conflict_do_nothing().returning(_KEY)
         common = {
             "key": step.key,
             "run": step.run,
@@ -46,5 +47,5 @@ class InboxNotifier:
         inserted = 0
         with self._engine.begin() as connection:
             for recipient in notification.recipients or (SUBMITTER,):
-                inserted += connection.execute(statement, {**common, "recipient": recipient}).rowcount
+                inserted += len(connection.execute(statement, {**common, "recipient": recipient}).all())
         return inserted > 0

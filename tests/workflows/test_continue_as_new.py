@@ -84,7 +84,8 @@ async def test_a_failed_row_blocks_its_dependants_across_executions(prism: Insta
     prism.model.answer = answer
     rows = "".join(f"row-{number},Go,,,\n" for number in range(ROWS))
     run = await prism.start(
-        f"id,objective,depends_on,verification,review\nfirst,Go,,contains:z,policy\n{rows}last,Go,first,,\n", concurrency=8
+        f"id,objective,depends_on,verification,review\nfirst,Go,,contains:z,policy\n{rows}last,Go,first,,\n",
+        concurrency=8,
     )
     await run.row_reaches("first", lambda progress: progress.state is RowState.REVIEW)
     async with asyncio.timeout(100):

