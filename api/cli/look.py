@@ -1,5 +1,6 @@
 """Commands that look: status, runs, rows, row, results, notifications."""
 
+import sys
 from pathlib import Path
 from typing import Final
 
@@ -94,7 +95,7 @@ def results(session: Session, run: str | None, form: str | None, file: Path | No
     with session.client() as client:
         name = run or _newest(client)
         if file is None:
-            stream = click.get_binary_stream("stdout")
+            stream = sys.stdout.buffer
             for chunk in client.stream_results(name, _form("json" if session.as_json else form, None)):
                 stream.write(chunk)
             stream.flush()

@@ -122,7 +122,7 @@ class _Lines:
     def update(self, view: RunView, active: list[RowView]) -> None:  # noqa: ARG002 -- the display's signature
         """Write the run as it is now, unless nothing changed."""
         now = (view.state, tuple(view.counts.items()))
-        if now == self._last or (time.monotonic() - self._at < LINE_SECONDS and not view.state.ended):
+        if not view.total or now == self._last or (time.monotonic() - self._at < LINE_SECONDS and not view.state.ended):
             return
         self._last, self._at = now, time.monotonic()
         states = ", ".join(f"{number} {name.value}" for name, number in view.counts.items() if number)

@@ -8,7 +8,6 @@ from pathlib import Path
 
 import click
 from rich.console import RenderableType
-from rich.padding import Padding
 from rich.status import Status
 from rich.text import Text
 
@@ -160,10 +159,10 @@ def _results(view: RunView, rows: list[RowView]) -> list[RenderableType]:
 
 def _next(
     session: Session, view: RunView, rows: list[RowView], url: str, system: EmbeddedSystem | None, file: Path | None
-) -> RenderableType:
+) -> Text:
     """Return where everything is now, with commands that can be pasted."""
     settings = system.settings if system else session.settings
-    pairs: list[tuple[str, RenderableType]] = []
+    pairs: list[tuple[str, str]] = []
     if file:
         pairs.append(("results", f"{file}"))
     else:
@@ -183,9 +182,12 @@ def _next(
     pairs.append(("console", f"{url}/runs/{view.run}"))
     if settings.web_url and system:
         pairs.append(("Temporal Web", f"{settings.web_url}/"))
+    lines = Text()
+    for name, value in pairs:
+        lines.append(f"\n{name:<14}", style="dim").append(value)
     if system:
-        pairs.append(("", Text("Prism stops now; all is kept. Before these commands: prism up", style="dim")))
-    return Padding(tables.facts(pairs), (1, 0, 0, 0))
+        lines.append("\nPrism stops now; all is kept. Before these commands: prism up", style="dim")
+    return lines
 
 
 def _near(path: Path) -> str:

@@ -10,6 +10,7 @@ from typing import Any
 import click
 from pydantic import BaseModel, ValidationError
 from rich.console import Console, RenderableType
+from rich.text import Text
 
 from api.client import PrismClient
 from temporal.errors import PrismError
@@ -55,7 +56,8 @@ class Session:
             return
         console = out()
         for part in human:
-            console.print(part)
+            # A line may hold a command to paste: the terminal folds it, we do not.
+            console.print(part, soft_wrap=isinstance(part, Text))
 
 
 def out() -> Console:

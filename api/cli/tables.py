@@ -116,7 +116,7 @@ def rows(views: Sequence[RowView]) -> Table:
         made.add_row(
             Text(text.safe(view.row)),
             text.state(view.state),
-            Text(text.snippet(view.model, 40)),
+            Text(text.snippet(view.model.rpartition("/")[2], 40)),
             criteria(view.verdicts),
             text.seconds(spent),
             said,

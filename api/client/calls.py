@@ -101,9 +101,8 @@ def submit(
 ) -> Call[Submitted]:
     """Start a run. Each call has its own key, so a repetition after a broken connection starts nothing twice."""
     options = _catalog(catalog, title, map, literal=literal, skip_invalid=skip_invalid)
-    options["data"] |= {"concurrency": str(concurrency)} if concurrency else {}
-    options["data"] |= {"run": run} if run else {}
-    options["headers"] = {"idempotency-key": idempotency_key or uuid.uuid4().hex}
+    options["params"] |= _given(concurrency=concurrency, run=run)
+    options["headers"]["idempotency-key"] = idempotency_key or uuid.uuid4().hex
     return Call("POST", f"{PREFIX}/runs", _model(Submitted), repeatable=True, options=options)
 
 
@@ -203,13 +202,13 @@ def _catalog(
     catalog: Catalog, title: str | None, columns: Mapping[str, str] | None, *, literal: bool, skip_invalid: bool
 ) -> dict[str, Any]:
     name, data = _contents(catalog)
-    fields = {"title": title or name}
+    fields: dict[str, Any] = {"title": title or name}
     if columns:
         fields["map"] = json.dumps(dict(columns))
     for flag, given in (("literal", literal), ("skip_invalid", skip_invalid)):
         if given:
             fields[flag] = "true"
-    return {"files": {"file": (name, data, "text/csv")}, "data": fields, "timeout": SUBMIT_TIMEOUT}
+    return {"content": data, "headers": {"content-type": "text/csv"}, "params": fields, "timeout": SUBMIT_TIMEOUT}
 
 
 def _contents(catalog: Catalog) -> tuple[str, bytes]:
