@@ -10,6 +10,7 @@ from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
 from api.console.artifacts import output_of, shown_steps
 from api.console.render import page
+from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
 from api.services import Served, Services
@@ -102,6 +103,7 @@ async def row_page(run: str, row: str, services: Served) -> Response:
     detail = await services.queries.row(run, row)
     if detail is None:
         raise NotFound(f"run {run} has no row {row}", run=run, row=row)
+    detail = await up_to_now(services, detail)
     return page(
         "row.html",
         run=view,

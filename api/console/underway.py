@@ -1,0 +1,68 @@
+"""What a row that has not ended did so far: its record is written at its end, its workflow knows before."""
+
+import asyncio
+from datetime import timedelta
+from typing import Final
+
+from sqlalchemy import select
+from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedError
+from temporalio.service import RPCError
+
+from activities.llm.contracts import ModelAnswer
+from activities.records.contracts import StepRecord
+from activities.records.tables import CallRow
+from activities.records.views import RowDetail, StepView
+from api.services import Services
+from temporal.contract import StepRef, row_workflow_id
+from workflows.contracts import RowProgress
+from workflows.row import RowWorkflow
+
+QUERY_SECONDS: Final = 1.5
+_CALLS = CallRow.__table__  # type: ignore[attr-defined]
+
+
+async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
+    """Return a row with what its workflow knows; unchanged when it has ended or its workflow does not answer."""
+    if row.state.ended:
+        return row
+    progress = await _progress(services, row)
+    if progress is None:
+        return row
+    told = [StepView.model_validate(step.model_dump() | {"attempt": row.attempt}) for step in progress.steps]
+    known = {(step.attempt, step.step, step.ordinal) for step in told}
+    noted = [step for step in row.steps if (step.attempt, step.step, step.ordinal) not in known]
+    update: dict[str, object] = {"steps": [*told, *noted]}
+    for step in progress.steps:
+        if step.step in {"verification", "judge"} and "verdicts" in step.detail:
+            update["verdicts"] = step.detail["verdicts"]
+        if step.step == "scan":
+            update["findings"] = step.detail.get("findings", [])
+    answers = [step for step in progress.steps if step.step == "model"]
+    if answers and row.output is None:
+        answer = await _answer(services, row, answers[-1])
+        if answer is not None:
+            update["output"] = await services.stores.texts.read(answer.output)
+            update["output_digest"] = answer.output.digest
+            update["model"] = answer.model
+    return row.model_copy(update=update)
+
+
+async def _progress(services: Services, row: RowDetail) -> RowProgress | None:
+    handle = services.temporal.get_workflow_handle_for(RowWorkflow.run, row_workflow_id(row.run, row.row))
+    try:
+        async with asyncio.timeout(QUERY_SECONDS):
+            return await handle.query(RowWorkflow.progress, rpc_timeout=timedelta(seconds=QUERY_SECONDS))
+    except (TimeoutError, RuntimeError, RPCError, WorkflowQueryFailedError, WorkflowQueryRejectedError):
+        return None
+
+
+async def _answer(services: Services, row: RowDetail, step: StepRecord) -> ModelAnswer | None:
+    """Return the answer of a model step from the ledger of calls: small outputs are artifacts only at the row's end."""
+    key = StepRef(run=row.run, row=row.row, step=step.step, ordinal=step.ordinal).key
+
+    def read() -> object:
+        with services.stores.engine.connect() as connection:
+            return connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+
+    stored = await asyncio.to_thread(read)
+    return ModelAnswer.model_validate(stored) if stored else None

@@ -1,0 +1,58 @@
+"""Takes the console's screenshots: ``python -m tests.browser.screenshots [FOLDER]``."""
+
+import asyncio
+import sys
+import tempfile
+from pathlib import Path
+from typing import Final
+
+from playwright.async_api import async_playwright
+
+from tests.api.http.seeding import Seeder
+from tests.api.http.serving import serving
+from tests.browser.chromium import launched
+from tests.browser.showcase import fill
+from workers.settings import Settings
+
+FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
+RUN: Final = "/runs/8f2c41d09be37a16"
+ROW: Final = f"{RUN}/rows/finance/cash-report"
+DESKTOP: Final = (1280, 800, "light")
+PHONE: Final = (390, 844, "dark")
+SHOTS: Final = {
+    "runs": ("/", DESKTOP),
+    "run": (RUN, DESKTOP),
+    "row-phone-dark": (ROW, PHONE),
+}
+MORE: Final = {
+    "row": (ROW, DESKTOP),
+    "runs-phone-dark": ("/", PHONE),
+    "run-phone-dark": (RUN, PHONE),
+    "run-dark": (RUN, (1280, 800, "dark")),
+    "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "missing": ("/runs/nothing", DESKTOP),
+}
+
+
+async def shoot(folder: Path, *, everything: bool) -> None:
+    """Write the screenshots into a folder."""
+    with tempfile.TemporaryDirectory() as home, serving(Settings(home=Path(home))) as served:
+        await fill(Seeder(served.settings, served.services.stores))
+        async with async_playwright() as playwright, launched(playwright) as browser:
+            for name, (path, (width, height, scheme)) in (SHOTS | (MORE if everything else {})).items():
+                context = await browser.new_context(
+                    viewport={"width": width, "height": height}, color_scheme="dark" if scheme == "dark" else "light"
+                )
+                page = await context.new_page()
+                await page.goto(served.url + path)
+                await page.locator("h1").wait_for()
+                await page.wait_for_timeout(900)
+                await page.screenshot(path=folder / f"{name}.png")
+                if everything:
+                    await page.screenshot(path=folder / f"{name}-full.png", full_page=True)
+                await context.close()
+
+
+if __name__ == "__main__":
+    elsewhere = sys.argv[1:2]
+    asyncio.run(shoot(Path(elsewhere[0]) if elsewhere else FOLDER, everything=bool(elsewhere)))

@@ -1,0 +1,108 @@
+"""A company's week of catalogs, for screenshots and for looking at the console by hand."""
+
+from activities.records.contracts import RowState, RunState
+from activities.scans.contracts import Finding
+from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
+
+REPORT = """Daily cash position, 23 November
+
+Opening balance        EUR 1,284,310.22
+Receipts               EUR   212,904.10
+Payments               EUR  -167,455.87
+Closing balance        EUR 1,329,758.45
+
+Two receipts from Hallmann GmbH (EUR 41,200 and EUR 8,750) carry no invoice number and are
+matched by amount only. The payment run of 11:30 excluded supplier 40177, whose IBAN changed
+on Friday and has not been confirmed by phone.
+
+Recommended: confirm the IBAN before the 15:00 cut-off; ask Hallmann for remittance advice."""
+
+TASKS = (
+    ("finance/cash-report", "Daily cash report", "Report today's cash position per bank account and name anomalies."),
+    ("finance/dunning-letters", "Dunning letters, second level", "Draft a polite reminder for invoices 30 days late."),
+    ("finance/vat-check", "VAT return plausibility", "Compare the VAT return with the ledger and list differences."),
+    (
+        "support/refund-policy",
+        "Refund policy for annual plans",
+        "Explain the refund policy in plain words, 120 at most.",
+    ),
+    ("support/outage-note", "Customer note on Tuesday's outage", "Write an honest note on the outage and its cause."),
+    ("legal/nda-summary", "Summary of the Orbis NDA", "Summarise obligations, term and governing law of the NDA."),
+    ("legal/dpa-review", "Data processing addendum review", "List clauses that differ from our standard addendum."),
+    ("ops/rollback-plan", "Rollback plan for release 4.12", "Write the rollback plan, step by step, with owners."),
+    ("ops/oncall-digest", "On-call digest, week 47", "Condense the pages of the week into causes and actions."),
+    ("growth/pricing-faq", "Pricing FAQ", "Answer the twelve most asked questions on pricing."),
+    ("growth/launch-post", "Launch post for Prism 1.0", "Write a launch post without superlatives."),
+    ("people/interview-kit", "Interview kit: data engineer", "Prepare questions and a scoring guide."),
+)
+
+
+def week() -> list[Seed]:
+    """The rows of the run that is under way."""
+    checks = [
+        proven("contains: Closing balance", reason="found at character 132"),
+        proven("max_words: 200", reason="78 words"),
+        judged("names every anomaly", "Both unmatched receipts and the unconfirmed IBAN are named."),
+        unverified("tone fits the board"),
+    ]
+    key = Finding(rule="aws-access-token", description="AWS access key", line=7, column=3, fingerprint="a" * 64)
+    special: dict[str, dict[str, object]] = {
+        "finance/cash-report": {"verdicts": checks, "seconds": 3.1},
+        "finance/vat-check": {
+            "state": RowState.REVIEW,
+            "message": "amounts above EUR 50,000 need a second pair of eyes",
+            "verdicts": checks[1:3],
+        },
+        "legal/dpa-review": {
+            "state": RowState.VERIFICATION_FAILED,
+            "code": "VERIFICATION_FAILED",
+            "message": "contains: governing law: not found, after one retry",
+            "verdicts": [proven("contains: governing law", passed=False, reason="not found"), proven("max_words: 400")],
+        },
+        "ops/rollback-plan": {
+            "state": RowState.FAILED,
+            "code": "SECRETS_IN_OUTPUT",
+            "message": "secrets in the output: aws-access-token on line 7",
+            "findings": [key],
+        },
+        "ops/oncall-digest": {
+            "state": RowState.BLOCKED,
+            "output": "",
+            "code": "UPSTREAM_FAILED",
+            "message": "ops/rollback-plan failed",
+            "upstream": ["ops/rollback-plan"],
+        },
+        "growth/launch-post": {"state": RowState.RUNNING, "output": ""},
+        "people/interview-kit": {"state": RowState.PENDING, "output": ""},
+    }
+    rows: list[Seed] = []
+    for number, (row, title, objective) in enumerate(TASKS):
+        values: dict[str, object] = {
+            "output": REPORT,
+            "verdicts": checks[1:3],
+            "seconds": 1.7 + 0.4 * (number % 5),
+            "cost": 0.0042 + 0.0017 * (number % 4),
+        }
+        rows.append(Seed(row, title, objective, **(values | special.get(row, {}))))  # type: ignore[arg-type]
+    return rows
+
+
+async def fill(seeder: Seeder) -> None:
+    """Write the week."""
+    done = [
+        Seed(
+            f"support/ticket-{number}", f"Answer ticket {4100 + number}", "Draft an answer.", output="Dear customer, …"
+        )
+        for number in range(48)
+    ]
+    await seeder.run("8f2c41d09be37a16", "Weekly operations", week(), state=RunState.RUNNING, minutes_ago=1.2, took=60)
+    await seeder.run("support-1123", "Support answers, Monday", done, state=RunState.COMPLETED, minutes_ago=55)
+    mixed = [*done[:20], *[one for one in week() if one.state is not RowState.RUNNING and one.output][3:]]
+    await seeder.run(
+        "legal-q4", "Contract summaries Q4", mixed, state=RunState.COMPLETED_WITH_FAILURES, minutes_ago=60 * 26
+    )
+    waiting = [
+        Seed(one.row, one.title, one.objective, RowState.PENDING if number > 14 else one.state, one.output)
+        for number, one in enumerate(done)
+    ]
+    await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
