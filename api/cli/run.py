@@ -46,7 +46,7 @@ def run(
     concurrency: int | None,
     file_out: Path | None,
 ) -> None:
-    """Run a catalog and show its results; starts Prism when it is not up.
+    """Run a catalog, show its results; starts Prism if need be.
 
     What it starts it stops again; the state stays under PRISM_HOME. Exit code 1 unless every row succeeded.
     """
