@@ -79,6 +79,7 @@ CODES = {
     413: ErrorCode.BODY_TOO_LARGE,
     415: ErrorCode.UNSUPPORTED_MEDIA_TYPE,
 }
+LAZY_CONNECT_FAILED = "Failed client connect"
 MEANINGS = {
     400: "The request cannot be understood",
     401: "A bearer token is needed",
@@ -139,6 +140,14 @@ def install_error_handlers(app: FastAPI) -> None:
         ]
         told = "; ".join(f"{fault['where']}: {fault['message']}" for fault in faults[:3])
         return envelope(request, 422, ErrorCode.VALIDATION_FAILED, told, {"faults": faults})
+
+    @app.exception_handler(RuntimeError)
+    async def unconnected(request: Request, error: RuntimeError) -> JSONResponse:
+        # The SDK's lazy client raises this bare, wherever it is first used while the server is away.
+        if not str(error).startswith(LAZY_CONNECT_FAILED):
+            raise error
+        message = "the Temporal server does not answer; try again when it is up"
+        return envelope(request, 503, ErrorCode.TEMPORAL_UNAVAILABLE, message)
 
     @app.exception_handler(Exception)
     async def unexpected(request: Request, error: Exception) -> JSONResponse:

@@ -150,7 +150,7 @@ class _Story:
     def end(self) -> None:
         seconds = time.monotonic() - self._started
         method = self._scope["method"]
-        route = getattr(self._scope.get("route"), "path", "unmatched")
+        route = _route(self._scope)
         REQUESTS.labels(method, route, str(self._status)).inc()
         SECONDS.labels(method, route).observe(seconds)
         line = {
@@ -161,6 +161,14 @@ class _Story:
             "trace_id": self._request_id,
         }
         access.info("%s", json.dumps(line))
+
+
+def _route(scope: Scope) -> str:
+    """Return the pattern that a request's path met: few of them, whatever is asked for."""
+    # FastAPI knows a route of an included router by its own path; the one with the prefix is in the context.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    pattern = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
+    return str(pattern or scope.get("root_path") or "unmatched")
 
 
 def _request_id(headers: Headers) -> str:

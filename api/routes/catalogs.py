@@ -1,7 +1,9 @@
 """Validating and submitting catalogs."""
 
+import contextlib
 import io
 import json
+from collections.abc import AsyncIterator
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Header, Request, Response
@@ -41,8 +43,8 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 @router.post("/catalogs/validate", responses=errors(400, 415, 422), openapi_extra=_BODY)
 async def validate_catalog(request: Request) -> Validation:
     """Say all that is wrong with a catalog. Nothing is stored or started."""
-    source, submission = await _read(request)
-    return await validate(source, _options(submission))
+    async with _read(request) as (source, submission):
+        return await validate(source, _options(submission))
 
 
 @router.post(
@@ -59,16 +61,16 @@ async def submit_catalog(
     The same catalog under the same ``Idempotency-Key`` (or the same ``run``) is started once, however often it is
     sent: later answers have status 200 and ``created: false``.
     """
-    source, submission = await _read(request)
-    submitted = await submit(
-        services,
-        source,
-        title=submission.title,
-        options=_options(submission),
-        run=submission.run,
-        idempotency_key=idempotency_key,
-        concurrency=submission.concurrency,
-    )
+    async with _read(request) as (source, submission):
+        submitted = await submit(
+            services,
+            source,
+            title=submission.title,
+            options=_options(submission),
+            run=submission.run,
+            idempotency_key=idempotency_key,
+            concurrency=submission.concurrency,
+        )
     response.status_code = 201 if submitted.created else 200
     return submitted
 
@@ -77,8 +79,9 @@ def _options(submission: Submission) -> ReadOptions:
     return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
 
 
-async def _read(request: Request) -> tuple[BinaryIO, Submission]:
-    """Return the catalog's bytes and how they are to be read.
+@contextlib.asynccontextmanager
+async def _read(request: Request) -> AsyncIterator[tuple[BinaryIO, Submission]]:
+    """Give the catalog's bytes and how they are to be read; a form's files are closed at the end.
 
     Raises:
         UnsupportedMediaType: The body is neither JSON, CSV nor a form.
@@ -87,20 +90,21 @@ async def _read(request: Request) -> tuple[BinaryIO, Submission]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         submission = _parsed(await request.body())
-        return io.BytesIO(submission.csv.encode()), submission
-    if kind == "text/csv":
-        return io.BytesIO(await request.body()), _checked({"csv": "", **_flags(request.query_params)})
-    if kind == "multipart/form-data":
-        form = await request.form()
-        file = form.get("file")
-        if not isinstance(file, UploadFile):
-            raise BadRequest("the form has no file under the name 'file'")
-        values = {name: value for name, value in form.items() if isinstance(value, str)}
-        values.setdefault("title", file.filename or "catalog")
-        return file.file, _checked({"csv": "", **_flags(values)})
-    raise UnsupportedMediaType(
-        f"content type {kind or 'none'} is not taken; send application/json, text/csv or multipart/form-data"
-    )
+        yield io.BytesIO(submission.csv.encode()), submission
+    elif kind == "text/csv":
+        yield io.BytesIO(await request.body()), _checked({"csv": "", **_flags(request.query_params)})
+    elif kind == "multipart/form-data":
+        async with request.form() as form:
+            file = form.get("file")
+            if not isinstance(file, UploadFile):
+                raise BadRequest("the form has no file under the name 'file'")
+            values = {name: value for name, value in form.items() if isinstance(value, str)}
+            values.setdefault("title", file.filename or "catalog")
+            yield file.file, _checked({"csv": "", **_flags(values)})
+    else:
+        raise UnsupportedMediaType(
+            f"content type {kind or 'none'} is not taken; send application/json, text/csv or multipart/form-data"
+        )
 
 
 def _parsed(body: bytes) -> Submission:

@@ -15,7 +15,7 @@ from tests.conftest import free_port
 from workers.settings import Settings
 
 FORMULAS = ("=1+1", "+cmd", "-2", "@SUM(A1)")
-LARGE = "long " * 40_000
+LARGE = "long " * 20_000
 
 
 def rows() -> list[Seed]:

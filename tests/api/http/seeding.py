@@ -99,7 +99,9 @@ class Seeder:
         prompt = await texts.keep(f"{seed.objective}\n\nAnswer in plain text, in at most 200 words.")
         output = await texts.pack(seed.output)
         end = at + timedelta(seconds=seed.seconds)
-        sealed = ProvenanceActivities(await open_signer(self._settings.signing_key), self._stores.artifacts)
+        signer = await open_signer(self._settings.signing_key)
+        self._settings.public_key.write_bytes(signer.public_key_pem)
+        sealed = ProvenanceActivities(signer, self._stores.artifacts)
         ref = StepRef(run=run, row=seed.row, step="provenance")
         seal = await sealed.seal(
             SealRequest(
