@@ -40,6 +40,11 @@ class Deployment(Contract):
     local: bool = False
     max_tokens: PositiveInt | None = None
 
+    @property
+    def name(self) -> str:
+        """What people call it; litellm's spelling tells the protocol of a local model, not whose it is."""
+        return f"local/{self.model.partition('/')[2]}" if self.local else self.model
+
 
 class ModelGroups(Contract):
     """All groups of an installation.

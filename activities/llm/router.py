@@ -134,7 +134,7 @@ class LitellmCompletion:
             # A lone surrogate has no UTF-8 and could not be stored.
             output=await self._texts.pack(text.encode(errors="replace").decode()),
             group=deployment.group,
-            model=deployment.model,
+            model=deployment.name,
             prompt_tokens=_count(getattr(usage, "prompt_tokens", 0)),
             completion_tokens=_count(getattr(usage, "completion_tokens", 0)),
             cost_usd=_price(response, deployment),
