@@ -59,6 +59,8 @@ class EmbeddedSystem:
         return self.settings.console_url
 
     def __enter__(self) -> Self:
+        # Ended politely, this command stops what it started, as after Ctrl-C.
+        signal.signal(signal.SIGTERM, signal.default_int_handler)
         try:
             self._start()
         except BaseException:

@@ -42,7 +42,7 @@ def resume(session: Session, run: str, by: str | None, reason: str) -> None:
 def cancel(session: Session, run: str) -> None:
     """Cancel a run with all its rows."""
     with session.client() as client:
-        _done(session, client.cancel(run), f"run {run} is being cancelled")
+        _done(session, client.cancel(run), f"run {run} is asked to cancel; one that has ended stays as it is")
 
 
 @click.command()

@@ -26,6 +26,7 @@ Form = Literal["csv", "jsonl", "json"]
 PREFIX = "/api/v1"
 # A large catalog is compiled before the answer; no other request takes long.
 TIMEOUT = httpx.Timeout(30.0, connect=5.0)
+PROBE_TIMEOUT = httpx.Timeout(5.0)
 SUBMIT_TIMEOUT = httpx.Timeout(300.0, connect=5.0)
 # What can break after a request was sent; repeated only where that does no harm.
 BROKEN = (httpx.ReadError, httpx.WriteError, httpx.RemoteProtocolError)
@@ -80,7 +81,7 @@ def repeated(call: Call[Any], error: httpx.TransportError, attempt: int) -> bool
 
 def health() -> Call[Health]:
     """Whether the process serves."""
-    return _get("/healthz", Health, prefix="")
+    return Call("GET", "/healthz", _model(Health), repeatable=True, options={"timeout": PROBE_TIMEOUT})
 
 
 def ready() -> Call[Health]:
@@ -222,8 +223,8 @@ def _contents(catalog: Catalog) -> tuple[str, bytes]:
     return catalog.name, catalog.read_bytes()
 
 
-def _get(path: str, model: type[Model], *, prefix: str = PREFIX, **params: Any) -> Call[Model]:  # noqa: ANN401
-    return Call("GET", prefix + path, _model(model), repeatable=True, options={"params": _given(**params)})
+def _get(path: str, model: type[Model], **params: Any) -> Call[Model]:  # noqa: ANN401
+    return Call("GET", PREFIX + path, _model(model), repeatable=True, options={"params": _given(**params)})
 
 
 def _given(**params: Any) -> dict[str, Any]:  # noqa: ANN401 -- values of a query
