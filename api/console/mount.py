@@ -15,7 +15,7 @@ from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
 Handler = Callable[[Request, Any], Awaitable[Response]]
-FAULTS: Final = (PrismError, HTTPException, RequestValidationError, Exception)
+FAULTS: Final = (PrismError, HTTPException, RequestValidationError)
 
 
 class _Revalidated(StaticFiles):
@@ -42,13 +42,11 @@ def _paged(envelope: Handler) -> Handler:
         answer = await envelope(request, fault)
         if not wants_page(request):
             return answer
-        told = "something failed inside; the log has it under the trace id below"
+        told = "the address has a value that cannot be understood"
         if isinstance(fault, PrismError):
             told = fault.message
         elif isinstance(fault, HTTPException):
             told = f"there is no page {request.url.path}" if fault.status_code == 404 else str(fault.detail)  # noqa: PLR2004
-        elif isinstance(fault, RequestValidationError):
-            told = "the address has a value that cannot be understood"
         trace_id = str(request.scope.get("state", {}).get("request_id", ""))
         return message_page(answer.status_code, told, trace_id)
 

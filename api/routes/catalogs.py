@@ -1,6 +1,7 @@
 """Validating and submitting catalogs."""
 
 import contextlib
+import csv
 import io
 import json
 from collections.abc import AsyncIterator
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
 from api.errors import BadRequest, UnsupportedMediaType, errors
-from api.models import Submission, Submitted, Validation
+from api.models import Cell, Submission, Submitted, Validation
 from api.services import Served
 from api.submission import submit, validate
 from catalogs.options import ReadOptions
@@ -90,7 +91,7 @@ async def _read(request: Request) -> AsyncIterator[tuple[BinaryIO, Submission]]:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if kind == "application/json":
         submission = _parsed(await request.body())
-        yield io.BytesIO(submission.csv.encode()), submission
+        yield io.BytesIO(_text(submission).encode()), submission
     elif kind == "text/csv":
         yield io.BytesIO(await request.body()), _checked({"csv": "", **_flags(request.query_params)})
     elif kind == "multipart/form-data":
@@ -110,7 +111,7 @@ async def _read(request: Request) -> AsyncIterator[tuple[BinaryIO, Submission]]:
 def _parsed(body: bytes) -> Submission:
     try:
         document = json.loads(body)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise BadRequest(f"the body is not JSON: {error}") from error
     if not isinstance(document, dict):
         raise BadRequest("the body is not a JSON object")
@@ -127,8 +128,29 @@ def _flags(values: Any) -> dict[str, Any]:  # noqa: ANN401 -- a form's or a quer
         except ValueError as error:
             raise BadRequest(f"map is not JSON: {error}") from error
     elif text:
-        given["map"] = dict(pair.split("=", 1) for pair in text.replace(",", " ").split() if "=" in pair)
+        pairs = [pair.partition("=") for pair in text.replace(",", " ").split()]
+        if odd := next((theirs for theirs, sign, ours in pairs if not (theirs and sign and ours)), None):
+            raise BadRequest(f"map has {odd!r} where file_column=prism_column is expected, such as prompt=objective")
+        given["map"] = {theirs: ours for theirs, _, ours in pairs}
     return given
+
+
+def _text(submission: Submission) -> str:
+    """Return the catalog's text; rows are written with every cell quoted, so that none reads as a comment."""
+    if not submission.rows:
+        return submission.csv
+    columns = list(dict.fromkeys(name for row in submission.rows for name in row))
+    text = io.StringIO()
+    writer = csv.writer(text, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([_cell(row.get(name)) for name in columns] for row in submission.rows)
+    return text.getvalue()
+
+
+def _cell(value: Cell) -> str:
+    if value is None:
+        return ""
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _checked(document: dict[str, Any]) -> Submission:

@@ -17,7 +17,17 @@ router = APIRouter(tags=["events"])
 # Reading an index takes under a millisecond; a person does not see a quarter of a second.
 POLL_SECONDS = 0.25
 PING_SECONDS = 15
-_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}}
+# The schema is that of each event in the stream.
+_EVENT = {
+    "type": "object",
+    "required": ["data"],
+    "properties": {
+        "id": {"type": "string", "description": "Goes into Last-Event-ID to resume after this event"},
+        "event": {"type": "string", "enum": ["run", "row", "step", "end"]},
+        "data": {"type": "string", "contentMediaType": "application/json", "description": "An event as JSON"},
+    },
+}
+_STREAM: dict[int | str, dict[str, Any]] = {200: {"content": {"text/event-stream": {"schema": _EVENT}}}}
 
 After = Annotated[int | None, Query(ge=0, le=2**62)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=40)]

@@ -14,7 +14,7 @@ from workflows.contracts import ReviewDecision
 
 router = APIRouter(prefix="/runs/{run}/rows", tags=["rows"])
 
-DECIDING = errors(404, 409, 422, 503)
+DECIDING = errors(400, 404, 409, 422, 503)
 
 
 @router.get("", responses=errors(404, 422, 503))

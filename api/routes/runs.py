@@ -18,7 +18,7 @@ from workflows.contracts import Concurrency, Operator, RowSelection
 router = APIRouter(prefix="/runs", tags=["runs"])
 
 Limit = Annotated[int, Query(ge=1, le=500)]
-STEERING = errors(404, 409, 422, 503)
+STEERING = errors(400, 404, 409, 422, 503)
 
 
 @router.get("", responses=errors(422, 503))

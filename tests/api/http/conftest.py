@@ -37,25 +37,29 @@ def rows() -> list[Seed]:
     ]
 
 
+async def seed(served: Serving) -> None:
+    """Write the runs ``ended``, ``going`` and ``many``."""
+    seeder = Seeder(served.settings, served.services.stores)
+    await seeder.run("ended", "An ended run", rows(), state=RunState.COMPLETED_WITH_FAILURES, minutes_ago=9)
+    await seeder.run("going", "A going run", rows()[:6], state=RunState.RUNNING, minutes_ago=3)
+    many = [Seed(f"many/{number:03d}", f"Row {number}", "one of many", state=RowState.PENDING) for number in range(25)]
+    await seeder.run("many", "Many rows", many, state=RunState.RUNNING, minutes_ago=1)
+
+
 @pytest.fixture(scope="session")
 async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """An API whose Temporal server does not answer, over seeded runs ``ended``, ``going`` and ``many``."""
     settings = Settings(home=tmp_path_factory.mktemp("seeded"), temporal_address=f"127.0.0.1:{free_port()}")
     with serving(settings) as served:
-        seeder = Seeder(settings, served.services.stores)
-        await seeder.run("ended", "An ended run", rows(), state=RunState.COMPLETED_WITH_FAILURES, minutes_ago=9)
-        await seeder.run("going", "A going run", rows()[:6], state=RunState.RUNNING, minutes_ago=3)
-        many = [
-            Seed(f"many/{number:03d}", f"Row {number}", "one of many", state=RowState.PENDING) for number in range(25)
-        ]
-        await seeder.run("many", "Many rows", many, state=RunState.RUNNING, minutes_ago=1)
+        await seed(served)
         yield served
 
 
 @pytest.fixture(scope="session")
-def running(tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress) -> Iterator[Serving]:
-    """An API over the dev server, without workers."""
+async def running(tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress) -> AsyncIterator[Serving]:
+    """An API over the dev server, without workers, over the same seeded runs."""
     with serving(Settings(home=tmp_path_factory.mktemp("running"), temporal_address=dev_server.target)) as served:
+        await seed(served)
         yield served
 
 

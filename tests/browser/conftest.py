@@ -1,0 +1,64 @@
+"""A browser, and the whole of Prism behind the console: dev server, worker in this process, scripted model."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Page, async_playwright
+from temporalio.client import Client
+
+from activities.llm.contracts import ModelAnswer, ModelRequest
+from activities.records.calls import SqlCallLedger
+from temporal.client import TemporalAddress
+from tests.api.http.serving import Serving, serving
+from tests.browser.chromium import chromium_path, launched
+from tests.installation import Installation, ScriptedModel
+from workers.settings import Settings
+
+HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
+
+
+class PaidModel(ScriptedModel):
+    """Keeps every answer in the ledger of calls, as the gateway does."""
+
+    async def complete(self, request: ModelRequest) -> ModelAnswer:
+        ledger = SqlCallLedger(self._stores.engine)
+        if paid := await ledger.begin(request.step.key, request.group):
+            return paid
+        return await ledger.record(request.step.key, await super().complete(request))
+
+
+@pytest.fixture(scope="session")
+async def browser() -> AsyncIterator[Browser]:
+    """Headless Chromium."""
+    if chromium_path() is None:
+        pytest.skip("Chromium is not installed; on Debian: apt-get install chromium")
+    async with async_playwright() as playwright, launched(playwright) as chromium:
+        yield chromium
+
+
+@pytest.fixture(scope="session")
+async def console(
+    tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress, dev_client: Client
+) -> AsyncIterator[Serving]:
+    """The served console with a worker that really runs what is submitted."""
+    home: Path = tmp_path_factory.mktemp("console")
+    installation = Installation(home, dev_client, lambda request: f"Answer. {HOSTILE}")
+    installation.model = PaidModel(installation.stores, installation.model.answer)
+    async with installation.worker():
+        with serving(Settings(home=home, temporal_address=dev_server.target)) as served:
+            yield served
+
+
+@pytest.fixture
+async def page(browser: Browser) -> AsyncIterator[Page]:
+    """A page of its own; a script error or a broken security policy fails the test."""
+    context = await browser.new_context(viewport={"width": 1280, "height": 800})
+    opened = await context.new_page()
+    opened.set_default_timeout(20_000)
+    faults: list[str] = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on("console", lambda told: faults.append(told.text) if "Content Security Policy" in told.text else None)
+    yield opened
+    await context.close()
+    assert faults == []
