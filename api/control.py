@@ -7,7 +7,8 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from activities.artifacts.contracts import Text
 from activities.prompts.contracts import NamedText
-from activities.records.contracts import RowState
+from activities.records.contracts import RowState, RunChange, RunState
+from activities.records.database import timestamp
 from activities.records.views import RowView, RunView
 from api.errors import Conflict, NotFound
 from api.services import Services
@@ -75,6 +76,9 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     request = await _restarted(services, view)
     if not await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
         raise Conflict(f"run {run} is being started by somebody else right now", run=run)
+    # The workflow records the same change under the same number; whoever looks right now sees it already.
+    change = RunChange(run=run, state=RunState.RUNNING, sequence=view.sequence + 1, at=timestamp())
+    await services.stores.keeper.change_run(change)
 
 
 async def decide(services: Services, run: str, row: str, decision: ReviewDecision, *, approve: bool) -> None:

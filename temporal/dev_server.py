@@ -14,9 +14,7 @@ class DatabaseCorrupt(PrismError):
     code = ErrorCode.DATABASE_CORRUPT
 
 
-def dev_server_command(
-    database: Path, port: int, ui_port: int, namespace: str = DEFAULT_NAMESPACE
-) -> list[str]:
+def dev_server_command(database: Path, port: int, ui_port: int, namespace: str = DEFAULT_NAMESPACE) -> list[str]:
     """Return the command line of the dev server.
 
     Args:

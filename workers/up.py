@@ -138,6 +138,7 @@ async def _start(parts: list[Part], settings: Settings, report: Callable[[str], 
     for part in parts:
         if stop.is_set():
             return
+        report(f"starting {part.name}")
         await part.start()
         await part.wait_until_ready()
         if part.name == "gateway" and not settings.embedded:

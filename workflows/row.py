@@ -13,7 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.notifications.contracts import Notification
     from activities.policy.contracts import Admission, Decision
     from activities.provenance.contracts import SealRequest
-    from activities.records.contracts import RowChange, RowRecord, RowState
+    from activities.records.contracts import RowRecord, RowState
     from activities.sandbox.contracts import ExitReason, SandboxRequest
     from activities.scans.contracts import Finding
     from catalogs.row import CatalogRow, Review, Scan
@@ -43,6 +43,7 @@ class RowWorkflow:
         self._code_result: str | None = None
         self._state = RowState.RUNNING
         self._detached = False
+        self._started_at = ""
 
     @workflow.run
     async def run(self, request: RowRun) -> RowResult:
@@ -51,7 +52,7 @@ class RowWorkflow:
         Raises:
             ApplicationError: The row did not succeed; type is the error code, detail the RowResult.
         """
-        started_at = now()
+        self._started_at = now()
         workflow.set_current_details(self._details())
         end: RowEnded | None = None
         try:
@@ -62,7 +63,7 @@ class RowWorkflow:
             end = _end_of(error)
         except asyncio.CancelledError:
             end = RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
-        result = await _despite_cancellation(self._close(end, started_at))
+        result = await _despite_cancellation(self._close(end))
         if self._detached:
             parent = workflow.get_external_workflow_handle(run_workflow_id(request.run))
             await parent.signal("row_finished", result)
@@ -146,16 +147,12 @@ class RowWorkflow:
         failures = self._draft.failures
         if failures:
             if not possible:
-                raise RowEnded(
-                    RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(failures)
-                )
+                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(failures))
             reasons.extend(failures)
         if self._findings:
             secrets = ", ".join(f"{finding.rule} on line {finding.line}" for finding in self._findings)
             if not possible:
-                raise RowEnded(
-                    RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, f"secrets in the output: {secrets}"
-                )
+                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, f"secrets in the output: {secrets}")
             reasons.append(f"secrets in the output: {secrets}")
         if reasons:
             await self._wait_for_review(row, tuple(reasons))
@@ -164,11 +161,8 @@ class RowWorkflow:
         opened_at = now()
         self._review.open(reasons, row.reviewers)
         self._enter(RowState.REVIEW)
-        await self._steps.change(
-            RowChange(
-                row=row.id, state=RowState.REVIEW, attempt=self._request.attempt, message="; ".join(reasons)
-            )
-        )
+        # Reviewers see on every path what they decide on.
+        await self._steps.record(self._record(RowState.REVIEW, message="; ".join(reasons)))
         await self._steps.notify(
             Notification(
                 step=self._steps.ref("review"),
@@ -187,9 +181,7 @@ class RowWorkflow:
         if self._review.state is ReviewState.EXPIRED:
             raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_EXPIRED, "nobody decided before the deadline")
         if self._review.state is ReviewState.REJECTED:
-            raise RowEnded(
-                RowState.REJECTED, ErrorCode.REVIEW_REJECTED, f"rejected by {by}: {comment}".rstrip(": ")
-            )
+            raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_REJECTED, f"rejected by {by}: {comment}".rstrip(": "))
         self._enter(RowState.RUNNING)
 
     async def _decided(self, row: CatalogRow) -> None:
@@ -211,17 +203,15 @@ class RowWorkflow:
         )
         workflow.set_current_details(self._details())
 
-    async def _close(self, end: RowEnded | None, started_at: str) -> RowResult:
+    async def _close(self, end: RowEnded | None) -> RowResult:
         """Sign, tell and record the end, whatever it is."""
         state = end.state if end else RowState.SUCCEEDED
         code, message = (end.code.value, end.message) if end else ("", "")
-        draft, answer, row = self._draft, self._draft.answer, self._row
+        answer, row = self._draft.answer, self._row
         output = answer.output if answer else None
         envelope = None
         if answer is not None and row is not None:
-            envelope = (
-                await self._steps.seal(self._seal_request(row, answer.output.digest, started_at))
-            ).envelope
+            envelope = (await self._steps.seal(self._seal_request(row, answer.output.digest))).envelope
         await self._steps.notify(
             Notification(
                 step=self._steps.ref("notify"),
@@ -232,26 +222,7 @@ class RowWorkflow:
             )
         )
         self._enter(state)
-        await self._steps.record(
-            RowRecord(
-                step=self._steps.ref("record"),
-                state=state,
-                generation=self._request.generation,
-                started_at=started_at,
-                finished_at=now(),
-                code=code,
-                message=message,
-                output=output,
-                model=answer.model if answer else "",
-                prompt_tokens=draft.prompt_tokens,
-                completion_tokens=draft.completion_tokens,
-                cost_usd=draft.cost_usd,
-                envelope=envelope,
-                verdicts=draft.verdicts,
-                findings=self._findings,
-                steps=tuple(self._steps.records),
-            )
-        )
+        await self._steps.record(self._record(state, code=code, message=message, envelope=envelope, finished_at=now()))
         # The record keeps the text; through the parent's history goes only where to find it.
         reference = output.model_copy(update={"inline": None}) if output else None
         return RowResult(
@@ -263,7 +234,36 @@ class RowWorkflow:
             output=reference,
         )
 
-    def _seal_request(self, row: CatalogRow, output: str, started_at: str) -> SealRequest:
+    def _record(
+        self,
+        state: RowState,
+        *,
+        code: str = "",
+        message: str = "",
+        envelope: str | None = None,
+        finished_at: str | None = None,
+    ) -> RowRecord:
+        draft, answer = self._draft, self._draft.answer
+        return RowRecord(
+            step=self._steps.ref("record"),
+            state=state,
+            generation=self._request.generation,
+            started_at=self._started_at,
+            finished_at=finished_at,
+            code=code,
+            message=message,
+            output=answer.output if answer else None,
+            model=answer.model if answer else "",
+            prompt_tokens=draft.prompt_tokens,
+            completion_tokens=draft.completion_tokens,
+            cost_usd=draft.cost_usd,
+            envelope=envelope,
+            verdicts=draft.verdicts,
+            findings=self._findings,
+            steps=tuple(self._steps.records),
+        )
+
+    def _seal_request(self, row: CatalogRow, output: str) -> SealRequest:
         decision = self._decision
         assert decision is not None  # noqa: S101 -- a row is set together with its decision
         review = None
@@ -285,7 +285,7 @@ class RowWorkflow:
                 for v in self._draft.verdicts
             ),
             review=review,
-            started_at=started_at,
+            started_at=self._started_at,
             finished_at=now(),
         )
 

@@ -8,8 +8,6 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.llm.activity import ModelActivities
-    from activities.sandbox.activity import SandboxActivities
-
     from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
@@ -20,7 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.provenance.activity import ProvenanceActivities
     from activities.provenance.contracts import Seal, SealRequest
     from activities.records.activity import RecordActivities
-    from activities.records.contracts import RowChange, RowChanges, RowRecord, StepRecord, StepState
+    from activities.records.contracts import RowRecord, StepRecord, StepState
+    from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import ScanActivities
     from activities.scans.contracts import ScanReport, ScanRequest
@@ -117,9 +116,7 @@ class RowSteps:
         request = VerificationRequest(step=step, criteria=row.verification, output=answer.output)
         return await self._perform(
             step,
-            lambda: workflow.execute_local_activity_method(
-                VerificationActivities.verify, request, **QUICK_CHECK
-            ),
+            lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
         )
 
     async def judge(self, row: CatalogRow, criteria: tuple[str, ...], answer: ModelAnswer) -> Judgement:
@@ -136,9 +133,7 @@ class RowSteps:
         options = paid_call(row.timeout, row.retries)
         return await self._perform(
             step,
-            lambda: workflow.execute_activity_method(
-                ModelActivities.judge, request, summary="judge", **options
-            ),
+            lambda: workflow.execute_activity_method(ModelActivities.judge, request, summary="judge", **options),
         )
 
     async def scan(self, answer: ModelAnswer) -> ScanReport:
@@ -169,18 +164,11 @@ class RowSteps:
         """Tell people."""
         return await self._perform(
             notification.step,
-            lambda: workflow.execute_local_activity_method(
-                NotificationActivities.notify, notification, **QUICK_CHECK
-            ),
+            lambda: workflow.execute_local_activity_method(NotificationActivities.notify, notification, **QUICK_CHECK),
         )
 
-    async def change(self, change: RowChange) -> None:
-        """Record that the row is in another state."""
-        changes = RowChanges(run=self._request.run, at=now(), changes=(change,))
-        await workflow.execute_local_activity_method(RecordActivities.change_rows, changes, **QUICK_CHECK)
-
     async def record(self, record: RowRecord) -> None:
-        """Record the row's end."""
+        """Record the row as it stands."""
         await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
 
     def ref(self, step: str) -> StepRef:
@@ -221,9 +209,7 @@ class RowSteps:
         self._keep(step, StepState.DONE, started_at, summary, detail)
         return result
 
-    def _keep(
-        self, step: StepRef, state: StepState, started_at: str, summary: str, detail: dict[str, Any]
-    ) -> None:
+    def _keep(self, step: StepRef, state: StepState, started_at: str, summary: str, detail: dict[str, Any]) -> None:
         self.records.append(
             StepRecord(
                 step=step.step,

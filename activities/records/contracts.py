@@ -122,13 +122,13 @@ class StepRecord(Contract):
 
 
 class RowRecord(Contract):
-    """A row's end, with all that led to it."""
+    """A row that has ended or waits for a review, with all that led there."""
 
     step: StepRef
     state: RowState
     generation: NonNegativeInt = 0
     started_at: str
-    finished_at: str
+    finished_at: str | None
     code: str = ""
     message: str = ""
     output: Text | None = None

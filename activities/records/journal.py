@@ -17,6 +17,8 @@ from temporal.names import ActivityName
 GROUP_SECONDS = 0.05
 GROUP_EVENTS = 500
 _SILENT = frozenset({ActivityName.RECORD_ROW, ActivityName.NOTIFY})
+# Only these take long enough for anyone to see them begin; the first of a row tells that the row has begun.
+_BEGIN_TOLD = frozenset({ActivityName.ADMIT, ActivityName.COMPLETE, ActivityName.JUDGE, ActivityName.EXECUTE})
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
 _STEPS = StepRow.__table__  # type: ignore[attr-defined]
 
@@ -39,10 +41,11 @@ class _NoteSteps(ActivityInboundInterceptor):
 
     async def execute_activity(self, input: ExecuteActivityInput) -> Any:  # noqa: A002, ANN401 -- the SDK's signature
         step = getattr(input.args[0], "step", None) if input.args else None
-        name = getattr(input.fn, "__temporal_activity_definition", None)
-        if not isinstance(step, StepRef) or getattr(name, "name", "") in _SILENT:
+        name = getattr(getattr(input.fn, "__temporal_activity_definition", None), "name", "")
+        if not isinstance(step, StepRef) or name in _SILENT:
             return await self.next.execute_activity(input)
-        self._journal.note(StepEvent(step=step, state=StepState.RUNNING, at=timestamp()))
+        if name in _BEGIN_TOLD:
+            self._journal.note(StepEvent(step=step, state=StepState.RUNNING, at=timestamp()))
         try:
             result = await self.next.execute_activity(input)
         except Exception as error:

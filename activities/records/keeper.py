@@ -156,7 +156,7 @@ class SqlRecordKeeper:
             "model": record.model,
         }
         key = f"{step.run}/{step.row}/{step.attempt}/{record.state.value}"
-        self._event(connection, step.run, step.row, "row", key, record.finished_at, body)
+        self._event(connection, step.run, step.row, "row", key, record.finished_at or timestamp(), body)
 
     def _steps(self, connection: Connection, record: RowRecord) -> None:
         place = {"run": record.step.run, "row": record.step.row, "attempt": record.step.attempt}
