@@ -12,19 +12,24 @@ from urllib.parse import urlsplit
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from activities.records.database import timestamp
 from api.errors import envelope
 from temporal.names import ErrorCode
 from workers.settings import Settings
 
+log = logging.getLogger("prism.api")
 access = logging.getLogger("prism.access")
 
 REQUESTS = Counter("prism_http_requests_total", "HTTP requests", ["method", "route", "status"])
 SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer", ["method", "route"])
 
+# As nginx writes it: the client was gone before it was answered.
+DISCONNECTED: Final = 499
+UNEXPECTED: Final = "an internal error; the log has it under this trace_id"
 OPEN_PATHS: Final = frozenset({"/healthz"})
 OPEN_FOLDER: Final = "/static/"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -80,24 +85,35 @@ class Gatekeeper:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         story = _Story(scope, request_id)
+        receive, send = self._counted(receive), story.sending(send)
         try:
-            await self._admit(scope, headers, self._counted(receive), story.sending(send))
+            if refusal := self._refusal(scope, headers):
+                await self._refuse(scope, receive, send, *refusal)
+            else:
+                await self._app(scope, receive, send)
+        except ClientDisconnect:
+            pass  # Nobody is there to be answered.
+        except Exception:
+            # The outermost loop of a request: past it, the answer would lack its headers and the story its status.
+            log.exception("unexpected error, trace %s", request_id)
+            if story.answered:
+                raise
+            await self._refuse(scope, receive, send, 500, ErrorCode.INTERNAL, UNEXPECTED)
         finally:
             story.end()
 
-    async def _admit(self, scope: Scope, headers: Headers, receive: Receive, send: Send) -> None:
+    async def _refuse(
+        self, scope: Scope, receive: Receive, send: Send, status: int, code: ErrorCode, message: str
+    ) -> None:
         request = Request(scope)
-        refusal = self._refusal(scope, headers)
-        if refusal is not None:
-            status, code, message = refusal
-            answer = self._refusal_page(request, status, code, message)
-            await (answer or envelope(request, status, code, message))(scope, receive, send)
-            return
-        await self._app(scope, receive, send)
+        answer = self._refusal_page(request, status, code, message) or envelope(request, status, code, message)
+        await answer(scope, receive, send)
 
     def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, ErrorCode, str] | None:
         if _hostname(headers.get("host", "")) not in self._hosts:
             return 403, ErrorCode.FORBIDDEN, "this host name is not served here; PRISM_API_URL names another"
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            return 400, ErrorCode.BAD_REQUEST, "the address holds NUL, which is no character of a name"
         origin = headers.get("origin")
         if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
@@ -135,7 +151,14 @@ class _Story:
         self._started = time.monotonic()
         self._status = 0
 
+    @property
+    def answered(self) -> bool:
+        """Whether the answer has begun."""
+        return bool(self._status)
+
     def sending(self, send: Send) -> Send:
+        """Return ``send`` with the headers that every answer has."""
+
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._status = message["status"]
@@ -148,12 +171,15 @@ class _Story:
         return with_headers
 
     def end(self) -> None:
+        """Tell the story."""
+        self._status = self._status or DISCONNECTED
         seconds = time.monotonic() - self._started
         method = self._scope["method"]
         route = _route(self._scope)
         REQUESTS.labels(method, route, str(self._status)).inc()
         SECONDS.labels(method, route).observe(seconds)
         line = {
+            "at": timestamp(),
             "method": method,
             "path": self._scope["path"],
             "status": self._status,

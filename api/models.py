@@ -1,11 +1,16 @@
 """Bodies of HTTP requests and answers."""
 
-from typing import Annotated, Any
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
+from activities.artifacts.contracts import Digest
 from activities.records.views import EventView, NotificationView, RowView, RunView
 from catalogs.faults import Fault
+
+Cell = str | bool | int | float | None
 
 RunId = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}$")]
 
@@ -14,13 +19,30 @@ class Body(BaseModel):
     """A request's body; unknown fields are refused, as they are typing errors."""
 
     model_config = ConfigDict(extra="forbid")
+    # Fields that are a catalog: a NUL there is the catalog's fault, told with its line, not the request's.
+    catalogs: ClassVar[frozenset[str]] = frozenset()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_text(cls, values: Any) -> Any:  # noqa: ANN401 -- JSON values
+        """Refuse half characters, which JSON can spell and nothing can store, and NUL, which PostgreSQL does not."""
+        if isinstance(values, dict):
+            try:
+                json.dumps(values, ensure_ascii=False, default=str).encode()
+            except UnicodeEncodeError:
+                raise ValueError("a text holds half of a surrogate pair, which is no character") from None
+            named = [value for name, value in values.items() if name not in cls.catalogs]
+            if any("\0" in text for text in _texts(named)):
+                raise ValueError("a text holds NUL, which is no character of a name or a remark")
+        return values
 
 
 class Submission(Body):
-    """A catalog to run.
+    """A catalog to run, as ``csv`` or as ``rows``.
 
     Args:
         csv: The catalog's text.
+        rows: The catalog's rows, each from column to cell; faults count them as lines of the CSV they make.
         title: What the run is called.
         run: Run id of the client's choice.
         map: Column of the file to column of Prism.
@@ -29,13 +51,23 @@ class Submission(Body):
         concurrency: How many rows may be under way at once.
     """
 
-    csv: str
+    catalogs = frozenset({"csv", "rows"})
+    model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["csv"]}, {"required": ["rows"]}]})
+
+    csv: str = ""
+    rows: list[dict[str, Cell]] = Field(default_factory=list, max_length=200_000)
     title: str = Field(default="catalog", max_length=200)
     run: RunId | None = None
     map: dict[str, str] = Field(default_factory=dict)
     literal: bool = False
     skip_invalid: bool = False
     concurrency: PositiveInt | None = Field(default=None, le=1000)
+
+    @model_validator(mode="after")
+    def _is_one_catalog(self) -> Self:
+        if len(self.catalogs & self.model_fields_set) != 1:
+            raise ValueError("send the catalog as csv or as rows, one of the two")
+        return self
 
 
 class Submitted(BaseModel):
@@ -129,7 +161,7 @@ class VerifyBody(Body):
 
     run: str | None = None
     row: str | None = None
-    envelope: str | None = None
+    envelope: Digest | None = None
 
 
 class Verification(BaseModel):
@@ -148,3 +180,16 @@ class Health(BaseModel):
 
     status: str
     parts: dict[str, str] = {}
+
+
+def _texts(value: Any) -> Iterator[str]:  # noqa: ANN401 -- JSON values
+    """Yield every text of a JSON value, names of fields too."""
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict):
+        for name, inner in value.items():
+            yield from _texts(name)
+            yield from _texts(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _texts(inner)

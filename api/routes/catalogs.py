@@ -11,7 +11,7 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
-from api.errors import BadRequest, UnsupportedMediaType, errors
+from api.errors import BadRequest, UnsupportedMediaType, errors, value_faults
 from api.models import Cell, Submission, Submitted, Validation
 from api.services import Served
 from api.submission import submit, validate
@@ -157,8 +157,5 @@ def _checked(document: dict[str, Any]) -> Submission:
     try:
         return Submission.model_validate(document)
     except ValidationError as error:
-        faults = [
-            {"where": ".".join(str(part) for part in fault["loc"]), "message": fault["msg"]} for fault in error.errors()
-        ]
-        told = "; ".join(f"{fault['where']}: {fault['message']}" for fault in faults[:3])
+        faults, told = value_faults(error.errors())
         raise BadRequest(f"the submission is not valid: {told}", faults=faults) from error
