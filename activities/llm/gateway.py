@@ -8,7 +8,8 @@ killed in the middle of a call asks again, and the ledger shows two starts, so t
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator
+import socket
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import uvicorn
@@ -18,7 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest
+from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway_socket import listening
 from activities.llm.groups import ModelGroups
 from activities.llm.router import LitellmCompletion
@@ -46,6 +47,7 @@ class Gateway:
         self._router = router
         self._ledger = ledger
         self._in_flight: dict[str, asyncio.Task[ModelAnswer]] = {}
+        self._draining: asyncio.Task[None] | None = None
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the answer of a key: from the ledger, from the call in flight, or by a new call."""
@@ -56,12 +58,29 @@ class Gateway:
             self._in_flight[key] = task
             task.add_done_callback(lambda done: self._landed(key, done))
         # Whoever asked may hang up; the call goes on and its answer is kept.
-        return await asyncio.shield(task)
+        try:
+            return await asyncio.shield(task)
+        except asyncio.CancelledError:
+            if task.cancelled():
+                raise ModelUnavailable("the model gateway was stopped before the model answered") from None
+            raise
 
-    async def drain(self) -> None:
-        """Wait for the calls in flight, for a while."""
-        if self._in_flight:
-            await asyncio.wait(set(self._in_flight.values()), timeout=DRAIN_SECONDS)
+    def drain(self) -> "asyncio.Task[None]":
+        """Begin to stop, once: paid calls have ``DRAIN_SECONDS`` to land, free ones are dropped."""
+        if self._draining is None:
+            self._draining = asyncio.create_task(self._drain())
+        return self._draining
+
+    async def _drain(self) -> None:
+        self._router.drop_local()
+        if not self._in_flight:
+            return
+        _, cut = await asyncio.wait(set(self._in_flight.values()), timeout=DRAIN_SECONDS)
+        for task in cut:
+            log.warning("a call was cut off by the stop and may have been paid in vain")
+            task.cancel()
+        if cut:
+            await asyncio.wait(cut)
 
     async def _call(self, key: str, request: ModelRequest) -> ModelAnswer:
         paid = await self._ledger.begin(key, request.group)
@@ -120,7 +139,22 @@ def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
         Route("/v1/groups", groups),
         Route("/healthz", health),
     ]
-    return Starlette(routes=routes, lifespan=lifespan)
+    app = Starlette(routes=routes, lifespan=lifespan)
+    app.state.drain = gateway.drain
+    return app
+
+
+class GatewayServer(uvicorn.Server):
+    """Begins the drain with the stop, not after the last asker has gone."""
+
+    def __init__(self, config: uvicorn.Config, drain: Callable[[], object]) -> None:
+        super().__init__(config)
+        self._drain = drain
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Take no more calls; let those in flight land."""
+        self._drain()
+        await super().shutdown(sockets)
 
 
 async def serve_gateway(app: Starlette, path: Path) -> None:
@@ -134,11 +168,12 @@ async def serve_gateway(app: Starlette, path: Path) -> None:
         app,
         log_level="warning",
         access_log=False,
-        timeout_graceful_shutdown=DRAIN_SECONDS,
+        # Never reached: the drain ends every call before.
+        timeout_graceful_shutdown=DRAIN_SECONDS + 2,
         timeout_keep_alive=60,
     )
     async with listening(path, patience=DRAIN_SECONDS + 5) as listener:
-        await uvicorn.Server(config).serve(sockets=[listener])
+        await GatewayServer(config, app.state.drain).serve(sockets=[listener])
 
 
 def _described(groups: ModelGroups) -> dict[str, object]:

@@ -9,7 +9,7 @@ from activities.llm.contracts import UnknownModel
 from temporal.contract import Contract
 
 LOCAL: Final = "local"
-# Under three seconds at the embedded model's 95 tokens/s on two cores.
+# Some seconds of a small machine; the model has no more to say anyway.
 LOCAL_MAX_TOKENS: Final = 256
 CUSTOM: Final = "custom"
 

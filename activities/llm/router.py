@@ -40,6 +40,7 @@ class LitellmCompletion:
         self._embedded = embedded
         self._litellm: asyncio.Future[Any] | None = None
         self._local_turn = asyncio.Semaphore(LOCAL_CALLS)
+        self._local: set[asyncio.Task[Any]] = set()
 
     @property
     def groups(self) -> ModelGroups:
@@ -72,9 +73,18 @@ class LitellmCompletion:
         deployment = self._groups.find(request.group)
         if not deployment.local:
             return await self._call(deployment, request)
+        task = asyncio.current_task()
+        if task is not None:
+            self._local.add(task)
+            task.add_done_callback(self._local.discard)
         # Waiting for a turn is not the model's time: the timeout starts with the call.
         async with self._local_turn:
             return await self._call(deployment, request)
+
+    def drop_local(self) -> None:
+        """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""
+        for task in self._local:
+            task.cancel()
 
     async def aclose(self) -> None:
         """Close the connections."""

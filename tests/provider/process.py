@@ -23,7 +23,7 @@ class VendorProcess:
     async def requests(self) -> int:
         return int((await self.calls())["requests"])
 
-    async def script(self, **orders: Any) -> None:  # noqa: ANN401 -- JSON values
+    async def script(self, **orders: Any) -> None:
         (await self._client.post("/_script", json=orders)).raise_for_status()
 
     async def aclose(self) -> None:

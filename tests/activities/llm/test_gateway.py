@@ -1,6 +1,7 @@
 """The model gateway over its real socket, in front of a vendor that fails on demand."""
 
 import asyncio
+import signal
 import uuid
 from contextlib import aclosing
 
@@ -9,6 +10,7 @@ import pytest
 from activities.artifacts.contracts import Text, digest_of
 from activities.llm.contracts import ModelRefused, ModelRequest, ModelUnavailable, UnknownModel
 from temporal.contract import StepRef
+from temporal.errors import PrismError
 from tests.activities.llm.conftest import GatewayProcess
 from tests.provider.process import VendorProcess
 
@@ -24,7 +26,7 @@ def request(row: str | None = None, **changes: object) -> ModelRequest:
 
 async def until_seen(vendor: VendorProcess, count: int) -> None:
     async with asyncio.timeout(30):
-        while await vendor.requests() < count:  # noqa: ASYNC110 -- another process counts
+        while await vendor.requests() < count:
             await asyncio.sleep(0.01)
 
 
@@ -102,6 +104,9 @@ async def test_a_fault_costs_exactly_one_request_and_says_whether_a_retry_could_
             await client.complete(request(timeout=2))
         assert await vendor.requests() == 1
         assert "sk-planted-secret" not in str(raised.value)
+    # The gateway told it; the client did not just lose patience.
+    assert isinstance(raised.value, PrismError)
+    assert raised.value.details["model"] == "openai/stub"
 
 
 @pytest.mark.parametrize("oddity", ["empty", "odd_usage"])
@@ -176,3 +181,26 @@ async def test_a_killed_gateway_forgets_no_answer_and_shows_what_may_have_been_p
         )
         starts = {row[0]: row[1] for row in rows}
     assert starts == {"catalog/r/row/kept/model/0": 1, "catalog/r/row/lost/model/0": 2}
+
+
+async def test_a_stopped_gateway_lands_paid_calls_drops_free_ones_and_its_successor_pays_nothing_again(
+    gateway: GatewayProcess, vendor: VendorProcess
+) -> None:
+    await vendor.script(delay=2.0)
+    async with aclosing(gateway.client()) as client:
+        paid = asyncio.create_task(client.complete(request("landing", timeout=20)))
+        free = [asyncio.create_task(client.complete(request(group="local", timeout=60))) for _ in range(4)]
+        await until_seen(vendor, 1)
+        first = gateway.process
+        assert first
+        first.send_signal(signal.SIGTERM)
+        successor = asyncio.create_task(gateway.start())
+        # Two seconds of the vendor's; no waiting for the free calls, nor for those who keep their connections.
+        async with asyncio.timeout(15):
+            await first.wait()
+        assert (await paid).output.size
+        assert all(isinstance(fault, ModelUnavailable) for fault in await asyncio.gather(*free, return_exceptions=True))
+    await successor
+    async with aclosing(gateway.client()) as client:
+        assert (await client.complete(request("landing"))).replayed
+    assert await vendor.requests() == 1

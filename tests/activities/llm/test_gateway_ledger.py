@@ -57,6 +57,9 @@ class CountingRouter:
         self.calls = 0
         self.fails = 0
 
+    def drop_local(self) -> None:
+        pass
+
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         self.calls += 1
         await asyncio.sleep(0.05)
@@ -118,6 +121,18 @@ async def test_a_gateway_that_is_told_to_stop_lets_its_calls_land(router: Counti
     await asking.drain()
     assert (await gateway(router, ledger).complete(asked())).replayed
     assert router.calls == 1
+
+
+async def test_a_call_that_does_not_land_in_time_is_cut_off_and_whoever_asked_can_retry(
+    router: CountingRouter, ledger: SqliteLedger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(gateway_module, "DRAIN_SECONDS", 0.001)
+    asking = gateway(router, ledger)
+    asker = asyncio.create_task(asking.complete(asked()))
+    await asyncio.sleep(0.01)
+    await asking.drain()
+    with pytest.raises(ModelUnavailable, match="stopped before"):
+        await asker
 
 
 async def test_a_call_cut_off_with_its_gateway_shows_as_started_twice(
