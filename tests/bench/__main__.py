@@ -148,7 +148,8 @@ def report(figures: dict[str, object]) -> None:
     assert isinstance(bare, dict)
     assert isinstance(latency, dict)
     assert isinstance(histories, dict)
-    lines = ["| | rows | rows/s | CPU ms/row | of it | ratio to bare |", "|---|---|---|---|---|---|", _line("bare", bare, bare)]
+    lines = ["| | rows | rows/s | CPU ms/row | of it | ratio to bare |", "|---|---|---|---|---|---|"]
+    lines.append(_line("bare", bare, bare))
     prism = figures["prism"]
     assert isinstance(prism, list)
     lines += [_line("Prism row", one, bare) for one in prism]
@@ -171,7 +172,8 @@ def _line(name: str, figures: dict[str, object], bare: dict[str, object]) -> str
     assert isinstance(total, float)
     assert isinstance(base, float)
     parts = ", ".join(f"{part} {value:.0f}" for part, value in cpu.items())
-    return f"| {name} | {figures['rows']:,} | {figures['rows_per_second']:.1f} | {total:.0f} | {parts} | {total / base:.2f} |"
+    rows, rate = figures["rows"], figures["rows_per_second"]
+    return f"| {name} | {rows:,} | {rate:.1f} | {total:.0f} | {parts} | {total / base:.2f} |"
 
 
 if __name__ == "__main__":

@@ -21,7 +21,10 @@ from workers.settings import Settings
 from workers.up import AlreadyRunning, PortInUse, check_surroundings, up
 
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("chaos")]
-UP = "import asyncio, sys; from workers.settings import Settings; from workers.up import up; sys.exit(asyncio.run(up(Settings())))"
+UP = (
+    "import asyncio, sys; from workers.settings import Settings; from workers.up import up; "
+    "sys.exit(asyncio.run(up(Settings())))"
+)
 
 
 class Running:

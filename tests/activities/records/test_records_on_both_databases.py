@@ -2,7 +2,7 @@
 
 import asyncio
 import warnings
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -73,8 +73,8 @@ async def keeper(engine: Engine, tmp_path: Path) -> SqlRecordKeeper:
 
 
 @pytest.fixture
-async def queries(engine: Engine) -> AsyncIterator[RecordQueries]:
-    yield RecordQueries(engine)
+async def queries(engine: Engine) -> RecordQueries:
+    return RecordQueries(engine)
 
 
 def record(row: str, state: RowState = RowState.SUCCEEDED, attempt: int = 1) -> RowRecord:

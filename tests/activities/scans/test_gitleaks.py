@@ -204,4 +204,4 @@ async def test_secrets_are_not_logged_and_not_left_on_disk(
     caplog.set_level(logging.DEBUG)
     await scanner.scan(f"quiet {AWS_KEY}")
     assert AWS_KEY not in caplog.text
-    assert not list(Path("/dev/shm").glob("prism-scan-*"))  # noqa: ASYNC240, S108
+    assert not list(Path("/dev/shm").glob("prism-scan-*"))  # noqa: S108
