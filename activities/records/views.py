@@ -35,6 +35,11 @@ class RunView(Contract):
     rows_per_second: float | None = None
     eta_seconds: float | None = None
 
+    @property
+    def cursor(self) -> str:
+        """Where the page of runs after this one begins."""
+        return f"{self.created_at}~{self.run}"
+
 
 class RowView(Contract):
     """A row as recorded, without its steps.

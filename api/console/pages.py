@@ -45,7 +45,7 @@ async def runs_page(services: Served, q: Search = "", state: State = "", before:
     wanted = state if state in set(RunState) else ""
     after = await services.queries.last_event()
     found = await services.queries.runs(state=wanted, text=q, before=before, limit=RUNS_SHOWN)
-    older = found[-1].created_at if len(found) == RUNS_SHOWN else ""
+    older = found[-1].cursor if len(found) == RUNS_SHOWN else ""
     return page(
         "runs.html",
         runs=found,

@@ -26,12 +26,12 @@ async def list_runs(
     services: Served,
     state: RunState | None = None,
     q: Annotated[str, Query(max_length=200)] = "",
-    before: Annotated[str, Query(max_length=40)] = "",
+    before: Annotated[str, Query(max_length=120)] = "",
     limit: Limit = 50,
 ) -> Runs:
     """List runs, newest first; ``next`` goes into ``before`` for the next page."""
     found = await services.queries.runs(state=state or "", text=q, before=before, limit=limit)
-    return Runs(runs=found, next=found[-1].created_at if len(found) == limit else None)
+    return Runs(runs=found, next=found[-1].cursor if len(found) == limit else None)
 
 
 @router.get("/{run}", responses=errors(404, 422, 503))

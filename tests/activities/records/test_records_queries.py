@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from sqlalchemy import Connection, Engine
 
 from activities.records.contracts import RunOpening
@@ -21,9 +22,12 @@ def note(connection: Connection, key: str, at: str) -> None:
     connection.execute(upsert(connection.engine, EventRow).on_conflict_do_nothing(), values)
 
 
+# SQLite has one writer at a time: ids are committed in their order.
+ON_POSTGRESQL = pytest.mark.parametrize("engine", ["postgresql"], indirect=True)
+
+
+@ON_POSTGRESQL
 async def test_an_event_that_is_committed_late_is_not_skipped(engine: Engine, queries: RecordQueries) -> None:
-    if engine.dialect.name == "sqlite":
-        return  # One writer at a time: ids are committed in their order.
     with engine.connect() as slow, engine.connect() as quick:
         note(slow, "first", timestamp())
         note(quick, "second", timestamp())
@@ -34,11 +38,10 @@ async def test_an_event_that_is_committed_late_is_not_skipped(engine: Engine, qu
     assert len([*early, *await queries.events(after)]) == 2
 
 
+@ON_POSTGRESQL
 async def test_a_transaction_that_hangs_holds_events_back_for_a_while_only(
     engine: Engine, queries: RecordQueries
 ) -> None:
-    if engine.dialect.name == "sqlite":
-        return
     with engine.connect() as hanging, engine.connect() as quick:
         note(hanging, "first", timestamp())
         note(quick, "second", timestamp(datetime.now(UTC) - timedelta(seconds=LATE_SECONDS + 1)))
