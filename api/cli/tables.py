@@ -202,10 +202,13 @@ def _verdicts(verdicts: Sequence[dict[str, Any]]) -> Table:
 
 
 def _steps(view: RowDetail) -> Table:
+    from workflows.steps import CALLS_PER_GENERATION  # noqa: PLC0415 -- only here, and it imports every step's contract
+
     several = any(step.attempt != 1 for step in view.steps)
     made = table(*(["attempt"] if several else []), "step", "state", "seconds", "what happened")
     for step in view.steps:
-        name = step.step if not step.ordinal else f"{step.step} {step.ordinal + 1}"
+        ordinal = step.ordinal % CALLS_PER_GENERATION
+        name = f"{step.step} {ordinal + 1}" if ordinal else step.step
         made.add_row(
             *([str(step.attempt)] if several else []),
             name,
