@@ -10,6 +10,7 @@ _DAY: Final = 24 * _HOUR
 _CENT: Final = 0.01
 _KIB: Final = 1024
 _SLOW: Final = 0.1
+_TENTHS_BELOW: Final = 10
 
 
 def number(value: int) -> str:
@@ -25,14 +26,14 @@ def money(value: float) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a span of time in its two largest units."""
+    """Return a span of time in its two largest units; tenths below ten seconds."""
     if seconds is None:
         return NONE
-    if seconds < 1:
-        return f"{seconds * 1000:.0f} ms"
-    if seconds < _MINUTE:
-        return f"{seconds:.1f} s"
+    if seconds < _TENTHS_BELOW:
+        return f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
     whole = round(seconds)
+    if whole < _MINUTE:
+        return f"{whole} s"
     if whole < _HOUR:
         return f"{whole // _MINUTE} min {whole % _MINUTE} s"
     if whole < _DAY:

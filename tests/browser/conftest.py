@@ -1,19 +1,20 @@
 """A browser, and the whole of Prism behind the console: dev server, worker in this process, scripted model."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright
-from temporalio.client import Client
+from playwright.async_api import Browser, Page, async_playwright, expect
 
 from activities.llm.contracts import ModelAnswer, ModelRequest
 from activities.records.calls import SqlCallLedger
-from temporal.client import TemporalAddress
-from tests.api.http.serving import Serving, serving
+from temporal.client import connect
+from tests.api.http.serving import Serving, serving, temporal_server
 from tests.browser.chromium import chromium_path, launched
 from tests.installation import Installation, ScriptedModel
 from workers.settings import Settings
+
+# A page settles within a second; a machine that runs everything else too may take its time.
+expect.set_options(timeout=30_000)
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -38,16 +39,15 @@ async def browser() -> AsyncIterator[Browser]:
 
 
 @pytest.fixture(scope="session")
-async def console(
-    tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress, dev_client: Client
-) -> AsyncIterator[Serving]:
+async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """The served console with a worker that really runs what is submitted."""
-    home: Path = tmp_path_factory.mktemp("console")
-    installation = Installation(home, dev_client, lambda request: f"Answer. {HOSTILE}")
-    installation.model = PaidModel(installation.stores, installation.model.answer)
-    async with installation.worker():
-        with serving(Settings(home=home, temporal_address=dev_server.target)) as served:
-            yield served
+    home = tmp_path_factory.mktemp("console")
+    async with temporal_server(home) as address:
+        installation = Installation(home, await connect(address), lambda request: f"Answer. {HOSTILE}")
+        installation.model = PaidModel(installation.stores, installation.model.answer)
+        async with installation.worker():
+            with serving(Settings(home=home, temporal_address=address.target)) as served:
+                yield served
 
 
 @pytest.fixture
@@ -55,7 +55,7 @@ async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of its own; a script error or a broken security policy fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
     opened = await context.new_page()
-    opened.set_default_timeout(20_000)
+    opened.set_default_timeout(30_000)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda told: faults.append(told.text) if "Content Security Policy" in told.text else None)

@@ -4,18 +4,15 @@ from activities.records.contracts import RowState, RunState
 from activities.scans.contracts import Finding
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
-REPORT = """Daily cash position, 23 November
+REPORT = """Opening balance  EUR 1,284,310.22
+Receipts         EUR   212,904.10
+Payments         EUR  -167,455.87
+Closing balance  EUR 1,329,758.45
 
-Opening balance        EUR 1,284,310.22
-Receipts               EUR   212,904.10
-Payments               EUR  -167,455.87
-Closing balance        EUR 1,329,758.45
+Two receipts from Hallmann GmbH carry no invoice number and are matched by amount only. \
+Supplier 40177 was left out of the 11:30 payment run: its IBAN changed on Friday and nobody has confirmed it.
 
-Two receipts from Hallmann GmbH (EUR 41,200 and EUR 8,750) carry no invoice number and are
-matched by amount only. The payment run of 11:30 excluded supplier 40177, whose IBAN changed
-on Friday and has not been confirmed by phone.
-
-Recommended: confirm the IBAN before the 15:00 cut-off; ask Hallmann for remittance advice."""
+Confirm the IBAN before the 15:00 cut-off."""
 
 TASKS = (
     ("finance/cash-report", "Daily cash report", "Report today's cash position per bank account and name anomalies."),

@@ -9,12 +9,14 @@ from playwright.async_api import Page, expect
 from tests.api.http.serving import Serving
 from tests.browser.conftest import HOSTILE
 
+pytestmark = pytest.mark.xdist_group("browser")
+
 CELL = HOSTILE.replace('"', '""')
 INVALID = f'id,task,objective,deadline\na,one,Say one,soon\na,two,,8h\nb,"{CELL}",x,"{CELL}"\n'
 VALID = (
     f"board,task,title,objective,verification,review\n"
     f'ops,one,"{CELL}","Say {CELL}",contains: Answer; is kind,\n'
-    f"ops,two,Second,Say two,contains: never said,\n"
+    f"ops,two,Second,Say two,contains: never said; max_words: 900; is kind; is short,\n"
     f"ops,three,Third,Say three,,required\n"
 )
 DROP = """([text, name]) => {
@@ -124,6 +126,7 @@ async def test_no_page_scrolls_sideways(page: Page, console: Serving, width: int
     run = await submitted(page, console, f"narrow{width}")
     await page.set_viewport_size({"width": width, "height": 844})
     await page.emulate_media(color_scheme="dark" if scheme == "dark" else "light")
+    await expect(page.locator("#rows")).to_contain_text("verification failed")
     for address in (console.url, run, f"{run}/rows/ops/one", f"{console.url}/runs/nothing"):
         await page.goto(address)
         assert await page.evaluate("document.documentElement.scrollWidth <= innerWidth"), address

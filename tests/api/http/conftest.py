@@ -6,11 +6,12 @@ from pathlib import Path
 import httpx
 import pytest
 from pydantic import SecretStr
+from temporalio.client import Client
 
 from activities.records.contracts import RowState, RunState
-from temporal.client import TemporalAddress
+from temporal.client import connect
 from tests.api.http.seeding import Seed, Seeder, proven, unverified
-from tests.api.http.serving import Serving, serving
+from tests.api.http.serving import Serving, serving, temporal_server
 from tests.conftest import free_port
 from workers.settings import Settings
 
@@ -56,11 +57,19 @@ async def seeded(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serv
 
 
 @pytest.fixture(scope="session")
-async def running(tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress) -> AsyncIterator[Serving]:
-    """An API over the dev server, without workers, over the same seeded runs."""
-    with serving(Settings(home=tmp_path_factory.mktemp("running"), temporal_address=dev_server.target)) as served:
-        await seed(served)
-        yield served
+async def running(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
+    """An API over a dev server without workers, over the same seeded runs."""
+    home = tmp_path_factory.mktemp("running")
+    async with temporal_server(home) as address:
+        with serving(Settings(home=home, temporal_address=address.target)) as served:
+            await seed(served)
+            yield served
+
+
+@pytest.fixture(scope="session")
+async def temporal(running: Serving) -> Client:
+    """A client of the dev server behind ``running``."""
+    return await connect(running.settings.temporal)
 
 
 @pytest.fixture

@@ -2,18 +2,39 @@
 
 import asyncio
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 
 import uvicorn
 
 from api.app import create_app
 from api.services import Services, open_services
-from tests.conftest import free_port
+from temporal.client import TemporalAddress
+from temporal.dev_server import dev_server_command
+from tests.conftest import answering, free_port
 from workers.settings import Settings
 
 START_SECONDS = 30
+
+
+@asynccontextmanager
+async def temporal_server(folder: Path) -> AsyncIterator[TemporalAddress]:
+    """A dev server of our own.
+
+    On the session's server a worker of any other test would take up the runs submitted here, and a worker started
+    here would take up theirs, without their artifacts.
+    """
+    address = TemporalAddress(target=f"127.0.0.1:{free_port()}")
+    command = dev_server_command(folder / "temporal.db", int(address.target.rpartition(":")[2]), free_port())
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
+    try:
+        await answering(address)
+        yield address
+    finally:
+        process.terminate()
+        await process.wait()
 
 
 @dataclass(frozen=True)

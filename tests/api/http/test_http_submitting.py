@@ -75,7 +75,7 @@ async def test_a_header_map_adopts_other_headers(http: httpx.AsyncClient) -> Non
         assert answer.json()["valid"] is True, answer.text
 
 
-async def test_the_same_key_starts_one_run(live: httpx.AsyncClient, dev_client: Client) -> None:
+async def test_the_same_key_starts_one_run(live: httpx.AsyncClient, temporal: Client) -> None:
     key = {"idempotency-key": "the-same"}
     first = await live.post("/api/v1/runs", json={"csv": VALID, "title": "Twice"}, headers=key)
     again = await live.post("/api/v1/runs", json={"csv": VALID, "title": "Twice"}, headers=key)
@@ -87,9 +87,9 @@ async def test_the_same_key_starts_one_run(live: httpx.AsyncClient, dev_client: 
     other = await live.post("/api/v1/runs", json={"csv": VALID}, headers={"idempotency-key": "another"})
     assert other.json()["run"] != run
     assert (await live.get(first.json()["links"]["self"])).json()["title"] == "Twice"
-    handle = dev_client.get_workflow_handle(f"catalog/{run}")
+    handle = temporal.get_workflow_handle(f"catalog/{run}")
     assert await (await handle.describe()).memo() == {"title": "Twice"}
-    assert await executions(dev_client, run) == 1
+    assert await executions(temporal, run) == 1
 
 
 async def test_without_a_key_every_submission_is_a_run(live: httpx.AsyncClient) -> None:
@@ -105,14 +105,14 @@ async def test_a_run_id_belongs_to_its_catalog(live: httpx.AsyncClient) -> None:
     assert other.json()["error"]["code"] == "CONFLICT"
 
 
-async def test_a_run_can_be_steered(live: httpx.AsyncClient, dev_client: Client) -> None:
+async def test_a_run_can_be_steered(live: httpx.AsyncClient, temporal: Client) -> None:
     await live.post("/api/v1/runs", json={"csv": VALID, "run": "steered"})
     for action, body in (("pause", {"by": "me"}), ("resume", None), ("concurrency", {"limit": 3})):
         answer = await live.post(f"/api/v1/runs/steered/{action}", json=body)
         assert (answer.status_code, answer.json()) == (202, {"accepted": True})
     signals = [
         event.workflow_execution_signaled_event_attributes.signal_name
-        async for event in dev_client.get_workflow_handle("catalog/steered").fetch_history_events()
+        async for event in temporal.get_workflow_handle("catalog/steered").fetch_history_events()
         if event.HasField("workflow_execution_signaled_event_attributes")
     ]
     assert signals == ["pause", "resume", "set_concurrency"]
