@@ -34,9 +34,16 @@ class GatewayProcess:
         self.process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
+        await self.spawn()
+        await self.ready()
+
+    async def spawn(self) -> None:
         self.process = await asyncio.create_subprocess_exec(
             sys.executable, "-m", "workers.gateway", env=self.environment
         )
+
+    async def ready(self) -> None:
+        assert self.process
         transport = httpx.AsyncHTTPTransport(uds=str(self.settings.socket))
         async with httpx.AsyncClient(transport=transport) as client, asyncio.timeout(START_SECONDS):
             while True:

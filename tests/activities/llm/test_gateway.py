@@ -194,13 +194,13 @@ async def test_a_stopped_gateway_lands_paid_calls_drops_free_ones_and_its_succes
         first = gateway.process
         assert first
         first.send_signal(signal.SIGTERM)
-        successor = asyncio.create_task(gateway.start())
+        await gateway.spawn()
         # Two seconds of the vendor's; no waiting for the free calls, nor for those who keep their connections.
         async with asyncio.timeout(15):
             await first.wait()
         assert (await paid).output.size
         assert all(isinstance(fault, ModelUnavailable) for fault in await asyncio.gather(*free, return_exceptions=True))
-    await successor
+    await gateway.ready()
     async with aclosing(gateway.client()) as client:
         assert (await client.complete(request("landing"))).replayed
     assert await vendor.requests() == 1
