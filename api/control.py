@@ -1,5 +1,7 @@
 """Acting on runs and rows: signals to workflows, cancellation, and retry of a run that has ended."""
 
+import asyncio
+import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -19,6 +21,10 @@ from workflows.catalog import CatalogWorkflow
 from workflows.contracts import Carried, CatalogRun, ReviewDecision, RowSelection, RunOptions
 from workflows.row import RowWorkflow
 from workflows.schedule import LETTERS
+
+# A workflow records its end a moment before it closes; until then its id cannot be started again.
+CLOSING_SECONDS = 5.0
+CLOSING_PAUSE = 0.1
 
 
 async def known_run(services: Services, run: str) -> RunView:
@@ -67,15 +73,17 @@ async def cancel_run(services: Services, run: str) -> None:
 
 async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     """Run rows again that ended without success, and what they blocked; also of a run that has ended."""
-    view = await known_run(services, run)
-    if not view.state.ended:
-        await signal_run(services, run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows)))
-        return
-    if set(view.counts) <= {RowState.SUCCEEDED}:
-        raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
-    request = await _restarted(services, view)
-    if not await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
-        raise Conflict(f"run {run} is being started by somebody else right now", run=run)
+    deadline = time.monotonic() + CLOSING_SECONDS
+    while (view := await known_run(services, run)).state.ended:
+        if set(view.counts) <= {RowState.SUCCEEDED}:
+            raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
+        request = await _restarted(services, view)
+        if await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
+            return
+        if time.monotonic() > deadline:
+            raise Conflict(f"run {run} is being started by somebody else right now", run=run)
+        await asyncio.sleep(CLOSING_PAUSE)
+    await signal_run(services, run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows)))
     # The workflow records the same change under the same number; whoever looks right now sees it already.
     change = RunChange(run=run, state=RunState.RUNNING, sequence=view.sequence + 1, at=timestamp())
     await services.stores.keeper.change_run(change)

@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+import time
 import uuid
 from typing import BinaryIO
 
@@ -17,6 +18,7 @@ from temporalio.service import RPCError
 
 from activities.records.contracts import RunOpening, RunState
 from activities.records.database import timestamp
+from activities.records.views import RunView
 from api.errors import Conflict
 from api.models import Submitted, Validation
 from api.services import Services
@@ -31,6 +33,8 @@ from workflows.catalog import CatalogWorkflow
 from workflows.contracts import CatalogRun, RunOptions, RunResult
 
 RUN_ID_LENGTH = 16
+RECORDING_SECONDS = 5.0
+RECORDING_PAUSE = 0.05
 
 
 async def validate(source: BinaryIO, options: ReadOptions) -> Validation:
@@ -80,9 +84,7 @@ async def submit(
     """
     compiled = await asyncio.to_thread(compile_catalog, source, title, services.stores.artifacts.write, options)
     identity = run or _derived(compiled, idempotency_key or uuid.uuid4().hex)
-    recorded = await services.queries.run(identity)
-    if recorded is not None and recorded.plan != compiled.digest:
-        raise Conflict(f"run {identity} belongs to another catalog", run=identity, plan=recorded.plan)
+    recorded = await _recorded(services, identity, compiled)
     settings = services.settings
     request = CatalogRun(
         run=identity,
@@ -93,13 +95,20 @@ async def submit(
         submitter=submitter,
         options=RunOptions(concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group),
     )
-    await services.stores.keeper.open_run(
-        RunOpening(run=identity, plan=compiled.digest, title=title, submitter=submitter, started_at=timestamp())
-    )
-    created = await start(services, request)
+    created = False
+    # Temporal forgets ended workflows after a while; the records do not.
+    if recorded is None or recorded.state is RunState.SUBMITTED:
+        created = await start(services, request)
+        if created:
+            # The workflow records its run too; here it is listed at once, and only once it is sure to run.
+            await services.stores.keeper.open_run(
+                RunOpening(run=identity, plan=compiled.digest, title=title, submitter=submitter, started_at=timestamp())
+            )
+        else:
+            await _recorded_by_another(services, identity, compiled)
     return Submitted(
         run=identity,
-        created=created and recorded is None,
+        created=created,
         total=compiled.plan.total,
         warnings=list(compiled.warnings),
         left_out=list(compiled.left_out),
@@ -136,6 +145,23 @@ async def start(services: Services, request: CatalogRun) -> bool:
     except RPCError as error:
         raise TemporalUnavailable(f"the Temporal server did not take the run: {error.message}") from error
     return handle.first_execution_run_id is not None
+
+
+async def _recorded(services: Services, run: str, compiled: CompiledCatalog) -> RunView | None:
+    """Return the run of this id, if there is one; it must be of the same catalog."""
+    recorded = await services.queries.run(run)
+    if recorded is not None and recorded.plan != compiled.digest:
+        raise Conflict(f"run {run} belongs to another catalog", run=run, plan=recorded.plan)
+    return recorded
+
+
+async def _recorded_by_another(services: Services, run: str, compiled: CompiledCatalog) -> None:
+    """Wait until the run that another submission has started just now is recorded: only then its catalog is known."""
+    deadline = time.monotonic() + RECORDING_SECONDS
+    while await _recorded(services, run, compiled) is None:
+        if time.monotonic() > deadline:
+            raise Conflict(f"run {run} was started, but is not recorded yet; send it again", run=run)
+        await asyncio.sleep(RECORDING_PAUSE)
 
 
 def _derived(compiled: CompiledCatalog, key: str) -> str:
