@@ -10,7 +10,7 @@ from api.console.mount import mount_console
 from api.console.render import refusal
 from api.errors import install_error_handlers
 from api.middleware import Gatekeeper
-from api.openapi import describe_security
+from api.openapi import complete_document
 from api.routes import artifacts, catalogs, events, health, rows, runs
 from api.services import Services
 from workers.settings import Settings
@@ -48,6 +48,6 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets)
     mount_console(app)
-    describe_security(app, wanted=settings.api_token is not None)
+    complete_document(app, token_wanted=settings.api_token is not None)
     app.add_middleware(Gatekeeper, settings=settings, refusal_page=refusal)
     return app

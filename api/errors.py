@@ -8,6 +8,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
+from starlette.types import Scope
 
 from activities.records.database import timestamp
 from temporal.errors import PrismError
@@ -113,6 +114,13 @@ def envelope(
     return JSONResponse({"error": body.model_dump()}, status_code=status)
 
 
+def route_pattern(scope: Scope) -> str:
+    """Return the pattern that a request's path met, few of them whatever is asked for; empty when it met none."""
+    # FastAPI knows a route of an included router by its own path; the one with the prefix is in the context.
+    context = scope.get("fastapi", {}).get("effective_route_context")
+    return str(getattr(context, "path", None) or getattr(scope.get("route"), "path", None) or "")
+
+
 def value_faults(found: Sequence[Any]) -> tuple[list[dict[str, str]], str]:
     """Return where pydantic found which faults, and the first of them as one line; never the values."""
     faults = [
@@ -141,6 +149,10 @@ def install_error_handlers(app: FastAPI) -> None:
         code = CODES.get(error.status_code, ErrorCode.BAD_REQUEST)
         answer = envelope(request, error.status_code, code, str(error.detail))
         answer.headers.update(error.headers or {})
+        methods = request.app.openapi()["paths"].get(route_pattern(request.scope))
+        if code is ErrorCode.METHOD_NOT_ALLOWED and methods:
+            # The framework names the methods of a path's first route only.
+            answer.headers["allow"] = ", ".join(sorted(methods)).upper()
         return answer
 
     @app.exception_handler(RequestValidationError)

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activities.records.database import timestamp
-from api.errors import envelope
+from api.errors import envelope, route_pattern
 from temporal.names import ErrorCode
 from workers.settings import Settings
 
@@ -175,7 +175,7 @@ class _Story:
         self._status = self._status or DISCONNECTED
         seconds = time.monotonic() - self._started
         method = self._scope["method"]
-        route = _route(self._scope)
+        route = route_pattern(self._scope) or self._scope.get("root_path") or "unmatched"
         REQUESTS.labels(method, route, str(self._status)).inc()
         SECONDS.labels(method, route).observe(seconds)
         line = {
@@ -187,14 +187,6 @@ class _Story:
             "trace_id": self._request_id,
         }
         access.info("%s", json.dumps(line))
-
-
-def _route(scope: Scope) -> str:
-    """Return the pattern that a request's path met: few of them, whatever is asked for."""
-    # FastAPI knows a route of an included router by its own path; the one with the prefix is in the context.
-    context = scope.get("fastapi", {}).get("effective_route_context")
-    pattern = getattr(context, "path", None) or getattr(scope.get("route"), "path", None)
-    return str(pattern or scope.get("root_path") or "unmatched")
 
 
 def _request_id(headers: Headers) -> str:

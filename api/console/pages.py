@@ -67,7 +67,7 @@ async def run_page(
     services: Served,
     q: Search = "",
     state: State = "",
-    after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
+    after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
 ) -> Response:
     """Show a run and its rows."""
     last_event = await services.queries.last_event()

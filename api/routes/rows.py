@@ -24,7 +24,7 @@ async def list_rows(
     state: RowState | None = None,
     board: Annotated[str, Query(max_length=200)] = "",
     q: Annotated[str, Query(max_length=200)] = "",
-    after: Annotated[int, Query(ge=-1, le=2**31)] = -1,
+    after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
 ) -> Rows:
     """List a run's rows in plan order; ``next`` goes into ``after`` for the next page."""

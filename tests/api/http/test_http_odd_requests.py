@@ -1,6 +1,8 @@
 """Requests that no honest client sends: refused with the envelope, never a 500; and what a real 500 looks like."""
 
 import asyncio
+import json
+import re
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NoReturn
@@ -61,6 +63,22 @@ async def test_a_bug_is_answered_like_any_fault_and_told_in_the_log(
 )
 async def test_an_address_with_nul_is_refused(http: httpx.AsyncClient, path: str) -> None:
     error(await http.get(path), 400, "BAD_REQUEST")
+
+
+async def test_a_position_beyond_what_a_database_counts_is_refused(http: httpx.AsyncClient) -> None:
+    assert (await http.get("/api/v1/runs/ended/rows", params={"after": 2**31 - 1})).json()["rows"] == []
+    error(await http.get("/api/v1/runs/ended/rows", params={"after": 2**31}), 422, "VALIDATION_FAILED")
+
+
+async def test_a_wrong_method_is_told_all_the_right_ones(http: httpx.AsyncClient) -> None:
+    for method, path, allowed in (
+        ("PUT", "/api/v1/runs", "GET, POST"),
+        ("POST", "/api/v1/runs/ended", "GET"),
+        ("DELETE", "/healthz", "GET"),
+    ):
+        answer = await http.request(method, path)
+        error(answer, 405, "METHOD_NOT_ALLOWED")
+        assert answer.headers["allow"] == allowed
 
 
 @pytest.mark.parametrize(
@@ -133,3 +151,10 @@ async def test_the_document_says_how_requests_are_authenticated(http: httpx.Asyn
     assert document["paths"]["/healthz"]["get"]["security"] == []
     async with httpx.AsyncClient(base_url=small.url, headers={"authorization": "Bearer a-token"}) as client:
         assert (await client.get("/openapi.json")).json()["security"] == [{"bearer": []}]
+
+
+async def test_every_reference_of_the_document_leads_somewhere(http: httpx.AsyncClient) -> None:
+    text = (await http.get("/openapi.json")).text
+    schemas = json.loads(text)["components"]["schemas"]
+    assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
+    assert {"csv", "rows", "title", "run"} <= set(schemas["Submission"]["properties"])
