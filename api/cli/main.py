@@ -133,7 +133,7 @@ def _version(context: click.Context, _: click.Parameter, wanted: bool) -> None:
 @click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_version, help="Show the version.")
 @click.pass_context
 def cli(context: click.Context, *, as_json: bool, url: str | None) -> None:
-    r"""Run every row of a CSV prompt catalog as a durable, governed, signed workflow.
+    """Run every row of a CSV prompt catalog as a durable, governed, signed workflow.
 
     \b
       prism run catalog.csv          try it: starts what it needs, shows the results
@@ -142,7 +142,7 @@ def cli(context: click.Context, *, as_json: bool, url: str | None) -> None:
 
     Settings are environment variables (PRISM_HOME, PRISM_API_URL, PRISM_API_TOKEN, …). Exit codes: 0 all is well;
     1 an error, an invalid catalog or a run that did not succeed; 2 wrong usage.
-    """
+    """  # noqa: D301 -- click reads the escape
     context.obj = {"json": as_json, "url": url}
 
 
