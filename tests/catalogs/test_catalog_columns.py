@@ -65,7 +65,7 @@ def test_the_demo_shows_each_kind_of_row_and_waits_for_nobody() -> None:
     result, stored = sample("demo.csv")
     rows = [planned["row"] for planned in __import__("json").loads(stored[0])["rows"]]
     parsed = [CatalogRow.model_validate(row) for row in rows]
-    assert (result.plan.total, result.warnings) == (12, ())
+    assert (result.plan.total, result.warnings) == (10, ())
     assert {row.mode for row in parsed} == set(Mode)
     assert Language.PYTHON in {row.language for row in parsed}
     assert any(row.depends_on for row in parsed)
