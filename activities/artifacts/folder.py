@@ -2,10 +2,13 @@
 
 import asyncio
 import os
+import re
 import tempfile
 from pathlib import Path
 
 from activities.artifacts.contracts import ArtifactCorrupt, ArtifactNotFound, Digest, digest_of
+
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 
 
 class FolderArtifactStore:
@@ -27,6 +30,9 @@ class FolderArtifactStore:
         return await asyncio.to_thread(self._get, digest)
 
     def _path(self, digest: Digest) -> Path:
+        # A digest may come from outside; anything else than one could name a file elsewhere.
+        if not _DIGEST.fullmatch(digest):
+            raise ArtifactNotFound(f"{digest!r} is not a digest", digest=digest)
         name = digest.removeprefix("sha256:")
         return self._root / name[:2] / name[2:]
 
