@@ -155,6 +155,8 @@ class GatewayServer(uvicorn.Server):
         """Take no more calls; let those in flight land."""
         self._drain()
         await super().shutdown(sockets)
+        # uvicorn would raise the signal again, and nothing after serve() would run.
+        self._captured_signals.clear()
 
 
 async def serve_gateway(app: Starlette, path: Path) -> None:

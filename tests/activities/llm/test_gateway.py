@@ -197,7 +197,7 @@ async def test_a_stopped_gateway_lands_paid_calls_drops_free_ones_and_its_succes
         await gateway.spawn()
         # Two seconds of the vendor's; no waiting for the free calls, nor for those who keep their connections.
         async with asyncio.timeout(15):
-            await first.wait()
+            assert await first.wait() == 0
         assert (await paid).output.size
         assert all(isinstance(fault, ModelUnavailable) for fault in await asyncio.gather(*free, return_exceptions=True))
     await gateway.ready()
