@@ -1,4 +1,4 @@
-"""How the rows of a run follow each other, on the real time-skipping server."""
+"""How the rows of a run follow each other, on the real dev server."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""What becomes of one row, on the real time-skipping server with real activities."""
+"""What becomes of one row, on real servers with real activities."""
 
 import json
 
@@ -135,10 +135,10 @@ async def test_somebody_who_is_not_a_reviewer_decides_nothing(prism: Installatio
     assert (await run.result()).state is RunState.COMPLETED
 
 
-async def test_nobody_deciding_before_the_deadline_never_approves(prism: Installation) -> None:
-    run = await prism.start("id,objective,review,deadline\na,Hedge,required,7d\n")
+async def test_nobody_deciding_before_the_deadline_never_approves(skipping: Installation) -> None:
+    run = await skipping.start("id,objective,review,deadline\na,Hedge,required,7d\n")
     assert (await run.result()).state is RunState.COMPLETED_WITH_FAILURES
-    record = row_record(prism, run)
+    record = row_record(skipping, run)
     assert (record["state"], record["code"]) == ("rejected", "REVIEW_EXPIRED")
 
 
