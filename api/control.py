@@ -15,6 +15,7 @@ from activities.records.views import RowView, RunView
 from api.errors import Conflict, NotFound
 from api.services import Services
 from api.submission import start
+from api.terminations import settled
 from temporal.client import TemporalUnavailable
 from temporal.contract import row_workflow_id, run_workflow_id
 from workflows.catalog import CatalogWorkflow
@@ -58,15 +59,22 @@ async def signal_run(services: Services, run: str, signal: Any, argument: Any) -
         NotFound: There is no such run.
         Conflict: It has ended.
     """
-    view = await known_run(services, run)
+    view = await _current(services, run)
     if view.state.ended:
         raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
     await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).signal(signal, argument), run)
 
 
 async def cancel_run(services: Services, run: str) -> None:
-    """Cancel a run with all its rows; cancelling one that has ended changes nothing."""
-    view = await known_run(services, run)
+    """Cancel a run with all its rows; cancelling it again changes nothing.
+
+    Raises:
+        NotFound: There is no such run.
+        Conflict: It has ended otherwise.
+    """
+    view = await _current(services, run)
+    if view.state.ended and view.state is not RunState.CANCELLED:
+        raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
     if not view.state.ended:
         await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).cancel(), run)
 
@@ -74,7 +82,7 @@ async def cancel_run(services: Services, run: str) -> None:
 async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     """Run rows again that ended without success, and what they blocked; also of a run that has ended."""
     deadline = time.monotonic() + CLOSING_SECONDS
-    while (view := await known_run(services, run)).state.ended:
+    while (view := await _current(services, run)).state.ended:
         if set(view.counts) <= {RowState.SUCCEEDED}:
             raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
         request = await _restarted(services, view)
@@ -103,11 +111,21 @@ async def decide(services: Services, run: str, row: str, decision: ReviewDecisio
     await _reach(handle.signal(signal, decision), run)
 
 
+async def _current(services: Services, run: str) -> RunView:
+    """Return a run as Temporal knows it: one that was terminated has not said so itself."""
+    view = await known_run(services, run)
+    try:
+        return await settled(services, view)
+    except RPCError as error:
+        raise TemporalUnavailable(f"the Temporal server does not answer: {error.message}") from error
+
+
 async def _restarted(services: Services, view: RunView) -> CatalogRun:
     """Return the input that takes an ended run up again where the records say it stood."""
     plan = await services.stores.plans.plan(view.plan)
     outcomes = await services.queries.outcomes(view.run)
-    states = [RowState(state) for _, state, _, _, _ in outcomes]
+    # A row that a terminated run left under way is adopted when it is started again.
+    states = [RowState(one[1]) if RowState(one[1]).ended else RowState.PENDING for one in outcomes]
     outputs: dict[int, NamedText] = {}
     unmet: dict[int, int] = {}
     for number in range(len(plan.pages)):

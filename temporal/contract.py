@@ -44,3 +44,10 @@ def run_workflow_id(run: str) -> str:
 def row_workflow_id(run: str, row: str) -> str:
     """Return the workflow id of a row of a run."""
     return f"catalog/{run}/row/{row}"
+
+
+def workflow_place(workflow_id: str) -> tuple[str, str | None] | None:
+    """Return run and row of a workflow id, the row ``None`` for a run's own; ``None`` when it is no id of ours."""
+    kind, _, place = workflow_id.partition("/")
+    run, _, row = place.partition("/row/")
+    return (run, row or None) if kind == "catalog" and run else None

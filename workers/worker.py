@@ -132,6 +132,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_run,
         records.change_rows,
         records.record_row,
+        records.row_ending,
         PolicyActivities(EmbeddedPolicy(POLICIES), stores.plans).admit,
         PromptActivities(stores.texts).compose,
         VerificationActivities(stores.texts).verify,

@@ -5,7 +5,6 @@ from collections.abc import Callable, Coroutine
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import Priority, SearchAttributePair, TypedSearchAttributes
 from temporalio.exceptions import (
     ApplicationError,
     ChildWorkflowError,
@@ -17,18 +16,11 @@ from temporalio.exceptions import (
 with workflow.unsafe.imports_passed_through():
     from activities.plans.activity import PlanActivities
     from activities.plans.contracts import LocateRequest, PageRequest, RowHead
-    from activities.records.activity import RecordActivities
-    from activities.records.contracts import (
-        RowChange,
-        RowChanges,
-        RowState,
-        RunChange,
-        RunOpening,
-        RunState,
-    )
+    from activities.records.contracts import RowState, RunState
     from temporal import search_attributes
     from temporal.contract import row_workflow_id
     from temporal.names import ErrorCode, WorkflowName
+    from workflows.children import RowHandle, start_row
     from workflows.contracts import (
         Carried,
         CatalogRun,
@@ -36,17 +28,14 @@ with workflow.unsafe.imports_passed_through():
         Detach,
         Operator,
         RowResult,
-        RowRun,
         RowSelection,
         RunProgress,
         RunResult,
     )
+    from workflows.recording import RunRecording
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
-    from workflows.steps import now
-    from workflows.timeouts import OPEN_RUN, QUICK_CHECK
-
-RowHandle = workflow.ChildWorkflowHandle[RowWorkflow, RowResult]
+    from workflows.timeouts import QUICK_CHECK
 
 
 @workflow.defn(name=WorkflowName.CATALOG)
@@ -59,7 +48,7 @@ class CatalogWorkflow:
         self._schedule = Schedule(request.total, request.page_rows)
         self._state = RunState.RUNNING
         self._concurrency = request.options.concurrency
-        self._sequence = 0
+        self._recording = RunRecording(request, self._schedule, 0)
         self._tasks: dict[int, asyncio.Task[None]] = {}
         self._handles: dict[int, RowHandle] = {}
         self._orders: list[Callable[[], Coroutine[Any, Any, None]]] = []
@@ -73,7 +62,7 @@ class CatalogWorkflow:
         self._schedule = Schedule.restored(self._request.total, self._request.page_rows, carried)
         self._state = RunState.PAUSED if carried.paused else RunState.RUNNING
         self._concurrency = carried.concurrency
-        self._sequence = carried.sequence
+        self._recording = RunRecording(self._request, self._schedule, carried.sequence)
 
     @workflow.run
     async def run(self, request: CatalogRun) -> RunResult:
@@ -142,16 +131,7 @@ class CatalogWorkflow:
         workflow.set_current_details(f"{request.title}: {request.total} rows")
         if request.carried is not None and not request.retry:
             return
-        opening = RunOpening(
-            run=request.run,
-            plan=request.plan,
-            title=request.title,
-            submitter=request.submitter,
-            started_at=now(),
-        )
-        await workflow.execute_activity_method(
-            RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN
-        )
+        await self._recording.open()
         await self._change(self._state)
         if request.retry:
             await self._retry(RowSelection(rows=request.retry_rows))
@@ -183,7 +163,7 @@ class CatalogWorkflow:
         heads = await workflow.execute_local_activity_method(
             PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
         )
-        await self._record_blocked(self._schedule.load(page, heads.rows))
+        await self._recording.blocked(self._schedule.load(page, heads.rows))
 
     async def _run_row(self, head: RowHead) -> None:
         try:
@@ -195,13 +175,20 @@ class CatalogWorkflow:
             self._woken = True
 
     async def _row_ended(self, head: RowHead) -> RowResult | None:
+        """Return a row's end, or ``None`` when it will be told by signal."""
         try:
-            handle = await self._start_row(head)
+            while True:
+                try:
+                    handle = await start_row(self._request, self._schedule, head)
+                    break
+                except WorkflowAlreadyStartedError:
+                    if await self._detached(head):
+                        return None
+                    succeeded = await self._succeeded_before(head)
+                    if succeeded:
+                        return succeeded
             self._handles[head.index] = handle
             return await handle
-        except WorkflowAlreadyStartedError:
-            # Somebody started the row by hand; such a row reports nothing to this run until it is retried.
-            return None
         except ChildWorkflowError as error:
             cause = error.cause
             if isinstance(cause, ApplicationError) and cause.details:
@@ -210,72 +197,33 @@ class CatalogWorkflow:
         finally:
             self._handles.pop(head.index, None)
 
+    async def _detached(self, head: RowHead) -> bool:
+        """Have a row that is no child of this run report its end by signal; ``False`` when it has ended.
+
+        Somebody started it by hand, or this run was terminated and is retried.
+        """
+        underway = workflow.get_external_workflow_handle(row_workflow_id(self._request.run, head.id))
+        try:
+            await underway.signal(RowWorkflow.detach, Detach())
+        except FailureError:
+            return False
+        return True
+
+    async def _succeeded_before(self, head: RowHead) -> RowResult | None:
+        ending = await self._recording.ending(head)
+        if ending.state is not RowState.SUCCEEDED:
+            return None
+        return RowResult(index=head.index, row=head.id, state=ending.state, output=ending.output)
+
     async def _ended_unrecorded(self, error: ChildWorkflowError, head: RowHead) -> RowResult:
         """Record the end of a row that could not do so itself: it was terminated, or cancelled at once."""
         state = RowState.CANCELLED if is_cancelled_exception(error) else RowState.FAILED
         message = str(error.cause or error)
-        await self._change_rows([head], state, ErrorCode.INTERNAL, message)
+        await self._recording.rows([head], state, ErrorCode.INTERNAL, message)
         return RowResult(index=head.index, row=head.id, state=state, code=ErrorCode.INTERNAL, message=message)
 
-    async def _start_row(self, head: RowHead) -> RowHandle:
-        request = self._request
-        return await workflow.start_child_workflow(
-            RowWorkflow.run,
-            RowRun(
-                run=request.run,
-                plan=request.plan,
-                index=head.index,
-                row=head.id,
-                submitter=request.submitter,
-                attempt=self._schedule.attempt(head.index),
-                generation=self._schedule.generation(head.index),
-                upstream=self._schedule.upstream(head),
-                options=request.options,
-            ),
-            id=row_workflow_id(request.run, head.id),
-            # The run may continue as new while a person still thinks about the row.
-            parent_close_policy=workflow.ParentClosePolicy.ABANDON,
-            cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-            priority=Priority(priority_key=head.priority),
-            memo={"title": head.title},
-            static_summary=head.title or head.id,
-            search_attributes=TypedSearchAttributes(
-                [
-                    SearchAttributePair(search_attributes.RUN, request.run),
-                    SearchAttributePair(search_attributes.ROW, head.id),
-                    SearchAttributePair(search_attributes.BOARD, head.board),
-                    SearchAttributePair(search_attributes.STATUS, RowState.RUNNING.value),
-                ]
-            ),
-        )
-
     async def _finish(self, result: RowResult) -> None:
-        await self._record_blocked(self._schedule.finish(result), because=result.row)
-
-    async def _record_blocked(self, heads: list[RowHead], because: str = "") -> None:
-        if not heads:
-            return
-        message = f"row {because} did not succeed" if because else "a row it depends on did not succeed"
-        await self._change_rows(heads, RowState.BLOCKED, ErrorCode.UPSTREAM_FAILED, message)
-
-    async def _change_rows(
-        self, heads: list[RowHead], state: RowState, code: ErrorCode | None = None, message: str = ""
-    ) -> None:
-        changes = tuple(
-            RowChange(
-                row=head.id,
-                state=state,
-                attempt=self._schedule.attempt(head.index),
-                code=code.value if code else "",
-                message=message,
-            )
-            for head in heads
-        )
-        await workflow.execute_local_activity_method(
-            RecordActivities.change_rows,
-            RowChanges(run=self._request.run, at=now(), changes=changes),
-            **QUICK_CHECK,
-        )
+        await self._recording.blocked(self._schedule.finish(result), because=result.row)
 
     async def _retry(self, selection: RowSelection) -> None:
         reset = self._schedule.retry(await self._locate(selection))
@@ -289,16 +237,16 @@ class CatalogWorkflow:
                 PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
             )
             again = [head for head in heads.rows if head.index in chosen]
-            await self._change_rows(again, RowState.PENDING)
-            await self._record_blocked(self._schedule.load(page, heads.rows))
+            await self._recording.rows(again, RowState.PENDING)
+            await self._recording.blocked(self._schedule.load(page, heads.rows))
 
     async def _skip(self, selection: RowSelection) -> None:
         for index in await self._locate(selection):
             await self._load(index // self._request.page_rows)
             skipped = self._schedule.skip(index)
             if skipped:
-                await self._change_rows(skipped[:1], RowState.SKIPPED)
-                await self._record_blocked(skipped[1:], because=skipped[0].id)
+                await self._recording.rows(skipped[:1], RowState.SKIPPED)
+                await self._recording.blocked(skipped[1:], because=skipped[0].id)
 
     async def _locate(self, selection: RowSelection) -> list[int]:
         if not selection.rows:
@@ -332,7 +280,7 @@ class CatalogWorkflow:
             await self._finish(self._reported.pop(0))
         await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
         carried = self._schedule.carried(
-            paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._sequence
+            paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._recording.sequence
         )
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried, "retry": False}))
 
@@ -347,17 +295,7 @@ class CatalogWorkflow:
         await self._change(state)
 
     async def _change(self, state: RunState) -> None:
-        self._sequence += 1
-        change = RunChange(
-            run=self._request.run,
-            state=state,
-            sequence=self._sequence,
-            at=now(),
-            concurrency=self._concurrency,
-        )
-        if state.ended:
-            workflow.upsert_search_attributes([search_attributes.STATUS.value_set(state.value)])
-        await workflow.execute_local_activity_method(RecordActivities.change_run, change, **QUICK_CHECK)
+        await self._recording.change(state, self._concurrency)
 
     def _order(self, order: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """Queue what a signal asks for; the one loop of the run carries it out, so nothing interleaves."""

@@ -1,10 +1,11 @@
 """Model calls: what is asked of which model group, what came back and what it cost."""
 
+import json
 from typing import Protocol
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from activities.artifacts.contracts import Text
+from activities.artifacts.contracts import Text, digest_of
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
 from temporal.errors import PrismError
@@ -21,6 +22,12 @@ class UnknownModel(PrismError):
     """No configured model group has this name."""
 
     code = ErrorCode.UNKNOWN_MODEL
+
+
+class IdempotencyMismatch(PrismError):
+    """The key of a call was used for another request before: its answer is not this one's."""
+
+    code = ErrorCode.IDEMPOTENCY_MISMATCH
 
 
 class ModelUnavailable(PrismError):
@@ -44,6 +51,11 @@ class ModelRequest(Contract):
     prompt: Text
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
+
+    @property
+    def digest(self) -> str:
+        """Digest of all that the answer depends on."""
+        return digest_of(json.dumps([self.group, self.system, self.prompt.digest, self.max_tokens]).encode())
 
 
 class ModelAnswer(Contract):
@@ -102,8 +114,16 @@ class Completion(Protocol):
 class CallLedger(Protocol):
     """Remembers calls by idempotency key. The first answer under a key stays."""
 
-    async def begin(self, key: str, group: str) -> ModelAnswer | None:
+    async def begin(self, key: str, group: str, request: str) -> ModelAnswer | None:
         """Return the answer that was paid for under the key, or note that a call starts and return ``None``.
+
+        Args:
+            key: Idempotency key of the call.
+            group: Model group asked.
+            request: Digest of what is asked.
+
+        Raises:
+            IdempotencyMismatch: The key stands for another request.
 
         A call that was noted and has no answer was cut off: it may have been paid for without an answer.
         """

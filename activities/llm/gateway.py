@@ -51,12 +51,12 @@ class Gateway:
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Return the answer of a key: from the ledger, from the call in flight, or by a new call."""
-        key = request.step.key
-        task = self._in_flight.get(key)
+        flight = f"{request.step.key}#{request.digest}"
+        task = self._in_flight.get(flight)
         if task is None:
-            task = asyncio.create_task(self._call(key, request))
-            self._in_flight[key] = task
-            task.add_done_callback(lambda done: self._landed(key, done))
+            task = asyncio.create_task(self._call(request))
+            self._in_flight[flight] = task
+            task.add_done_callback(lambda done: self._landed(flight, done))
         # Whoever asked may hang up; the call goes on and its answer is kept.
         try:
             return await asyncio.shield(task)
@@ -82,8 +82,9 @@ class Gateway:
         if cut:
             await asyncio.wait(cut)
 
-    async def _call(self, key: str, request: ModelRequest) -> ModelAnswer:
-        paid = await self._ledger.begin(key, request.group)
+    async def _call(self, request: ModelRequest) -> ModelAnswer:
+        key = request.step.key
+        paid = await self._ledger.begin(key, request.group, request.digest)
         if paid is not None:
             return paid.model_copy(update={"replayed": True})
         return await self._recorded(key, await self._router.complete(request))
@@ -99,11 +100,11 @@ class Gateway:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LAST_PAUSE_SECONDS)
 
-    def _landed(self, key: str, task: "asyncio.Task[ModelAnswer]") -> None:
-        del self._in_flight[key]
+    def _landed(self, flight: str, task: "asyncio.Task[ModelAnswer]") -> None:
+        del self._in_flight[flight]
         # A fault nobody waits for any more is no news: the next attempt meets it again.
         if not task.cancelled() and task.exception() is not None:
-            log.info("call %s failed: %s", key, task.exception())
+            log.info("call %s failed: %s", flight, task.exception())
 
 
 def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:

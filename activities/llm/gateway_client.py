@@ -6,7 +6,14 @@ from typing import Any, Final
 import httpx
 
 from activities.artifacts.contracts import Texts
-from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest, ModelUnavailable, UnknownModel
+from activities.llm.contracts import (
+    IdempotencyMismatch,
+    ModelAnswer,
+    ModelRefused,
+    ModelRequest,
+    ModelUnavailable,
+    UnknownModel,
+)
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
 
@@ -19,6 +26,7 @@ _FAULTS: Final[dict[str, type[PrismError]]] = {
     ErrorCode.MODEL_REFUSED: ModelRefused,
     ErrorCode.UNKNOWN_MODEL: UnknownModel,
     ErrorCode.MODEL_UNAVAILABLE: ModelUnavailable,
+    ErrorCode.IDEMPOTENCY_MISMATCH: IdempotencyMismatch,
 }
 
 
@@ -45,6 +53,7 @@ class GatewayCompletion:
 
         Raises:
             ModelRefused: Retrying cannot help.
+            IdempotencyMismatch: The key stands for another request.
             UnknownModel: The group is not configured.
             ModelUnavailable: The provider or the gateway could not answer now.
         """

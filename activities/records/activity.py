@@ -6,7 +6,9 @@ from activities.plans.contracts import PlanReader
 from activities.records.contracts import (
     Recorded,
     RecordKeeper,
+    RowAsked,
     RowChanges,
+    RowEnding,
     RowRecord,
     RunChange,
     RunOpening,
@@ -52,6 +54,11 @@ class RecordActivities:
         """Record a row's end."""
         await self._keeper.record_row(record)
         return Recorded(rows=1)
+
+    @activity.defn(name=ActivityName.ROW_ENDING)
+    async def row_ending(self, asked: RowAsked) -> RowEnding:
+        """Return how a row stands, for a run that was not told."""
+        return await self._keeper.row_ending(asked)
 
 
 def _pending(planned: PlannedRow, ids: list[str]) -> dict[str, object]:

@@ -50,11 +50,12 @@ class RunState(StrEnum):
     COMPLETED = "completed"
     COMPLETED_WITH_FAILURES = "completed_with_failures"
     CANCELLED = "cancelled"
+    TERMINATED = "terminated"
 
     @property
     def ended(self) -> bool:
         """Whether the run goes nowhere from here by itself."""
-        return self in {RunState.COMPLETED, RunState.COMPLETED_WITH_FAILURES, RunState.CANCELLED}
+        return self not in {RunState.SUBMITTED, RunState.RUNNING, RunState.PAUSED}
 
 
 class StepState(StrEnum):
@@ -142,6 +143,20 @@ class RowRecord(Contract):
     steps: tuple[StepRecord, ...] = ()
 
 
+class RowAsked(Contract):
+    """Which row's end is asked for."""
+
+    run: str
+    row: str
+
+
+class RowEnding(Contract):
+    """How a row stands in the records; the output by reference."""
+
+    state: RowState
+    output: Text | None = None
+
+
 class Recorded(Contract):
     """Acknowledges a record."""
 
@@ -186,4 +201,8 @@ class RecordKeeper(Protocol):
 
     async def record_row(self, record: RowRecord) -> None:
         """Write a row's end and its steps."""
+        ...
+
+    async def row_ending(self, asked: RowAsked) -> RowEnding:
+        """Return how a row that is recorded stands."""
         ...

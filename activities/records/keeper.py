@@ -2,15 +2,17 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
-from activities.artifacts.contracts import Texts
+from activities.artifacts.contracts import Text, Texts
 from activities.records.contracts import (
     RecordsUnavailable,
+    RowAsked,
     RowChanges,
+    RowEnding,
     RowRecord,
     RowState,
     RunChange,
@@ -19,6 +21,8 @@ from activities.records.contracts import (
 )
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
+
+Result = TypeVar("Result")
 
 _RUNS = RunRow.__table__  # type: ignore[attr-defined]
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
@@ -39,7 +43,7 @@ class SqlRecordKeeper:
 
     async def open_run(self, opening: RunOpening) -> None:
         """Insert the run unless it is there."""
-        await self._write(lambda connection: self._open_run(connection, opening))
+        await self._transact(lambda connection: self._open_run(connection, opening))
 
     async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
         """Insert pending rows unless they are there."""
@@ -52,15 +56,15 @@ class SqlRecordKeeper:
             total = connection.scalar(select(func.count()).select_from(_ROWS).where(_ROWS.c.run == run))
             connection.execute(update(_RUNS).where(_RUNS.c.run == run).values(total=total))
 
-        await self._write(insert)
+        await self._transact(insert)
 
     async def change_run(self, change: RunChange) -> None:
         """Set a run's state unless a newer change is recorded."""
-        await self._write(lambda connection: self._change_run(connection, change))
+        await self._transact(lambda connection: self._change_run(connection, change))
 
     async def change_rows(self, changes: RowChanges) -> None:
         """Set rows' states."""
-        await self._write(lambda connection: self._change_rows(connection, changes))
+        await self._transact(lambda connection: self._change_rows(connection, changes))
 
     async def record_row(self, record: RowRecord) -> None:
         """Write a row's end and its steps."""
@@ -69,7 +73,18 @@ class SqlRecordKeeper:
             # The text is kept as an artifact too, so that provenance can be checked by digest alone.
             output = await self._texts.keep(await self._texts.read(record.output))
             record = record.model_copy(update={"output": output})
-        await self._write(lambda connection: self._record_row(connection, record))
+        await self._transact(lambda connection: self._record_row(connection, record))
+
+    async def row_ending(self, asked: RowAsked) -> RowEnding:
+        """Return how a row that is recorded stands."""
+        here = (_ROWS.c.run == asked.run) & (_ROWS.c.row == asked.row)
+        statement = select(_ROWS.c.state, _ROWS.c.output_digest).where(here)
+        state, digest = await self._transact(lambda connection: connection.execute(statement).one())
+        output = None
+        if digest:
+            text = await self._texts.read(Text(digest=digest, size=0))
+            output = Text(digest=digest, size=len(text.encode()))
+        return RowEnding(state=RowState(state), output=output)
 
     def _open_run(self, connection: Connection, opening: RunOpening) -> None:
         connection.execute(
@@ -184,12 +199,12 @@ class SqlRecordKeeper:
             },
         )
 
-    async def _write(self, work: Callable[[Connection], None]) -> None:
-        def transaction() -> None:
+    async def _transact(self, work: Callable[[Connection], Result]) -> Result:
+        def transaction() -> Result:
             with self._engine.begin() as connection:
-                work(connection)
+                return work(connection)
 
         try:
-            await asyncio.to_thread(transaction)
+            return await asyncio.to_thread(transaction)
         except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not take a write: {error.orig}") from error
+            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, Connection, Engine, Select, false, func, literal_column, select
+from sqlalchemy import Boolean, Connection, Engine, Select, case, false, func, literal_column, select
 from sqlalchemy.exc import OperationalError
 
 from activities.records.contracts import RecordsUnavailable, RowState
@@ -27,6 +27,8 @@ _BATCH = 500
 # a reader who goes on from its id misses none. Ours write for milliseconds; one that hangs elsewhere delays no longer.
 _SETTLED = literal_column("age(events.xmin) > age(CAST(pg_snapshot_xmin(pg_current_snapshot()) AS xid))", Boolean)
 LATE_SECONDS = 5
+# How far back a live run's rate looks.
+RATE_SECONDS = 60
 
 
 class RecordQueries:
@@ -197,12 +199,14 @@ def _run_views(connection: Connection, statement: Select[Any]) -> list[RunView]:
 
 
 def _totals(connection: Connection, runs: Sequence[str]) -> dict[str, list[Any]]:
-    """Return rows, cost and tokens by run and state."""
+    """Return rows, recent ends, cost and tokens by run and state."""
+    recently = timestamp(datetime.now(UTC) - timedelta(seconds=RATE_SECONDS))
     statement = (
         select(
             _ROWS.c.run,
             _ROWS.c.state,
             func.count().label("rows"),
+            func.sum(case((_ROWS.c.finished_at >= recently, 1), else_=0)).label("recent"),
             func.sum(_ROWS.c.cost_usd).label("cost"),
             func.sum(_ROWS.c.prompt_tokens).label("prompt"),
             func.sum(_ROWS.c.completion_tokens).label("completion"),
@@ -228,7 +232,11 @@ def _summed(run: dict[str, Any], totals: list[Any]) -> dict[str, Any]:
     if run["started_at"] and ended:
         last = datetime.fromisoformat(run["finished_at"]) if run["finished_at"] else datetime.now(UTC)
         elapsed = max((last - datetime.fromisoformat(run["started_at"])).total_seconds(), 0.001)
-        summed["rows_per_second"] = ended / elapsed
+        rate = ended / elapsed
+        recent = sum(total.recent for total in totals if RowState(total.state).ended)
         if not run["finished_at"]:
-            summed["eta_seconds"] = (run["total"] - ended) * elapsed / ended
+            # Of late, where rows end often enough: pauses, and the idle time before a retry, say nothing of now.
+            rate = recent / min(elapsed, RATE_SECONDS) if recent else rate
+            summed["eta_seconds"] = (run["total"] - ended) / rate
+        summed["rows_per_second"] = rate
     return summed

@@ -84,12 +84,16 @@ class StepRow(SQLModel, table=True):
 
 
 class CallRow(SQLModel, table=True):
-    """A model call, under its idempotency key. ``answer`` is null while the vendor has not answered."""
+    """A model call, under its idempotency key. ``answer`` is null while the vendor has not answered.
+
+    ``request`` is the digest of what was asked; empty in rows from before it was kept.
+    """
 
     __tablename__ = "calls"
 
     key: str = Field(primary_key=True)
     model_group: str = ""
+    request: str = Field(default="", sa_column_kwargs={"server_default": ""})
     started_at: str
     starts: int = 1
     answered_at: str | None = None

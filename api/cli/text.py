@@ -28,6 +28,7 @@ STYLES: Final[dict[str, tuple[str, str]]] = {
     RunState.PAUSED: ("‖", "yellow"),
     RunState.COMPLETED: ("✓", "green"),
     RunState.COMPLETED_WITH_FAILURES: ("✗", "red"),
+    RunState.TERMINATED: ("■", "red"),
     StepState.DONE: ("✓", "green"),
 }
 MINUTE: Final = 60

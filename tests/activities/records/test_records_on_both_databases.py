@@ -11,7 +11,7 @@ from sqlalchemy import Engine, text
 
 from activities.artifacts.contracts import Text, Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
-from activities.llm.contracts import ModelAnswer
+from activities.llm.contracts import IdempotencyMismatch, ModelAnswer
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.calls import SqlCallLedger
@@ -161,11 +161,18 @@ async def test_the_first_answer_under_a_key_stays(engine: Engine) -> None:
         ModelAnswer(output=Text(digest=digest_of(text.encode()), size=1, inline=text), group="g", model="m")
         for text in "12"
     )
-    assert await ledger.begin("k", "g") is None
-    assert await ledger.begin("k", "g") is None
+    assert await ledger.begin("k", "g", "d") is None
+    assert await ledger.begin("k", "g", "d") is None
     assert await ledger.record("k", first) == first
     assert await ledger.record("k", second) == first
-    assert await ledger.begin("k", "g") == first
+    assert await ledger.begin("k", "g", "d") == first
+
+
+async def test_a_key_that_was_used_for_another_request_is_refused(engine: Engine) -> None:
+    ledger = SqlCallLedger(engine)
+    await ledger.begin("k", "g", "d")
+    with pytest.raises(IdempotencyMismatch, match="k"):
+        await ledger.begin("k", "g", "another")
 
 
 async def test_a_notification_is_delivered_once(engine: Engine, queries: RecordQueries) -> None:
