@@ -25,7 +25,7 @@ class SqliteLedger:
         self._database.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, starts INT, answer TEXT)")
         self.refusals = 0
 
-    async def begin(self, key: str, group: str) -> ModelAnswer | None:  # noqa: ARG002 -- the Protocol's
+    async def begin(self, key: str, group: str, request: str) -> ModelAnswer | None:  # noqa: ARG002 -- the Protocol's
         row = self._database.execute("SELECT answer FROM calls WHERE key = ?", (key,)).fetchone()
         if row and row[0]:
             return ModelAnswer.model_validate_json(row[0])
