@@ -1,6 +1,5 @@
 """Assembles the HTTP application."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -14,7 +13,6 @@ from api.middleware import Gatekeeper
 from api.openapi import complete_document
 from api.routes import artifacts, catalogs, events, health, rows, runs
 from api.services import Services
-from api.terminations import watch_terminations
 from workers.settings import Settings
 
 VERSION = "0.1.0"
@@ -31,9 +29,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
-        watching = asyncio.create_task(watch_terminations(services))
         yield
-        watching.cancel()
         services.stores.engine.dispose()
 
     app = FastAPI(

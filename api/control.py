@@ -15,7 +15,6 @@ from activities.records.views import RowView, RunView
 from api.errors import Conflict, NotFound
 from api.services import Services
 from api.submission import start
-from api.terminations import settled
 from temporal.client import TemporalUnavailable
 from temporal.contract import row_workflow_id, run_workflow_id
 from workflows.catalog import CatalogWorkflow
@@ -115,7 +114,7 @@ async def _current(services: Services, run: str) -> RunView:
     """Return a run as Temporal knows it: one that was terminated has not said so itself."""
     view = await known_run(services, run)
     try:
-        return await settled(services, view)
+        return await services.terminations.settled(view)
     except RPCError as error:
         raise TemporalUnavailable(f"the Temporal server does not answer: {error.message}") from error
 

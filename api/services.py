@@ -10,6 +10,7 @@ from activities.records.queries import RecordQueries
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.settings import Settings
+from workers.terminations import Terminations
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,11 @@ class Services:
     stores: Stores
     queries: RecordQueries
     temporal: Client
+
+    @property
+    def terminations(self) -> Terminations:
+        """What finds runs that were terminated from outside."""
+        return Terminations(self.temporal, self.stores.keeper, self.queries)
 
 
 async def open_services(settings: Settings) -> Services:

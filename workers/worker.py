@@ -28,6 +28,7 @@ from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.keyfile import open_signer
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
+from activities.records.queries import RecordQueries
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
@@ -38,6 +39,7 @@ from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
 from workers.compose import Stores, open_stores
 from workers.settings import Settings
+from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.row import RowWorkflow
 
@@ -72,10 +74,13 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
     client = await _connected(settings, stop)
     if client is None:
         return
+    stores = open_stores(settings)
     async with AsyncExitStack() as stack:
-        for worker in await build_workers(settings, client, open_stores(settings), queues, stack):
+        for worker in await build_workers(settings, client, stores, queues, stack):
             await stack.enter_async_context(worker)
         log.info("polling %s", ", ".join(queues))
+        if TaskQueue.WORKFLOWS in queues:
+            await Terminations(client, stores.keeper, RecordQueries(stores.engine)).watch(stop)
         await stop.wait()
 
 

@@ -11,7 +11,6 @@ from api.control import cancel_run, retry
 from api.errors import Conflict
 from api.services import Services
 from api.submission import start
-from api.terminations import sweep
 from tests.installation import Installation, Run
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import CatalogRun, ReviewDecision
@@ -34,7 +33,7 @@ async def swept(prism: Installation, run: Run, state: str) -> None:
     """Sweep until the index of workflows has caught up."""
 
     async def reached() -> bool:
-        await sweep(services(prism), None)
+        await services(prism).terminations.sweep()
         found = prism.query("SELECT state FROM runs WHERE run = :run", run=run.run)
         return bool(found) and found[0]["state"] == state
 
