@@ -72,7 +72,7 @@ def compile_catalog(
             spool.append(row)
             priorities.append(row.priority)
             dependencies.add(row)
-        dropped = dependencies.resolve(reader.rejected, skip=options.skip_invalid)
+        dropped = dependencies.resolve(reader.rejected, reader.waiting, skip=options.skip_invalid)
         _refuse(findings, len(spool) - len(dropped), options)
         order = _order(len(spool), dependencies, priorities, dropped)
         pages = _write_pages(order, dependencies, spool, put)

@@ -1,7 +1,7 @@
 """Which rows depend on which: resolving ids to rows, and the faults found on the way."""
 
 from array import array
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from catalogs.columns import near_misses
 from catalogs.faults import Fault, Findings, Severity, shown
@@ -38,12 +38,15 @@ class Dependencies:
         if row.depends_on:
             self._written[number] = row.depends_on
 
-    def resolve(self, rejected: Mapping[str, int], *, skip: bool) -> frozenset[int]:
+    def resolve(
+        self, rejected: Mapping[str, int], waiting: Sequence[tuple[str, int, tuple[str, ...]]] = (), *, skip: bool
+    ) -> frozenset[int]:
         """Resolve ids to rows, and return the rows that cannot run.
 
         Args:
             rejected: Ids of rows already found invalid, with their lines: depending on one is no further
                 fault.
+            waiting: What rows found invalid depend on: id, line and ids; that these are there is checked too.
             skip: Whether to say which rows are left out because of others.
         """
         blocked: dict[int, str] = {}
@@ -57,10 +60,11 @@ class Dependencies:
                     blocked.setdefault(number, name)
                 else:
                     blocked.setdefault(number, "")
-                    self._findings.add(self._unknown(ids[number], number, name, ids))
+                    self._findings.add(self._unknown(ids[number], self._lines[number], name, ids))
             if known:
                 self.upstream[number] = known
         self._written.clear()
+        self._note_unknown_of(waiting, rejected, ids)
         for cycle in cycles(self.upstream):
             self._findings.add(self._cycle(cycle, ids))
         faulty = frozenset(blocked) | entangled(self.upstream)
@@ -72,7 +76,15 @@ class Dependencies:
                 self._findings.add(self._left_out(ids[number], number, name))
         return faulty | frozenset(after)
 
-    def _unknown(self, row: str, number: int, name: str, ids: list[str]) -> Fault:
+    def _note_unknown_of(
+        self, waiting: Sequence[tuple[str, int, tuple[str, ...]]], rejected: Mapping[str, int], ids: list[str]
+    ) -> None:
+        for row, line, wanted in waiting:
+            for name in wanted:
+                if name not in self._numbers and name not in rejected:
+                    self._findings.add(self._unknown(row, line, name, ids))
+
+    def _unknown(self, row: str, line: int, name: str, ids: list[str]) -> Fault:
         near: tuple[str, ...] = ()
         if not self._findings.full():
             alike = [known for known in ids if abs(len(known) - len(name)) <= 3]  # noqa: PLR2004 -- near misses only
@@ -81,7 +93,7 @@ class Dependencies:
         return Fault(
             code=ErrorCode.UNKNOWN_DEPENDENCY,
             message=f"row {row!r} depends on {shown(name)!r}, which is not in the catalog{hint}",
-            line=self._lines[number],
+            line=line,
             row=row,
             column="depends_on",
             found=shown(name),

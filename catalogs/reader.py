@@ -30,6 +30,7 @@ class CatalogReader:
 
     Attributes:
         rejected: Ids of invalid rows, as far as they could be told, and the line of each.
+        waiting: What invalid rows whose cells could be read depend on: id, line and ids.
     """
 
     def __init__(self, stream: BinaryIO, options: ReadOptions, findings: Findings) -> None:
@@ -37,6 +38,7 @@ class CatalogReader:
         self._findings = findings
         self._seen: dict[str, int] = {}
         self.rejected: dict[str, int] = {}
+        self.waiting: list[tuple[str, int, tuple[str, ...]]] = []
         self._decoder = Decoder(stream)
         known = NAMES | {normalised(name) for name in options.columns}
         lines = physical_lines(self._decoder, options.max_cell_chars * _CELLS_A_LINE)
@@ -94,10 +96,13 @@ class CatalogReader:
         check_criteria(values, notes)
         implied = check_template(values, variables, notes, literal=literal)
         check_together(values, notes)
+        depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied)))
         if not notes.sound:
+            if depends_on:
+                self.waiting.append((notes.row, notes.record.line, depends_on))
             return None
         values["id"] = notes.row
-        values["depends_on"] = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied)))
+        values["depends_on"] = depends_on
         return CatalogRow(line=notes.record.line, literal=literal, variables=variables, **values)
 
     def _identify(self, cells: list[str]) -> str:

@@ -72,13 +72,15 @@ def test_all_kinds_of_faults_come_in_file_order() -> None:
     assert [(fault.line, fault.code) for fault in error.faults] == [
         (2, ErrorCode.DEPENDENCY_CYCLE),
         (4, ErrorCode.INVALID_TASK_DEFINITION),
+        (4, ErrorCode.UNKNOWN_DEPENDENCY),
         (5, ErrorCode.UNKNOWN_DEPENDENCY),
         (6, ErrorCode.INVALID_VALUE),
     ]
     assert "a -> b -> a (lines 2 -> 3 -> 2)" in error.faults[0].message
-    assert "did you mean 'cc1'" in error.faults[2].message
-    assert error.found == 4
-    assert error.message.startswith("the catalog has 4 errors; the first on line 2: ")
+    assert "row 'c' depends on 'x'" in error.faults[2].message
+    assert "did you mean 'cc1'" in error.faults[3].message
+    assert error.found == 5
+    assert error.message.startswith("the catalog has 5 errors; the first on line 2: ")
     assert json.loads(json.dumps(error.details))["faults"][1]["code"] == "INVALID_TASK_DEFINITION"
 
 
