@@ -21,7 +21,7 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
-        api_token: Bearer token that every request must carry; needed to listen beyond loopback.
+        api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
     """
 
@@ -97,6 +97,11 @@ class Settings(BaseSettings):
     def public_key(self) -> Path:
         """File of the public key, for those who verify."""
         return self.signing_key.with_suffix(".pub.pem")
+
+    @property
+    def identity_secret(self) -> Path:
+        """File of the secret that signs access tokens."""
+        return self.home.resolve() / "keys" / "identity.key"
 
     @property
     def socket(self) -> Path:
