@@ -21,6 +21,8 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
+        auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
+        requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
     """
@@ -47,6 +49,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=4000, ge=1, le=65535)
     api_token: SecretStr | None = None
+    auth: Literal["off", "on"] = "off"
+    requests_per_minute: PositiveInt = 6000
     api_url: str = ""
     max_body_bytes: PositiveInt = 64 * 1024 * 1024
 

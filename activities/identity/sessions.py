@@ -19,7 +19,7 @@ from activities.identity.contracts import (
 )
 from activities.identity.tables import RefreshRow, SessionRow, UserRow
 from activities.identity.transactions import Transactions
-from activities.identity.users import end_sessions, grants_of
+from activities.identity.users import grants_of
 from activities.records.database import timestamp
 
 _SESSIONS = SessionRow.__table__  # type: ignore[attr-defined]
@@ -135,10 +135,6 @@ class SqlSessions:
         statement = update(_SESSIONS).where(open_).values(revoked_at=timestamp())
         if not await self._transactions.run(lambda connection: connection.execute(statement).rowcount):
             raise NoSuchAccount(f"you have no open session {session}", session=session)
-
-    async def revoke_all(self, user: str) -> None:
-        """End every session of a user."""
-        await self._transactions.run(lambda connection: end_sessions(connection, user))
 
 
 def _open_sessions() -> Any:  # noqa: ANN401 -- a Select of a dozen columns

@@ -102,8 +102,8 @@ class SqlUsers:
 
         return await self._transactions.run(work)
 
-    async def set_password(self, name: str, hashed: str, *, keep_session: str = "") -> None:
-        """Set a password and end the user's sessions, all but one."""
+    async def set_password(self, name: str, hashed: str | None, *, keep_session: str = "") -> None:
+        """Set a password, or with ``None`` take it away; end the user's sessions, all but one."""
 
         def work(connection: Connection) -> None:
             connection.execute(update(_USERS).where(_USERS.c.name == name).values(password=hashed))
