@@ -11,6 +11,7 @@ from temporalio.workflow import NondeterminismError
 
 from workers.worker import WORKFLOW_RUNNER
 from workflows.catalog import CatalogWorkflow
+from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"))
@@ -18,7 +19,7 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"))
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[CatalogWorkflow, RowWorkflow],
+        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow],
         workflow_runner=WORKFLOW_RUNNER,
         data_converter=pydantic_data_converter,
     )
