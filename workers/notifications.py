@@ -10,9 +10,8 @@ from pydantic import SecretStr
 from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy
 
-from activities.notifications.apprise import THREADS, AppriseChannel
 from activities.notifications.contracts import Channel
-from activities.notifications.delivery import DeliveryActivities
+from activities.notifications.delivery import BATCH, DeliveryActivities
 from activities.notifications.outbox import SqlOutbox
 from activities.notifications.rules import ChannelRule, Rules
 from activities.notifications.rules_file import InvalidRules, load_rules
@@ -21,6 +20,9 @@ from temporal.names import DELIVERY_WORKFLOW_ID, TaskQueue
 from workers.compose import Stores
 from workers.settings import Settings
 from workflows.delivery import DeliveryLoop, DeliveryWorkflow
+
+# One for each message of a batch, so that none waits for a service that hangs.
+THREADS = BATCH
 
 
 def notification_rules(settings: Settings) -> Rules | None:
@@ -83,6 +85,9 @@ async def _open(
 ) -> Channel:
     url = rule.url or SecretStr(environment[rule.url_env or ""])
     if rule.kind == "apprise":
+        # Takes a fifth of a second to import; most installations have no such channel.
+        from activities.notifications.apprise import AppriseChannel  # noqa: PLC0415
+
         return AppriseChannel(url, threads)
     secret = SecretStr(environment[rule.secret_env or ""])
     return await stack.enter_async_context(WebhookChannel(url, secret))

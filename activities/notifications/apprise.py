@@ -11,7 +11,6 @@ from pydantic import SecretStr
 from activities.notifications.contracts import DeliveryState, Message, Receipt, Severity
 
 TIMEOUT_SECONDS: Final = 10.0
-THREADS: Final = 8
 _TYPES: Final = {
     Severity.INFO: apprise.NotifyType.INFO,
     Severity.WARNING: apprise.NotifyType.WARNING,

@@ -73,7 +73,12 @@ class DeliveryActivities:
             messages = await self._outbox.take(self._clock(), BATCH)
             if not messages:
                 break
-            ends.update(await asyncio.gather(*(self._deliver(message) for message in messages)))
+            ended = await asyncio.gather(*(self._deliver(message) for message in messages), return_exceptions=True)
+            for end in ended:
+                # Raised when all have ended: one fault must not cut off what the others are sending.
+                if isinstance(end, BaseException):
+                    raise end
+                ends[end] += 1
         next_due = await self._outbox.next_due()
         wait = None if next_due is None else max((next_due - self._clock()).total_seconds(), 0.0)
         return DueReport(
@@ -84,6 +89,9 @@ class DeliveryActivities:
         )
 
     async def _deliver(self, message: Message) -> DeliveryState:
+        if message.attempt > MAX_ATTEMPTS:
+            # Not one attempt came to an end, so perhaps this message is what kills the workers.
+            return await self._give_up(message, "no attempt came to an end")
         rule = self._rules.channels.get(message.channel)
         quiet = rule.quiet_until(self._clock(), message.severity) if rule else None
         if quiet is not None:
@@ -96,17 +104,19 @@ class DeliveryActivities:
         return await self._settle(message, found)
 
     async def _settle(self, message: Message, found: Receipt) -> DeliveryState:
-        where = {"channel": message.channel, "message": message.id}
         if found.state is DeliveryState.DELIVERED:
             await self._outbox.delivered(message, self._clock())
             return found.state
         if found.state is DeliveryState.FAILED or message.attempt >= MAX_ATTEMPTS:
-            log.warning("%s could not be told by %s: %s", message.title, message.channel, found.error, extra=where)
-            await self._outbox.failed(message, found.error)
-            return DeliveryState.FAILED
+            return await self._give_up(message, found.error)
         pause: timedelta = max(retry_delay(message.attempt, self._chance()), found.retry_after)
         await self._outbox.retry(message, found.error, self._clock() + pause)
         return DeliveryState.QUEUED
+
+    async def _give_up(self, message: Message, error: str) -> DeliveryState:
+        log.warning("message %s is not delivered by channel %s: %s", message.id, message.channel, error)
+        await self._outbox.failed(message, error)
+        return DeliveryState.FAILED
 
 
 def _no_channel() -> Receipt:
