@@ -7,7 +7,7 @@ from os import environ
 from typing import Any
 
 from pydantic import SecretStr
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
 from activities.notifications.contracts import Channel
@@ -93,9 +93,9 @@ async def _open(
     return await stack.enter_async_context(WebhookChannel(url, secret))
 
 
-async def start_delivery(client: Client) -> None:
-    """Start the workflow that delivers, unless it runs already."""
-    await client.start_workflow(
+async def start_delivery(client: Client) -> WorkflowHandle[DeliveryWorkflow, DeliveryLoop]:
+    """Start the workflow that delivers, unless it runs already, and return its handle."""
+    return await client.start_workflow(
         DeliveryWorkflow.run,
         DeliveryLoop(),
         id=DELIVERY_WORKFLOW_ID,

@@ -133,6 +133,15 @@ def test_an_empty_file_says_nothing(tmp_path: Path) -> None:
         load_rules(tmp_path / "none.yaml")
 
 
+def test_the_rules_that_the_readme_shows_can_be_used() -> None:
+    readme = (Path(__file__).parents[3] / "README.md").read_text()
+    [shown] = re.findall(r"```yaml\n(channels:.*?)```", readme, re.DOTALL)
+    assert parse_rules(shown, "README").targets("payments", EventKind.REVIEW, Severity.WARNING, ["ana"]) == {
+        "team-chat": "routes/payments",
+        "ana-mail": "people/ana",
+    }
+
+
 def at(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
