@@ -134,7 +134,12 @@ class SqlOutbox:
             # Nothing is begun where somebody else was quicker.
             if connection.execute(begun).rowcount:
                 taken.append(message)
-        return _messages(connection, taken)
+        messages = _messages(connection, taken)
+        if gone := set(taken) - {message.id for message in messages}:
+            # Somebody cleared the inbox: without what it said there is nothing to send, now or later.
+            values = {"state": DeliveryState.FAILED.value, "last_error": "the notification is gone"}
+            connection.execute(update(_DELIVERIES).where(_DELIVERIES.c.message.in_(gone)).values(values))
+        return messages
 
     def _close_digests(self, connection: Connection, due: Any) -> None:  # noqa: ANN401 -- an SQL condition
         """Put what has been collected for each channel into one message, which stays as it is from now on."""

@@ -111,11 +111,11 @@ async def test_a_server_that_refuses_is_asked_again_and_not_quoted(
 async def test_a_server_that_hangs_is_given_up_in_time(
     mailbox: Mailbox, port: int, threads: ThreadPoolExecutor
 ) -> None:
-    mailbox.delay = 2.0
+    mailbox.delay = 4.0
     began = time.monotonic()
     found = await channel(port, threads, timeout=0.3).send(message(item("Title", "body")))
     assert found.state is DeliveryState.QUEUED
-    assert time.monotonic() - began < 1.8
+    assert time.monotonic() - began < 3.5
 
 
 async def test_a_server_that_is_not_there_is_tried_again(threads: ThreadPoolExecutor) -> None:

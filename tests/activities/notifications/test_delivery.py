@@ -95,7 +95,7 @@ async def hook() -> AsyncIterator[Receiver]:
 @pytest.fixture
 async def post(engine: Engine, hook: Receiver) -> AsyncIterator[Post]:
     clock = Clock()
-    async with WebhookChannel(SecretStr(hook.url), SecretStr(SECRET), timeout=0.3, clock=clock) as channel:
+    async with WebhookChannel(SecretStr(hook.url), SecretStr(SECRET), timeout=2.0, clock=clock) as channel:
         yield Post(engine, channel, clock)
 
 

@@ -5,12 +5,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, MetaData, text
 
 from activities.notifications.contracts import Message, Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.notifications.outbox import SqlOutbox
 from activities.notifications.rules_file import parse_rules
+from activities.records.tables import DeliveryRow
 from temporal.contract import StepRef
 from tests.activities.records.test_records_on_both_databases import engine, postgres
 from tests.clock import Clock
@@ -163,3 +164,28 @@ async def test_what_is_put_back_has_lost_no_attempt(inbox: InboxNotifier, outbox
     assert await outbox.next_due() == until
     clock.forward(hours=3)
     assert [one.attempt for one in await outbox.take(clock(), 1)] == [1]
+
+
+async def test_what_has_left_the_inbox_is_given_up(
+    engine: Engine, inbox: InboxNotifier, outbox: SqlOutbox, clock: Clock
+) -> None:
+    await inbox.deliver(note())
+    with engine.begin() as connection:
+        connection.execute(text("DELETE FROM notifications"))
+    assert await outbox.take(clock(), 10) == []
+    assert [(row["state"], row["last_error"]) for row in stored(engine)] == [("failed", "the notification is gone")]
+    assert await outbox.next_due() is None
+
+
+async def test_the_tables_are_what_the_migrations_make(engine: Engine) -> None:
+    with engine.connect() as connection:
+        found = MetaData()
+        found.reflect(connection, only=["deliveries"])
+        table = found.tables["deliveries"]
+    declared = DeliveryRow.__table__  # type: ignore[attr-defined]
+    assert {column.name: column.nullable for column in table.columns} == {
+        column.name: column.nullable for column in declared.columns
+    }
+    assert {index.name: index.columns.keys() for index in table.indexes} == {
+        index.name: index.columns.keys() for index in declared.indexes
+    }
