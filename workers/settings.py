@@ -23,6 +23,7 @@ class Settings(BaseSettings):
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         api_token: Bearer token that every request must carry; needed to listen beyond loopback.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+        notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="PRISM_", frozen=True, extra="ignore")
@@ -55,6 +56,8 @@ class Settings(BaseSettings):
     model_key: SecretStr | None = None
     default_group: str = ""
     judge_group: str = ""
+
+    notification_rules: Path | None = None
 
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     max_cached_workflows: PositiveInt = 500
