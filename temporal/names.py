@@ -10,6 +10,7 @@ class TaskQueue(StrEnum):
     WORKFLOWS = "prism-workflows"
     MODEL = "prism-model"
     SANDBOX = "prism-sandbox"
+    NOTIFICATIONS = "prism-notifications"
 
 
 class WorkflowName(StrEnum):
@@ -17,6 +18,7 @@ class WorkflowName(StrEnum):
 
     CATALOG = "CatalogWorkflow"
     ROW = "RowWorkflow"
+    DELIVERY = "DeliveryWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -38,6 +40,7 @@ class ActivityName(StrEnum):
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
     NOTIFY = "notifications.notify"
+    DELIVER_DUE = "notifications.deliver_due"
 
 
 class SearchAttribute(StrEnum):
@@ -122,3 +125,5 @@ class ErrorCode(StrEnum):
 
 
 DEFAULT_NAMESPACE: Final = "default"
+# The one workflow that brings notifications out of the house.
+DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"

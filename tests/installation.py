@@ -21,6 +21,7 @@ from temporal.contract import row_workflow_id, run_workflow_id
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
 from workers.compose import Stores, open_stores
+from workers.notifications import delivery_activities
 from workers.settings import Settings
 from workers.worker import local_activities, new_worker, sandbox_activities
 from workflows.catalog import CatalogWorkflow
@@ -86,10 +87,10 @@ class Run:
 
 
 class Installation:
-    """Stores in a folder, and a client of some Temporal server."""
+    """Stores in a folder, and a client of some Temporal server; notifications leave it where there are rules."""
 
-    def __init__(self, home: Path, client: Client, answer: Answer) -> None:
-        self.settings = Settings(home=home)
+    def __init__(self, home: Path, client: Client, answer: Answer, rules: Path | None = None) -> None:
+        self.settings = Settings(home=home, notification_rules=rules)
         self.client = client
         self.stores = open_stores(self.settings)
         self.model = ScriptedModel(self.stores, answer)
@@ -106,6 +107,8 @@ class Installation:
                 TaskQueue.MODEL: [model.complete, model.judge],
                 TaskQueue.SANDBOX: await sandbox_activities(self.settings, self.stores, stack),
             }
+            if self.settings.notification_rules:
+                queues[TaskQueue.NOTIFICATIONS] = await delivery_activities(self.settings, self.stores, stack)
             for queue, activities in queues.items():
                 await stack.enter_async_context(new_worker(self.client, queue, activities, interceptors, self.settings))
             yield

@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+        notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
 
     model_config = SettingsConfigDict(env_prefix="PRISM_", frozen=True, extra="ignore")
@@ -59,6 +60,8 @@ class Settings(BaseSettings):
     model_key: SecretStr | None = None
     default_group: str = ""
     judge_group: str = ""
+
+    notification_rules: Path | None = None
 
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     max_cached_workflows: PositiveInt = 500

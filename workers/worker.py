@@ -20,6 +20,7 @@ from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
 from activities.notifications.inbox import InboxNotifier
+from activities.notifications.rules_file import InvalidRules
 from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
 from activities.policy.embedded import EmbeddedPolicy
@@ -38,9 +39,11 @@ from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
 from workers.compose import Stores, open_stores
+from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
+from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 
 Activities = list[Callable[..., Any]]
@@ -51,7 +54,12 @@ POLICIES = Path(__file__).parents[1] / "policies"
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
-SLOTS = {TaskQueue.WORKFLOWS: 100, TaskQueue.MODEL: 200, TaskQueue.SANDBOX: max(2, os.cpu_count() or 2)}
+SLOTS = {
+    TaskQueue.WORKFLOWS: 100,
+    TaskQueue.MODEL: 200,
+    TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
+    TaskQueue.NOTIFICATIONS: 4,
+}
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
 
@@ -67,6 +75,7 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         settings: The process's settings.
         queues: Queues to poll.
     """
+    queues = served(settings, queues)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -79,9 +88,16 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         for worker in await build_workers(settings, client, stores, queues, stack):
             await stack.enter_async_context(worker)
         log.info("polling %s", ", ".join(queues))
+        if TaskQueue.NOTIFICATIONS in queues:
+            await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
             await Terminations(client, stores.keeper, RecordQueries(stores.engine)).watch(stop)
         await stop.wait()
+
+
+def served(settings: Settings, queues: Sequence[TaskQueue]) -> list[TaskQueue]:
+    """Return the queues there is something to do for: notifications leave the house only where rules say so."""
+    return [queue for queue in queues if queue is not TaskQueue.NOTIFICATIONS or settings.notification_rules]
 
 
 async def build_workers(
@@ -94,6 +110,7 @@ async def build_workers(
         TaskQueue.WORKFLOWS: local_activities,
         TaskQueue.MODEL: model_activities,
         TaskQueue.SANDBOX: sandbox_activities,
+        TaskQueue.NOTIFICATIONS: delivery_activities,
     }
     return [
         new_worker(client, queue, await builders[queue](settings, stores, stack), interceptors, settings)
@@ -112,7 +129,7 @@ def new_worker(
     return Worker(
         client,
         task_queue=queue,
-        workflows=[CatalogWorkflow, RowWorkflow] if queue is TaskQueue.WORKFLOWS else [],
+        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow] if queue is TaskQueue.WORKFLOWS else [],
         activities=activities,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
@@ -143,7 +160,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        NotificationActivities(InboxNotifier(stores.engine)).notify,
+        NotificationActivities(InboxNotifier(stores.engine, notification_rules(settings))).notify,
     ]
 
 
@@ -176,7 +193,10 @@ def main() -> None:
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
-    asyncio.run(run_worker(settings, queues))
+    try:
+        asyncio.run(run_worker(settings, queues))
+    except InvalidRules as error:
+        sys.exit(error.message)
 
 
 if __name__ == "__main__":

@@ -129,3 +129,25 @@ class NotificationRow(SQLModel, table=True):
     severity: str = "info"
     at: str
     read_at: str | None = None
+
+
+class DeliveryRow(SQLModel, table=True):
+    """A notification on its way out by one channel. What it says stands in ``notifications`` under the same key.
+
+    ``message`` is the idempotency key towards the receiver: rows that have the same one are sent together. A digest's
+    rows get theirs when they are first sent. ``target`` is the rule that asked for it, never an address.
+    """
+
+    __tablename__ = "deliveries"
+    __table_args__ = (Index("ix_deliveries_due", "state", "next_at"), Index("ix_deliveries_message", "message"))
+
+    key: str = Field(primary_key=True)
+    channel: str = Field(primary_key=True)
+    target: str = ""
+    message: str | None = None
+    state: str
+    attempts: int = 0
+    next_at: str
+    last_error: str = ""
+    created_at: str
+    delivered_at: str | None = None

@@ -13,6 +13,7 @@ WORKFLOW_MODULES = sorted(
     for path in (ROOT / "workflows").glob("*.py")
 )
 HEAVY = {
+    "apprise",
     "boto3",
     "fastapi",
     "httpx",
@@ -27,6 +28,7 @@ HEAVY = {
     "sqlmodel",
     "uvicorn",
     "xllamacpp",
+    "yaml",
 }
 
 

@@ -5,24 +5,33 @@ in the commit.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
-from temporalio.client import WorkflowFailureError
+from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.llm.contracts import ModelRequest
+from activities.notifications.contracts import Notification
+from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
 from temporal.client import TemporalAddress
+from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
 from tests.conftest import answering, free_port
 from tests.installation import Installation, Run
+from tests.receiver import receiver
+from workers.notifications import notification_rules, start_delivery
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import Concurrency, Operator, ReviewDecision, RowSelection
+from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 
+# The round that fails for one message, and the one that repeats it after a timer.
+DELIVERY_ROUNDS = 2
 HISTORIES = Path(__file__).with_name("histories")
 ANA = ReviewDecision(by="ana", comment="fine")
 
@@ -78,9 +87,33 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def delivery(prism: Installation) -> WorkflowHistory:
+    """The loop that delivers notifications: a receiver that is down at first, another message, then nothing to do."""
+    async with receiver([(503, {})]) as hook:
+        rules = prism.settings.home / "rules.yaml"
+        rules.write_text(
+            f"channels: {{hook: {{kind: webhook, url: '{hook.url}', secret_env: HOOK_SECRET}}}}\n"
+            "routes: [{name: all, channels: [hook]}]\n"
+        )
+        os.environ["HOOK_SECRET"] = "any"  # noqa: S105 -- signs what nobody verifies
+        told = Installation(prism.settings.home, prism.client, _answer, rules)
+        inbox = InboxNotifier(told.stores.engine, notification_rules(told.settings))
+        async with told.worker():
+            for row in ("a", "b"):
+                await inbox.deliver(Notification(step=StepRef(run="r", row=row, step="notify"), title=row))
+            loop = await start_delivery(prism.client)
+            while (await loop.query(DeliveryWorkflow.progress)).rounds < DELIVERY_ROUNDS:
+                await asyncio.sleep(0.1)
+            await loop.terminate("recorded")
+            return await loop.fetch_history()
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario for scenario in (plain, reviewed, steered, cancelled, denied)
 }
+
+
+LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery}
 
 
 def _answer(request: ModelRequest) -> str:
@@ -97,8 +130,13 @@ async def record(names: list[str]) -> None:
         try:
             client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
             prism = Installation(home, client, _answer)
+            for name in names:
+                if name in LOOPS:
+                    _write(f"{name}.loop", await LOOPS[name](prism))
             async with prism.worker():
                 for name in names:
+                    if name in LOOPS:
+                        continue
                     run = await SCENARIOS[name](prism)
                     with suppress(WorkflowFailureError):
                         await run.handle.result()
@@ -114,11 +152,15 @@ async def _keep(prism: Installation, run: Run, name: str) -> None:
         with suppress(Exception):
             histories.append((f"row-{row}", await run.row(row).fetch_history()))
     for part, history in histories:
-        path = HISTORIES / f"{name}.{part}.json"
-        if not path.exists():
-            path.write_text(history.to_json() + "\n")
+        _write(f"{name}.{part}", history)
+
+
+def _write(name: str, history: WorkflowHistory) -> None:
+    path = HISTORIES / f"{name}.json"
+    if not path.exists():
+        path.write_text(history.to_json() + "\n")
 
 
 if __name__ == "__main__":
-    wanted = sys.argv[1:] or [name for name in SCENARIOS if not list(HISTORIES.glob(f"{name}.*.json"))]
+    wanted = sys.argv[1:] or [name for name in (*SCENARIOS, *LOOPS) if not list(HISTORIES.glob(f"{name}.*.json"))]
     asyncio.run(record(wanted))

@@ -11,6 +11,7 @@ from temporalio.workflow import NondeterminismError
 
 from workers.worker import WORKFLOW_RUNNER
 from workflows.catalog import CatalogWorkflow
+from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 
 HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"))
@@ -18,7 +19,7 @@ HISTORIES = sorted(Path(__file__).with_name("histories").glob("*.json"))
 
 def replayer() -> Replayer:
     return Replayer(
-        workflows=[CatalogWorkflow, RowWorkflow],
+        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow],
         workflow_runner=WORKFLOW_RUNNER,
         data_converter=pydantic_data_converter,
     )
@@ -38,6 +39,14 @@ async def test_an_incompatible_history_is_noticed() -> None:
         await replayer().replay_workflow(WorkflowHistory.from_json("foreign", foreign))
 
 
+async def test_an_incompatible_loop_of_deliveries_is_noticed() -> None:
+    """The negative control of the loop: here another activity delivered."""
+    path = next(path for path in HISTORIES if path.name == "delivery.loop.json")
+    foreign = path.read_text().replace('"notifications.deliver_due"', '"notifications.something_else"')
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(WorkflowHistory.from_json("foreign", foreign))
+
+
 def test_every_workflow_has_recorded_histories() -> None:
     names = {path.name.partition(".")[2].partition("-")[0].removesuffix(".json") for path in HISTORIES}
-    assert names >= {"run", "row"}
+    assert names >= {"run", "row", "loop"}
