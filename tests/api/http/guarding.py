@@ -1,7 +1,7 @@
 """An API that asks who one is, with a user of every role, and requests in their names."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -40,13 +40,14 @@ class Guarded:
         headers = {"authorization": f"Bearer {token}"} if token else {}
         return httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=20)
 
-    async def browser(self, user: str, password: str = PASSWORD) -> httpx.AsyncClient:
-        """Return a browser that has logged in through the form."""
+    @asynccontextmanager
+    async def browser(self, user: str, password: str = PASSWORD) -> AsyncIterator[httpx.AsyncClient]:
+        """Yield a browser that has logged in through the form."""
         headers = {"accept": "text/html", "origin": self.served.url}
-        client = httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=20)
-        answer = await client.post("/login", data={"user": user, "password": password})
-        assert answer.status_code == 303, answer.text
-        return client
+        async with httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=20) as client:
+            answer = await client.post("/login", data={"user": user, "password": password})
+            assert answer.status_code == 303, answer.text
+            yield client
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def csrf(page: httpx.Response) -> str:
 async def test_a_login_opens_and_a_refresh_goes_on(guarded: Guarded) -> None:
     async with await guarded.client() as client:
         first = (await login(client, "viewer")).json()
-        assert first["token_type"] == "Bearer"
+        assert first["token_type"] == "Bearer"  # noqa: S105 -- a scheme
         assert first["expires_in"] == 900
         client.headers["authorization"] = f"Bearer {first['access_token']}"
         me = (await client.get("/api/v1/auth/me")).json()
@@ -176,7 +176,7 @@ async def test_a_login_leads_nowhere_else(guarded: Guarded, next_: str) -> None:
 
 
 async def test_a_cookie_changes_something_only_from_a_page_of_its_session(guarded: Guarded) -> None:
-    async with await guarded.browser("operator") as client, await guarded.browser("operator") as other:
+    async with guarded.browser("operator") as client, guarded.browser("operator") as other:
         assert (await client.get("/api/v1/runs")).status_code == 200
         pause = "/api/v1/runs/none/pause"
         foreign = csrf(await other.get("/"))
