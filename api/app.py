@@ -9,9 +9,10 @@ from api import docs
 from api.console.mount import mount_console
 from api.console.render import refusal
 from api.errors import install_error_handlers
+from api.identification import Identification
 from api.middleware import Gatekeeper
 from api.openapi import complete_document
-from api.routes import artifacts, catalogs, events, health, rows, runs
+from api.routes import accounts, artifacts, auth, catalogs, events, health, rows, runs
 from api.services import Services
 from workers.settings import Settings
 
@@ -39,15 +40,18 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         lifespan=lifespan,
         docs_url=None,
         redoc_url=None,
+        openapi_url=None,
     )
     app.state.services = services
     install_error_handlers(app)
-    for router in (catalogs.router, runs.router, rows.router, events.router, artifacts.router):
-        app.include_router(router, prefix="/api/v1")
+    resources = (catalogs, runs, rows, events, artifacts, auth, accounts)
+    for resource in resources:
+        app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)
     app.include_router(docs.router)
     app.mount("/docs/assets", docs.assets)
     mount_console(app)
-    complete_document(app, token_wanted=settings.api_token is not None)
+    complete_document(app, token_wanted=settings.api_token is not None or settings.auth == "on")
+    app.add_middleware(Identification, services=services, refusal_page=refusal)
     app.add_middleware(Gatekeeper, settings=settings, refusal_page=refusal)
     return app

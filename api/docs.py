@@ -4,9 +4,11 @@ from pathlib import Path
 from typing import Final
 
 import fastapi_offline
-from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from fastapi import APIRouter, Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.staticfiles import StaticFiles
+
+from api.permission import may
 
 ASSETS: Final = Path(fastapi_offline.__file__).parent / "static"
 PAGE: Final = """<!doctype html>
@@ -30,7 +32,7 @@ POLICY: Final = (
     "connect-src 'self'; font-src 'self' data:; form-action 'none'; frame-ancestors 'none'; base-uri 'none'"
 )
 
-router = APIRouter(include_in_schema=False)
+router = APIRouter(include_in_schema=False, dependencies=[may("account.read")])
 assets = StaticFiles(directory=ASSETS)
 
 
@@ -44,3 +46,9 @@ async def documentation() -> HTMLResponse:
 async def start() -> Response:
     """Start Swagger UI; a file of its own, as inline scripts are not allowed."""
     return Response(START, media_type="text/javascript")
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> JSONResponse:
+    """Serve the OpenAPI document; a route of ours, so that it asks who reads it like every other."""
+    return JSONResponse(request.app.openapi())

@@ -58,6 +58,8 @@ class UnsupportedMediaType(PrismError):
 STATUS = {
     ErrorCode.BAD_REQUEST: 400,
     ErrorCode.UNAUTHENTICATED: 401,
+    ErrorCode.INVALID_CREDENTIALS: 401,
+    ErrorCode.TOKEN_REUSED: 401,
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.ARTIFACT_NOT_FOUND: 404,
@@ -68,6 +70,7 @@ STATUS = {
     ErrorCode.VALIDATION_FAILED: 422,
     ErrorCode.INVALID_CATALOG: 422,
     ErrorCode.PROVENANCE_INVALID: 422,
+    ErrorCode.TOO_MANY_REQUESTS: 429,
     ErrorCode.TEMPORAL_UNAVAILABLE: 503,
     ErrorCode.RECORDS_UNAVAILABLE: 503,
 }
@@ -81,22 +84,23 @@ CODES = {
 LAZY_CONNECT_FAILED = "Failed client connect"
 MEANINGS = {
     400: "The request cannot be understood",
-    401: "A bearer token is needed",
-    403: "Refused: a foreign origin or host",
+    401: "Nobody is authenticated, or not any more",
+    403: "Refused: not allowed to you, or a foreign origin or host",
     404: "There is no such thing",
     409: "Not possible in the state things are in",
     413: "The body is too large",
     415: "The body is of a type that is not taken here",
     422: "The values are not valid",
+    429: "Too many requests; Retry-After says when the next is taken",
     503: "Temporal or the records database does not answer",
 }
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """Return the OpenAPI responses of a route's errors; 400, 401, 403 and 413 can happen everywhere."""
+    """Return the OpenAPI responses of a route's errors; 400, 401, 403, 413 and 429 can happen everywhere."""
     return {
         status: {"model": ErrorEnvelope, "description": MEANINGS[status]}
-        for status in sorted({400, 401, 403, 413, *statuses})
+        for status in sorted({400, 401, 403, 413, 429, *statuses})
     }
 
 
@@ -111,7 +115,12 @@ def envelope(
         trace_id=_trace(request),
         timestamp=timestamp(),
     )
-    return JSONResponse({"error": body.model_dump()}, status_code=status)
+    headers = {}
+    if code is ErrorCode.UNAUTHENTICATED:
+        headers["www-authenticate"] = "Bearer"
+    if code is ErrorCode.TOO_MANY_REQUESTS:
+        headers["retry-after"] = str(body.details.get("retry_after", 1))
+    return JSONResponse({"error": body.model_dump()}, status_code=status, headers=headers)
 
 
 def route_pattern(scope: Scope) -> str:

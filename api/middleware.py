@@ -1,6 +1,5 @@
 """What every request passes: its id, who may send it, how large it may be, headers, metrics and the access log."""
 
-import hmac
 import json
 import logging
 import time
@@ -30,8 +29,13 @@ SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer
 # As nginx writes it: the client was gone before it was answered.
 DISCONNECTED: Final = 499
 UNEXPECTED: Final = "an internal error; the log has it under this trace_id"
-OPEN_PATHS: Final = frozenset({"/healthz"})
-OPEN_FOLDER: Final = "/static/"
+LOGIN_PAGE: Final = "/login"
+# What nobody has to prove anything for: whether the process lives, and the ways to prove who one is.
+OPEN_PATHS: Final = frozenset(
+    {"/healthz", "/readyz", LOGIN_PAGE, "/api/v1/auth/login", "/api/v1/auth/redeem", "/api/v1/auth/refresh"}
+)
+# Enough for every form on these paths; a stranger's megabytes are not even read.
+OPEN_BODY_BYTES: Final = 16 * 1024
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK: Final = frozenset({"127.0.0.1", "localhost", "[::1]", "::1"})
 SECURITY_HEADERS: Final = {
@@ -57,21 +61,21 @@ class BodyTooLarge(HTTPException):
 
 
 class Gatekeeper:
-    """Refuses foreign hosts and origins, missing tokens and large bodies; tells each request's story.
+    """Refuses foreign hosts and origins, and large bodies; tells each request's story.
 
     A browser on any site can send requests to loopback. They carry that site's ``Origin`` or, after DNS rebinding,
-    its ``Host``: both are refused, so that no cookie or token is needed on a laptop.
+    its ``Host``: both are refused, so that no cookie or token is needed on a laptop. Who sends a request is asked
+    behind, by ``Identification``.
 
     Args:
         app: The application behind.
-        settings: Hosts, token and limits.
+        settings: Hosts and limits.
         refusal_page: Returns what a refused person's browser is shown, or ``None`` for the error envelope.
     """
 
     def __init__(self, app: ASGIApp, settings: Settings, refusal_page: RefusalPage) -> None:
         self._app = app
         self._refusal_page = refusal_page
-        self._token = settings.api_token.get_secret_value() if settings.api_token else ""
         self._limit = settings.max_body_bytes
         public = urlsplit(settings.console_url).hostname or ""
         self._hosts = {*LOOPBACK, settings.api_host, public}
@@ -85,9 +89,10 @@ class Gatekeeper:
         request_id = _request_id(headers)
         scope.setdefault("state", {})["request_id"] = request_id
         story = _Story(scope, request_id)
-        receive, send = self._counted(receive), story.sending(send)
+        limit = min(self._limit, OPEN_BODY_BYTES) if scope["path"] in OPEN_PATHS else self._limit
+        receive, send = _counted(receive, limit), story.sending(send)
         try:
-            if refusal := self._refusal(scope, headers):
+            if refusal := self._refusal(scope, headers, limit):
                 await self._refuse(scope, receive, send, *refusal)
             else:
                 await self._app(scope, receive, send)
@@ -109,7 +114,7 @@ class Gatekeeper:
         answer = self._refusal_page(request, status, code, message) or envelope(request, status, code, message)
         await answer(scope, receive, send)
 
-    def _refusal(self, scope: Scope, headers: Headers) -> tuple[int, ErrorCode, str] | None:
+    def _refusal(self, scope: Scope, headers: Headers, limit: int) -> tuple[int, ErrorCode, str] | None:
         if _hostname(headers.get("host", "")) not in self._hosts:
             return 403, ErrorCode.FORBIDDEN, "this host name is not served here; PRISM_API_URL names another"
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
@@ -117,29 +122,10 @@ class Gatekeeper:
         origin = headers.get("origin")
         if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
-        if self._token and not _open(scope["path"]) and not self._authentic(headers):
-            return 401, ErrorCode.UNAUTHENTICATED, "send the API token as 'Authorization: Bearer …'"
         declared = headers.get("content-length", "0")
-        if declared.isdecimal() and int(declared) > self._limit:
-            return 413, ErrorCode.BODY_TOO_LARGE, f"the body is larger than {self._limit} bytes"
+        if declared.isdecimal() and int(declared) > limit:
+            return 413, ErrorCode.BODY_TOO_LARGE, f"the body is larger than {limit} bytes"
         return None
-
-    def _authentic(self, headers: Headers) -> bool:
-        scheme, _, token = headers.get("authorization", "").partition(" ")
-        return scheme.lower() == "bearer" and hmac.compare_digest(token.encode(), self._token.encode())
-
-    def _counted(self, receive: Receive) -> Receive:
-        received = 0
-
-        async def counting() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > self._limit:
-                raise BodyTooLarge(self._limit)
-            return message
-
-        return counting
 
 
 class _Story:
@@ -186,18 +172,30 @@ class _Story:
             "milliseconds": round(seconds * 1000, 1),
             "trace_id": self._request_id,
         }
+        principal = self._scope["state"].get("principal")
+        if principal is not None and principal.personal:
+            line["by"] = principal.name
         access.info("%s", json.dumps(line))
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    received = 0
+
+    async def counting() -> Message:
+        nonlocal received
+        message = await receive()
+        received += len(message.get("body", b""))
+        if received > limit:
+            raise BodyTooLarge(limit)
+        return message
+
+    return counting
 
 
 def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
     wanted = given.replace("-", "").replace("_", "")
     return given if wanted.isalnum() and wanted.isascii() and len(given) <= 64 else uuid.uuid4().hex  # noqa: PLR2004
-
-
-def _open(path: str) -> bool:
-    """Whether a path needs no token: the liveness probe, and files that every installation has alike."""
-    return path in OPEN_PATHS or path.startswith(OPEN_FOLDER)
 
 
 def _hostname(host: str) -> str:

@@ -49,6 +49,7 @@ class Submission(Body):
         literal: Prompts are text, not templates.
         skip_invalid: Leave out invalid rows and what depends on them.
         concurrency: How many rows may be under way at once.
+        submitter: Who submits; needed nowhere, and never somebody else.
     """
 
     catalogs = frozenset({"csv", "rows"})
@@ -62,6 +63,7 @@ class Submission(Body):
     literal: bool = False
     skip_invalid: bool = False
     concurrency: PositiveInt | None = Field(default=None, le=1000)
+    submitter: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")
     def _is_one_catalog(self) -> Self:
@@ -144,9 +146,9 @@ class ConcurrencyBody(Body):
 
 
 class DecisionBody(Body):
-    """A reviewer's decision."""
+    """A reviewer's decision; ``by`` may be left out by somebody who is logged in."""
 
-    by: str = Field(min_length=1, max_length=200)
+    by: str = Field(default="", max_length=200)
     comment: str = Field(default="", max_length=10000)
 
 

@@ -23,7 +23,11 @@ def complete_document(app: FastAPI, *, token_wanted: bool) -> None:
         if app.openapi_schema is None:
             document = routes_alone()
             document["components"]["securitySchemes"] = {
-                SCHEME: {"type": "http", "scheme": "bearer", "description": "The value of PRISM_API_TOKEN"}
+                SCHEME: {
+                    "type": "http",
+                    "scheme": "bearer",
+                    "description": "An access token, an API token, or the value of PRISM_API_TOKEN",
+                }
             }
             document["security"] = [{SCHEME: []}] if token_wanted else [{}, {SCHEME: []}]
             template = "#/components/schemas/{model}"

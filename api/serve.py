@@ -16,7 +16,7 @@ STOP_SECONDS = 3
 
 
 class UnsafeAddress(PrismError):
-    """The API would be reachable from other machines without a token."""
+    """The API would be reachable from other machines by anybody."""
 
     code = ErrorCode.INVALID_SETTINGS
 
@@ -25,10 +25,13 @@ async def serve(settings: Settings) -> None:
     """Serve the API until SIGTERM or SIGINT.
 
     Raises:
-        UnsafeAddress: It would listen beyond loopback without a token.
+        UnsafeAddress: It would listen beyond loopback and ask nobody who they are.
     """
-    if not settings.api_token and not _loopback(settings.api_host):
-        raise UnsafeAddress(f"PRISM_API_HOST={settings.api_host} is not loopback: set PRISM_API_TOKEN too")
+    if settings.auth == "off" and not settings.api_token and not _loopback(settings.api_host):
+        raise UnsafeAddress(
+            f"PRISM_API_HOST={settings.api_host} is not loopback: set PRISM_AUTH=on for users and tokens, "
+            "or PRISM_API_TOKEN for one token"
+        )
     config = uvicorn.Config(
         create_app(settings, await open_services(settings)),
         host=settings.api_host,

@@ -1,14 +1,18 @@
 """What the routes work with; assembled once per process."""
 
+import functools
 from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from activities.identity.authentication import Identity
+from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
 from temporal.client import connect
 from workers.compose import Stores, open_stores
+from workers.identity import open_access_policy, open_identity
 from workers.settings import Settings
 from workers.terminations import Terminations
 
@@ -27,16 +31,34 @@ class Services:
         """What finds runs that were terminated from outside."""
         return Terminations(self.temporal, self.stores.keeper, self.queries)
 
+    @functools.cached_property
+    def identity(self) -> Identity:
+        """Who there is."""
+        return open_identity(self.settings, self.stores.engine)
+
+    @functools.cached_property
+    def access_policy(self) -> EmbeddedAccessPolicy:
+        """Who may do what."""
+        return open_access_policy()
+
 
 async def open_services(settings: Settings) -> Services:
-    """Return the services of this process."""
+    """Return the services of this process.
+
+    Raises:
+        SecretUnusable: The secret that signs access tokens cannot be used.
+        PolicyUnavailable: The policy of who may do what does not compile.
+    """
     stores = open_stores(settings)
-    return Services(
+    services = Services(
         settings=settings,
         stores=stores,
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
     )
+    # Built now: a process that could authenticate or authorise nobody does not start.
+    _ = services.identity, services.access_policy
+    return services
 
 
 def _services(request: Request) -> Services:

@@ -4,7 +4,8 @@ import asyncio
 import hashlib
 import time
 import uuid
-from typing import BinaryIO
+from dataclasses import dataclass
+from typing import BinaryIO, Final
 
 from temporalio.client import WorkflowHandle
 from temporalio.common import (
@@ -16,6 +17,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.identity.contracts import Forbidden
 from activities.records.contracts import RunOpening, RunState
 from activities.records.database import timestamp
 from activities.records.views import RunView
@@ -35,6 +37,22 @@ from workflows.contracts import CatalogRun, RunOptions, RunResult
 RUN_ID_LENGTH = 16
 RECORDING_SECONDS = 5.0
 RECORDING_PAUSE = 0.05
+
+
+@dataclass(frozen=True)
+class Submitter:
+    """Who submits.
+
+    Args:
+        name: As it is recorded.
+        boards: The boards they may submit for; ``None`` means all.
+    """
+
+    name: str
+    boards: frozenset[str] | None = None
+
+
+NOBODY: Final = Submitter("")
 
 
 async def validate(source: BinaryIO, options: ReadOptions) -> Validation:
@@ -63,7 +81,7 @@ async def submit(
     run: str | None = None,
     idempotency_key: str | None = None,
     concurrency: int | None = None,
-    submitter: str = "",
+    submitter: Submitter = NOBODY,
 ) -> Submitted:
     """Start a catalog's run, or return the run that the same submission started before.
 
@@ -79,10 +97,13 @@ async def submit(
 
     Raises:
         InvalidCatalog: The catalog has errors.
+        Forbidden: It has rows of other boards.
         Conflict: The run id belongs to another catalog.
         TemporalUnavailable: The Temporal server does not answer.
     """
     compiled = await asyncio.to_thread(compile_catalog, source, title, services.stores.artifacts.write, options)
+    if submitter.boards is not None:
+        await _within(services, compiled, submitter.boards)
     identity = run or _derived(compiled, idempotency_key or uuid.uuid4().hex)
     recorded = await _recorded(services, identity, compiled)
     settings = services.settings
@@ -92,7 +113,7 @@ async def submit(
         title=title,
         total=compiled.plan.total,
         page_rows=compiled.plan.page_rows,
-        submitter=submitter,
+        submitter=submitter.name,
         options=RunOptions(concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group),
     )
     created = False
@@ -102,7 +123,9 @@ async def submit(
         if created:
             # The workflow records its run too; here it is listed at once, and only once it is sure to run.
             await services.stores.keeper.open_run(
-                RunOpening(run=identity, plan=compiled.digest, title=title, submitter=submitter, started_at=timestamp())
+                RunOpening(
+                    run=identity, plan=compiled.digest, title=title, submitter=submitter.name, started_at=timestamp()
+                )
             )
         else:
             await _recorded_by_another(services, identity, compiled)
@@ -162,6 +185,14 @@ async def _recorded_by_another(services: Services, run: str, compiled: CompiledC
         if time.monotonic() > deadline:
             raise Conflict(f"run {run} was started, but is not recorded yet; send it again", run=run)
         await asyncio.sleep(RECORDING_PAUSE)
+
+
+async def _within(services: Services, compiled: CompiledCatalog, boards: frozenset[str]) -> None:
+    for number in range(len(compiled.plan.pages)):
+        for planned in (await services.stores.plans.page(compiled.digest, number)).rows:
+            if planned.row.board not in boards:
+                what = f"board {planned.row.board!r}" if planned.row.board else "no board"
+                raise Forbidden(f"you may not submit rows of {what}, such as {planned.row.id}", row=planned.row.id)
 
 
 def _derived(compiled: CompiledCatalog, key: str) -> str:

@@ -21,7 +21,9 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
-        api_token: Bearer token that every request must carry; needed to listen beyond loopback.
+        auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
+        requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
+        api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
@@ -48,6 +50,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=4000, ge=1, le=65535)
     api_token: SecretStr | None = None
+    auth: Literal["off", "on"] = "off"
+    requests_per_minute: PositiveInt = 6000
     api_url: str = ""
     max_body_bytes: PositiveInt = 64 * 1024 * 1024
 
@@ -100,6 +104,11 @@ class Settings(BaseSettings):
     def public_key(self) -> Path:
         """File of the public key, for those who verify."""
         return self.signing_key.with_suffix(".pub.pem")
+
+    @property
+    def identity_secret(self) -> Path:
+        """File of the secret that signs access tokens."""
+        return self.home.resolve() / "keys" / "identity.key"
 
     @property
     def socket(self) -> Path:

@@ -55,6 +55,13 @@ class Admission(Contract):
     decision: Decision
 
 
+class AccessDecision(Contract):
+    """Whether a principal may do an action, and why not."""
+
+    allow: bool
+    reason: str = ""
+
+
 class PolicyEngine(Protocol):
     """Evaluates the admission policy. Not proven means denied."""
 

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Boolean, Connection, Engine, Select, case, false, func, literal_column, select
+from sqlalchemy import Boolean, Connection, Engine, Select, case, exists, false, func, literal_column, select
 from sqlalchemy.exc import OperationalError
 
 from activities.records.contracts import RecordsUnavailable, RowState
@@ -41,7 +41,15 @@ class RecordQueries:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    async def runs(self, *, state: str = "", text: str = "", before: str = "", limit: int = 50) -> list[RunView]:
+    async def runs(
+        self,
+        *,
+        state: str = "",
+        text: str = "",
+        before: str = "",
+        limit: int = 50,
+        boards: frozenset[str] | None = None,
+    ) -> list[RunView]:
         """Return runs, newest first.
 
         Args:
@@ -49,8 +57,12 @@ class RecordQueries:
             text: Only runs whose title or id holds this text.
             before: Only runs after this one's place in the list: its ``cursor``, or a moment.
             limit: How many at most.
+            boards: Only runs with rows of these boards and no others.
         """
         statement = select(_RUNS).order_by(_RUNS.c.created_at.desc(), _RUNS.c.run).limit(limit)
+        if boards is not None:
+            here = _ROWS.c.run == _RUNS.c.run
+            statement = statement.where(exists().where(here), ~exists().where(here, _ROWS.c.board.not_in(boards)))
         if state:
             statement = statement.where(_RUNS.c.state == state)
         if text:
@@ -139,9 +151,11 @@ class RecordQueries:
             statement = statement.where(_NOTES.c.run == run)
         return await self._read(lambda connection: _views(connection, statement, NotificationView))
 
-    async def boards(self, run: str) -> list[str]:
-        """Return the boards of a run."""
+    async def boards(self, run: str, row: str = "") -> list[str]:
+        """Return the boards of a run, or of one of its rows."""
         statement = select(_ROWS.c.board).where(_ROWS.c.run == run).distinct().order_by(_ROWS.c.board)
+        if row:
+            statement = statement.where(_ROWS.c.row == row)
         return await self._read(lambda connection: list(connection.scalars(statement)))
 
     async def counts_by_state(self) -> dict[str, dict[str, int]]:

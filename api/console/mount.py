@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import pages
+from api.console import login, pages
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -31,6 +31,7 @@ def mount_console(app: FastAPI) -> None:
     """Add the console; the application's error handlers must be installed before."""
     for fault in FAULTS:
         app.add_exception_handler(fault, _paged(cast("Handler", app.exception_handlers[fault])))
+    app.include_router(login.router)
     app.include_router(pages.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 

@@ -9,10 +9,11 @@ from starlette.responses import HTMLResponse, Response
 from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
 from api.console.artifacts import output_of, shown_steps
-from api.console.render import page
+from api.console.render import Account, page
 from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
+from api.permission import Access, Ground, may
 from api.services import Served, Services
 from temporal.contract import row_workflow_id, run_workflow_id
 
@@ -37,17 +38,23 @@ BAR_ORDER: Final = (
 
 Search = Annotated[str, Query(max_length=200)]
 State = Annotated[str, Query(max_length=40)]
+Lists = Annotated[Access, may("runs.read", Ground.SOME_BOARDS)]
+ReadsRun = Annotated[Access, may("runs.read", Ground.RUN)]
+ReadsRow = Annotated[Access, may("runs.read", Ground.ROW)]
 
 
 @router.get("/")
-async def runs_page(services: Served, q: Search = "", state: State = "", before: Search = "") -> Response:
+async def runs_page(
+    services: Served, access: Lists, q: Search = "", state: State = "", before: Search = ""
+) -> Response:
     """List runs, and take a new catalog."""
     wanted = state if state in set(RunState) else ""
     after = await services.queries.last_event()
-    found = await services.queries.runs(state=wanted, text=q, before=before, limit=RUNS_SHOWN)
+    found = await services.queries.runs(state=wanted, text=q, before=before, limit=RUNS_SHOWN, boards=access.boards)
     older = found[-1].cursor if len(found) == RUNS_SHOWN else ""
     return page(
         "runs.html",
+        account=account(access),
         runs=found,
         bars={run.run: bar(run) for run in found},
         ended={run.run: ended_rows(run) for run in found},
@@ -65,6 +72,7 @@ async def runs_page(services: Served, q: Search = "", state: State = "", before:
 async def run_page(
     run: str,
     services: Served,
+    access: ReadsRun,
     q: Search = "",
     state: State = "",
     after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
@@ -79,6 +87,7 @@ async def run_page(
     here = f"/runs/{quote(run)}"
     return page(
         "run.html",
+        account=account(access),
         run=view,
         bar=bar(view),
         ended=ended_rows(view),
@@ -96,7 +105,7 @@ async def run_page(
 
 
 @router.get("/runs/{run}/rows/{row:path}")
-async def row_page(run: str, row: str, services: Served) -> Response:
+async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Response:
     """Show a row: what was asked, what came back, how it was checked and how it is proven."""
     last_event = await services.queries.last_event()
     view = await known_run(services, run)
@@ -106,6 +115,7 @@ async def row_page(run: str, row: str, services: Served) -> Response:
     detail = await up_to_now(services, detail)
     return page(
         "row.html",
+        account=account(access),
         run=view,
         row=detail,
         output=await output_of(services, detail),
@@ -113,6 +123,11 @@ async def row_page(run: str, row: str, services: Served) -> Response:
         temporal_url=temporal_url(services, row_workflow_id(run, row)),
         last_event=last_event,
     )
+
+
+def account(access: Access) -> Account | None:
+    """Return who is logged in, to be shown; ``None`` where nobody logs in."""
+    return Account(access.principal.name, access.csrf) if access.principal.personal else None
 
 
 def temporal_url(services: Services, workflow_id: str) -> str:

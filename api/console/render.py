@@ -1,6 +1,7 @@
 """Renders the console's pages. Every value is escaped; the policy of the pages forbids inline script and style."""
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
@@ -51,15 +52,34 @@ def pretty(value: object) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False, default=str)
 
 
-def page(template: str, *, status: int = 200, **values: Any) -> HTMLResponse:  # noqa: ANN401 -- what templates show
+@dataclass(frozen=True)
+class Account:
+    """Who is logged in, as the pages show it.
+
+    Args:
+        csrf: What their pages send with requests that change something; empty without a browser's session.
+    """
+
+    name: str
+    csrf: str = ""
+
+
+def page(
+    template: str,
+    *,
+    status: int = 200,
+    account: Account | None = None,
+    **values: Any,  # noqa: ANN401 -- what templates show
+) -> HTMLResponse:
     """Return a page.
 
     Args:
         template: Its file under ``templates``.
         status: The answer's HTTP status.
+        account: Who is logged in; ``None`` where nobody logs in.
         values: What it shows.
     """
-    html = _ENVIRONMENT.get_template(template).render(**values)
+    html = _ENVIRONMENT.get_template(template).render(account=account, **values)
     return HTMLResponse(html, status_code=status, headers={"cache-control": "private, no-cache"})
 
 
@@ -80,8 +100,8 @@ def refusal(request: Request, status: int, code: ErrorCode, message: str) -> HTM
     if not wants_page(request):
         return None
     told = {
-        ErrorCode.UNAUTHENTICATED: "This installation is protected by PRISM_API_TOKEN. Browsers cannot sign in yet: "
-        "use the prism command line or the API with 'Authorization: Bearer <token>'.",
+        ErrorCode.UNAUTHENTICATED: "This installation is protected by PRISM_API_TOKEN, which browsers cannot send: use "
+        "the prism command line, or start Prism with PRISM_AUTH=on, which lets people log in here.",
     }
     return message_page(status, told.get(code, message), str(request.scope.get("state", {}).get("request_id", "")))
 

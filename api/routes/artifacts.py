@@ -10,6 +10,7 @@ from activities.provenance.verify import verify_envelope
 from api.control import known_row
 from api.errors import BadRequest, NotFound, errors
 from api.models import Verification, VerifyBody
+from api.permission import may
 from api.services import Served, Services
 
 router = APIRouter(tags=["provenance"])
@@ -19,6 +20,7 @@ DigestPath = Annotated[str, Path(pattern=r"^sha256:[0-9a-f]{64}$")]
 
 @router.get(
     "/artifacts/{digest}",
+    dependencies=[may("artifacts.read")],
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}}, **errors(404, 422, 503)},
 )
@@ -32,6 +34,7 @@ async def get_artifact(digest: DigestPath, services: Served) -> Response:
 
 @router.get(
     "/provenance/key",
+    dependencies=[may("provenance.verify")],
     response_class=Response,
     responses={200: {"content": {"application/x-pem-file": {}}}, **errors(404)},
 )
@@ -40,7 +43,7 @@ async def get_key(services: Served) -> Response:
     return Response(_public_key(services), media_type="application/x-pem-file")
 
 
-@router.post("/provenance/verify", responses=errors(400, 404, 422, 503))
+@router.post("/provenance/verify", responses=errors(400, 404, 422, 503), dependencies=[may("provenance.verify")])
 async def verify(body: VerifyBody, services: Served) -> Verification:
     """Verify a row's envelope against its output, or an envelope by digest."""
     output = None

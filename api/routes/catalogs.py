@@ -13,8 +13,9 @@ from starlette.datastructures import UploadFile
 
 from api.errors import BadRequest, UnsupportedMediaType, errors, value_faults
 from api.models import Cell, Submission, Submitted, Validation
+from api.permission import Access, Ground, may
 from api.services import Served
-from api.submission import submit, validate
+from api.submission import Submitter, submit, validate
 from catalogs.options import ReadOptions
 
 router = APIRouter(tags=["catalogs"])
@@ -24,7 +25,10 @@ _FORM = {
     "required": ["file"],
     "properties": {
         "file": {"type": "string", "format": "binary"},
-        **{name: {"type": "string"} for name in ("title", "run", "map", "concurrency", "literal", "skip_invalid")},
+        **{
+            name: {"type": "string"}
+            for name in ("title", "run", "map", "concurrency", "literal", "skip_invalid", "submitter")
+        },
     },
 }
 # The body is one of three types, which FastAPI cannot derive from a signature.
@@ -38,10 +42,16 @@ _BODY: dict[str, Any] = {
         },
     }
 }
+Submits = Annotated[Access, may("runs.submit", Ground.SOME_BOARDS)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 
-@router.post("/catalogs/validate", responses=errors(400, 415, 422), openapi_extra=_BODY)
+@router.post(
+    "/catalogs/validate",
+    responses=errors(400, 415, 422),
+    openapi_extra=_BODY,
+    dependencies=[may("catalogs.validate", Ground.SOME_BOARDS)],
+)
 async def validate_catalog(request: Request) -> Validation:
     """Say all that is wrong with a catalog. Nothing is stored or started."""
     async with _read(request) as (source, submission):
@@ -55,7 +65,7 @@ async def validate_catalog(request: Request) -> Validation:
     openapi_extra=_BODY,
 )
 async def submit_catalog(
-    request: Request, response: Response, services: Served, idempotency_key: Key = None
+    request: Request, response: Response, services: Served, access: Submits, idempotency_key: Key = None
 ) -> Submitted:
     """Start a run of a catalog.
 
@@ -71,6 +81,7 @@ async def submit_catalog(
             run=submission.run,
             idempotency_key=idempotency_key,
             concurrency=submission.concurrency,
+            submitter=Submitter(access.principal.acting_as(submission.submitter), access.boards),
         )
     response.status_code = 201 if submitted.created else 200
     return submitted

@@ -10,6 +10,7 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 from api.control import known_run
 from api.errors import errors
 from api.models import Notifications
+from api.permission import Ground, may
 from api.services import Served, Services
 
 router = APIRouter(tags=["events"])
@@ -33,7 +34,12 @@ After = Annotated[int | None, Query(ge=0, le=2**62)]
 LastEventId = Annotated[str | None, Header(alias="Last-Event-ID", max_length=40)]
 
 
-@router.get("/runs/{run}/events", response_class=EventSourceResponse, responses={**_STREAM, **errors(404, 422, 503)})
+@router.get(
+    "/runs/{run}/events",
+    response_class=EventSourceResponse,
+    responses={**_STREAM, **errors(404, 422, 503)},
+    dependencies=[may("runs.read", Ground.RUN)],
+)
 async def run_events(
     run: str, services: Served, after: After = None, last_event_id: LastEventId = None
 ) -> EventSourceResponse:
@@ -42,7 +48,12 @@ async def run_events(
     return EventSourceResponse(_follow(services, _start(after, last_event_id), run), ping=PING_SECONDS)
 
 
-@router.get("/events", response_class=EventSourceResponse, responses={**_STREAM, **errors(422, 503)})
+@router.get(
+    "/events",
+    response_class=EventSourceResponse,
+    responses={**_STREAM, **errors(422, 503)},
+    dependencies=[may("events.read")],
+)
 async def all_events(services: Served, after: After = None, last_event_id: LastEventId = None) -> EventSourceResponse:
     """Follow everything that happens from now on, or from the event after ``Last-Event-ID``."""
     start = _start(after, last_event_id)
@@ -51,7 +62,7 @@ async def all_events(services: Served, after: After = None, last_event_id: LastE
     return EventSourceResponse(_follow(services, start, ""), ping=PING_SECONDS)
 
 
-@router.get("/notifications", responses=errors(422, 503))
+@router.get("/notifications", responses=errors(422, 503), dependencies=[may("notifications.read")])
 async def list_notifications(
     services: Served,
     recipient: Annotated[str, Query(max_length=200)] = "",

@@ -9,6 +9,7 @@ from temporalio.service import RPCError
 
 from api.errors import errors
 from api.models import Health
+from api.permission import SEES_SYSTEM
 from api.services import Served, Services
 from temporal.errors import PrismError
 
@@ -37,6 +38,7 @@ async def readyz(services: Served) -> Response:
 
 @router.get(
     "/metrics",
+    dependencies=[SEES_SYSTEM],
     response_class=Response,
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **errors(503)},
 )

@@ -33,13 +33,14 @@ async function during(button, work) {
 async function steer(button) {
   if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
   await post(button.dataset.post);
+  if (button.dataset.then) { location.assign(button.dataset.then); return; }
   toast(button.dataset.done);
   reopen();
 }
 
 async function decide(form, decision) {
   const values = new FormData(form);
-  await post(`${form.dataset.review}/${decision}`, { by: values.get("by").trim(), comment: values.get("comment") });
+  await post(`${form.dataset.review}/${decision}`, { by: values.get("by")?.trim() ?? "", comment: values.get("comment") });
   toast(decision === "approve" ? "Approved" : "Rejected");
   document.activeElement.blur();
   reopen();

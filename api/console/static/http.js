@@ -1,9 +1,11 @@
 // Requests to the API. A fault becomes an Error with the envelope's message.
+const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
+
 export async function post(path, body, headers = {}) {
   const json = body !== undefined && !(body instanceof FormData);
   const response = await fetch(path, {
     method: "POST",
-    headers: { accept: "application/json", ...(json ? { "content-type": "application/json" } : {}), ...headers },
+    headers: { accept: "application/json", ...(json ? { "content-type": "application/json" } : {}), ...(csrf ? { "x-csrf-token": csrf } : {}), ...headers },
     body: json ? JSON.stringify(body) : body,
   }).catch(() => { throw new Error("Prism does not answer; is it still running?"); });
   const answer = await response.json().catch(() => ({}));

@@ -1,0 +1,50 @@
+"""The part of the composition root that names the backends of identity and authorisation."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from activities.identity.access import AccessTokens, open_secret
+from activities.identity.authentication import Identity
+from activities.identity.passwords import Passwords
+from activities.identity.sessions import SqlSessions
+from activities.identity.throttle import LoginThrottle
+from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
+from activities.identity.transactions import Transactions
+from activities.identity.users import SqlUsers
+from activities.policy.access import EmbeddedAccessPolicy
+from workers.settings import Settings
+
+POLICIES = Path(__file__).parents[1] / "policies"
+
+
+def open_identity(settings: Settings, engine: Engine) -> Identity:
+    """Return who there is in an installation.
+
+    Args:
+        settings: Where its secret is kept, and its own token.
+        engine: The records database, at the newest schema.
+
+    Raises:
+        SecretUnusable: The file of the secret cannot be used.
+    """
+    transactions = Transactions(engine)
+    return Identity(
+        users=SqlUsers(transactions),
+        sessions=SqlSessions(transactions),
+        tokens=SqlApiTokens(transactions),
+        links=SqlLoginLinks(transactions),
+        passwords=Passwords(),
+        access=AccessTokens(open_secret(settings.identity_secret)),
+        throttle=LoginThrottle(),
+        service_token=settings.api_token.get_secret_value() if settings.api_token else "",
+    )
+
+
+def open_access_policy() -> EmbeddedAccessPolicy:
+    """Return the policy that decides who may do what.
+
+    Raises:
+        PolicyUnavailable: It does not compile.
+    """
+    return EmbeddedAccessPolicy(POLICIES)
