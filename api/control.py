@@ -12,13 +12,14 @@ from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunChange, RunState
 from activities.records.database import timestamp
 from activities.records.views import RowView, RunView
+from activities.reviews.contracts import ReviewDecision
 from api.errors import Conflict, NotFound
 from api.services import Services
 from api.submission import start
 from temporal.client import TemporalUnavailable
 from temporal.contract import row_workflow_id, run_workflow_id
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Carried, CatalogRun, ReviewDecision, RowSelection, RunOptions
+from workflows.contracts import Carried, CatalogRun, RowSelection, RunOptions
 from workflows.row import RowWorkflow
 from workflows.schedule import LETTERS
 

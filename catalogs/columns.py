@@ -8,7 +8,8 @@ from typing import Any, Final
 
 from catalogs import cells
 from catalogs.criteria_list import split_criteria
-from catalogs.row import Language, Mode, Review, Risk, Scan
+from catalogs.forms import parse_form
+from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,8 +119,8 @@ COLUMNS: Final = (
         "reviewers",
         "names separated by `;`, `,` or spaces",
         "anyone allowed",
-        "ana; bob",
-        "Who may review.",
+        "ana; role:cfo",
+        "Who may review: persons, and roles as `role:<name>`.",
         cells.names,
     ),
     Column("quorum", "whole number from 1", "1", "2", "How many must approve.", cells.whole(1, 1000)),
@@ -130,6 +131,30 @@ COLUMNS: Final = (
         "3d",
         "How long the review may wait: `45m`, `8h`, `3d`, `1h30m`, `90s`.",
         cells.duration,
+    ),
+    Column(
+        "on_deadline",
+        "`reject`, `approve`, `wait`",
+        "`reject`",
+        "wait",
+        "What follows when nobody decided in time; `approve` counts only where the policy lets silence approve.",
+        cells.choice(OnDeadline),
+    ),
+    Column(
+        "escalate",
+        "names separated by `;`, `,` or spaces",
+        "none",
+        "role:cfo",
+        "Who is told, and may decide too, when three quarters of the deadline have passed.",
+        cells.names,
+    ),
+    Column(
+        "form",
+        "`name:type` fields separated by `;`, or a JSON schema",
+        "none",
+        "ratio:number; currency:EUR|USD; note?:text",
+        "Fields that the reviewer fills in: `text`, `number`, `integer`, `boolean` or choices; `?` makes one optional.",
+        parse_form,
     ),
     Column(
         "risk",

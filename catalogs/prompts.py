@@ -57,9 +57,11 @@ def step_prompt(prompt: str, steps: Sequence[str], phase: int, earlier: Iterable
     return _joined([prompt, *(_quoted(f"Result of step {name}", text) for name, text in earlier), now])
 
 
-def retry_prompt(prompt: str, failures: Iterable[str]) -> str:
-    """Return the prompt of an attempt after one that failed its criteria."""
-    return _joined([prompt, _section("Your previous answer was not accepted. Correct this:", _bulleted(failures))])
+def retry_prompt(prompt: str, failures: Iterable[str], previous: str = "") -> str:
+    """Return the prompt of an attempt after one that failed its criteria, or that a reviewer wants changed."""
+    shown = [_quoted("Your previous answer", previous)] if previous else []
+    wanted = _section("Your previous answer was not accepted. Correct this:", _bulleted(failures))
+    return _joined([prompt, *shown, wanted])
 
 
 def _section(heading: str, body: str) -> str:

@@ -1,10 +1,14 @@
 """What one row of an Infinity Prompt Catalog means, after it was read and checked."""
 
 from enum import StrEnum
+from typing import Any, Final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from temporal.contract import Contract
+
+# A reviewer that begins so is a role, not a person.
+ROLE_PREFIX: Final = "role:"
 
 
 class Mode(StrEnum):
@@ -20,6 +24,14 @@ class Review(StrEnum):
     NONE = "none"
     REQUIRED = "required"
     POLICY = "policy"
+
+
+class OnDeadline(StrEnum):
+    """What becomes of a review that nobody decided in time."""
+
+    REJECT = "reject"
+    APPROVE = "approve"
+    WAIT = "wait"
 
 
 class Risk(StrEnum):
@@ -58,7 +70,11 @@ class CatalogRow(Contract):
         model: Model group, or empty for the default group.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
+        reviewers: Persons, and roles written ``role:cfo``; none means anyone who may review.
         deadline: How long a review may wait, in seconds, or ``None`` for ever.
+        on_deadline: What follows then; ``approve`` counts only where the policy lets silence approve.
+        escalate: Who may decide too when most of the deadline has passed.
+        form: JSON schema of a flat object that a reviewer fills in.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -86,6 +102,9 @@ class CatalogRow(Contract):
     reviewers: tuple[str, ...] = ()
     quorum: PositiveInt = 1
     deadline: PositiveInt | None = None
+    on_deadline: OnDeadline = OnDeadline.REJECT
+    escalate: tuple[str, ...] = ()
+    form: dict[str, Any] | None = None
     risk: Risk = Risk.LOW
     scan: Scan = Scan.SECRETS
     notify: tuple[str, ...] = ()

@@ -7,7 +7,7 @@ from catalogs.cells import BadCell
 from catalogs.criteria import Form, InvalidCriterion, near_form, parse_criterion
 from catalogs.faults import MISSING_OBJECTIVE, Severity, shown
 from catalogs.notes import RowNotes
-from catalogs.row import Mode
+from catalogs.row import ROLE_PREFIX, Mode, Review
 from catalogs.templates import inspect
 from temporal.names import ErrorCode
 
@@ -82,7 +82,8 @@ def check_template(
 def check_together(values: dict[str, Any], notes: RowNotes) -> None:
     """Note values that do not go together."""
     reviewers, quorum = values.get("reviewers", ()), values.get("quorum", 1)
-    if reviewers and quorum > len(reviewers):
+    # How many persons a role has is known to the approval rules, not to the file.
+    if reviewers and quorum > len(reviewers) and not any(name.startswith(ROLE_PREFIX) for name in reviewers):
         notes.note(
             ErrorCode.INVALID_VALUE,
             f"quorum: found {quorum}, but only {len(reviewers)} reviewers are named",
@@ -90,6 +91,7 @@ def check_together(values: dict[str, Any], notes: RowNotes) -> None:
             found=str(quorum),
             expected=f"at most {len(reviewers)}",
         )
+    _check_review(values, notes)
     if values.get("code") and "language" not in values and "language" not in _noted(notes):
         notes.note(
             ErrorCode.INVALID_VALUE,
@@ -106,6 +108,25 @@ def check_together(values: dict[str, Any], notes: RowNotes) -> None:
             expected="steps in column 'workflow'",
             severity=Severity.WARNING,
         )
+
+
+def _check_review(values: dict[str, Any], notes: RowNotes) -> None:
+    if values.get("form") and values.get("review", Review.NONE) is Review.NONE and "review" not in _noted(notes):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "form: nobody is asked to fill it in, as the row has no review",
+            "form",
+            expected="required or policy in column 'review'",
+        )
+    for column in ("on_deadline", "escalate"):
+        if values.get(column) and "deadline" not in values and "deadline" not in _noted(notes):
+            notes.note(
+                ErrorCode.INVALID_VALUE,
+                f"{column}: means nothing without a deadline",
+                column,
+                expected="a duration in column 'deadline'",
+                severity=Severity.WARNING,
+            )
 
 
 def _noted(notes: RowNotes) -> frozenset[str]:

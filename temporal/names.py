@@ -41,6 +41,9 @@ class ActivityName(StrEnum):
     SEAL = "provenance.seal"
     NOTIFY = "notifications.notify"
     DELIVER_DUE = "notifications.deliver_due"
+    OPEN_REVIEW = "reviews.open"
+    RECORD_REVIEW = "reviews.record"
+    ATTACH_ANSWERS = "reviews.attach_answers"
 
 
 class SearchAttribute(StrEnum):
@@ -93,6 +96,14 @@ class ErrorCode(StrEnum):
     REVIEW_REJECTED = "REVIEW_REJECTED"
     REVIEW_EXPIRED = "REVIEW_EXPIRED"
     UPSTREAM_FAILED = "UPSTREAM_FAILED"
+    # a decision that is refused
+    REVIEW_NOT_OPEN = "REVIEW_NOT_OPEN"
+    STALE_ROUND = "STALE_ROUND"
+    NOT_A_REVIEWER = "NOT_A_REVIEWER"
+    OWN_ROW = "OWN_ROW"
+    ALREADY_DECIDED = "ALREADY_DECIDED"
+    CLAIMED = "CLAIMED"
+    INVALID_DECISION = "INVALID_DECISION"
     ROWS_FAILED = "ROWS_FAILED"
     CANCELLED = "CANCELLED"
     # stores

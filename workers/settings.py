@@ -25,6 +25,7 @@ class Settings(BaseSettings):
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+        approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
 
@@ -61,6 +62,7 @@ class Settings(BaseSettings):
     default_group: str = ""
     judge_group: str = ""
 
+    approval_rules: Path | None = None
     notification_rules: Path | None = None
 
     concurrency: PositiveInt = DEFAULT_CONCURRENCY

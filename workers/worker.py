@@ -30,6 +30,11 @@ from activities.provenance.keyfile import open_signer
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
+from activities.reviews.activity import ReviewActivities
+from activities.reviews.contracts import InvalidApprovalRules
+from activities.reviews.planner import RulePlanner
+from activities.reviews.register import SqlReviewRegister
+from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
@@ -144,6 +149,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     plans = PlanActivities(stores.plans)
     records = RecordActivities(stores.keeper, stores.plans)
     scanner = GitleaksScanner()
+    planner = RulePlanner(load_approval_rules(settings.approval_rules))
+    reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
     signer = await open_signer(settings.signing_key)
     settings.public_key.write_bytes(signer.public_key_pem)
     stack.push_async_callback(scanner.close)
@@ -155,7 +162,10 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
-        PolicyActivities(EmbeddedPolicy(POLICIES), stores.plans).admit,
+        PolicyActivities(EmbeddedPolicy(POLICIES), stores.plans, planner).admit,
+        reviews.open_review,
+        reviews.record_review,
+        reviews.attach_answers,
         PromptActivities(stores.texts).compose,
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
@@ -195,7 +205,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except InvalidRules as error:
+    except (InvalidRules, InvalidApprovalRules) as error:
         sys.exit(error.message)
 
 

@@ -6,6 +6,7 @@ from activities.artifacts.contracts import Digest, Text
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunState, StepRecord
+from activities.reviews.contracts import ReviewOutcome, ReviewTerms
 from temporal.contract import Contract
 
 DEFAULT_CONCURRENCY = 16
@@ -130,13 +131,6 @@ class Operator(Contract):
     reason: str = ""
 
 
-class ReviewDecision(Contract):
-    """A person's decision on a row's output."""
-
-    by: str
-    comment: str = ""
-
-
 class Detach(Contract):
     """The parent continues as new: report the row's end by signal."""
 
@@ -151,9 +145,17 @@ class RunProgress(Contract):
 
 
 class RowProgress(Contract):
-    """Answer of RowWorkflow's ``progress`` query."""
+    """Answer of RowWorkflow's ``progress`` query.
+
+    Args:
+        review: Why a person must decide, while one must.
+        outcome: Where the review stands, once there was one.
+        terms: Who may decide, and until when, while somebody must.
+    """
 
     state: RowState
     step: str = ""
     steps: tuple[StepRecord, ...] = ()
     review: tuple[str, ...] = ()
+    outcome: ReviewOutcome | None = None
+    terms: ReviewTerms | None = None

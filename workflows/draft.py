@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.artifacts.contracts import Text
     from activities.llm.contracts import ModelAnswer
     from activities.prompts.contracts import NamedText, Prompt
     from activities.records.contracts import RowState
@@ -31,7 +32,8 @@ class Draft:
     """What the model has said so far, over all calls of the row's execution.
 
     Args:
-        answer: The last answer; its output is the row's output.
+        answer: The last answer; its output is the row's output unless a reviewer made another of it.
+        edited: What a reviewer made of it.
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
     """
@@ -43,10 +45,12 @@ class Draft:
     completion_tokens: int = 0
     cost_usd: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
+    edited: Text | None = None
 
     def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
         """Take a call's answer."""
         self.answer = answer
+        self.edited = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
         self.charge(answer)
@@ -58,27 +62,45 @@ class Draft:
         self.cost_usd += answer.cost_usd
 
     @property
+    def output(self) -> Text | None:
+        """The row's output as it stands."""
+        return self.edited or (self.answer.output if self.answer else None)
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """Criteria that the last answer failed, with reasons."""
         return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
 
 
-async def write_draft(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> None:
-    """Ask, verify, and where a criterion failed ask once more with the failures in the prompt."""
+async def write_draft(
+    steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str, feedback: tuple[str, ...] = ()
+) -> None:
+    """Ask, verify, and where a criterion failed ask once more with the failures in the prompt.
+
+    Args:
+        steps: The row's steps.
+        row: The row.
+        draft: What the model has said so far.
+        judge_group: Model group that judges free-text criteria; empty leaves them unverified.
+        feedback: What a reviewer wants changed of the output; the model is shown both.
+    """
+    previous = draft.output if feedback else None
     for _ in range(DRAFTS):
-        await _ask(steps, row, draft, draft.failures)
+        await _ask(steps, row, draft, feedback + draft.failures, previous)
         draft.verdicts = await _verify(steps, row, draft, judge_group)
         if not draft.failures:
             return
 
 
-async def _ask(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> None:
+async def _ask(
+    steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...], previous: Text | None
+) -> None:
     if row.mode is Mode.SINGLE or not row.workflow:
-        await _call(steps, row, draft, await steps.compose(row, failures=failures))
+        await _call(steps, row, draft, await steps.compose(row, failures=failures, previous=previous))
         return
     earlier: tuple[NamedText, ...] = ()
     for phase, name in enumerate(row.workflow):
-        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures)
+        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous)
         answer = await _call(steps, row, draft, prompt)
         earlier += (NamedText(name=name, text=answer.output),)
 
@@ -102,7 +124,7 @@ async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) 
 async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
     if not row.verification or draft.answer is None:
         return ()
-    verdicts = (await steps.verify(row, draft.answer)).verdicts
+    verdicts = (await steps.verify(row, draft.answer.output)).verdicts
     open_ = tuple(v.criterion for v in verdicts if v.basis is Basis.UNVERIFIED)
     if not open_ or not judge_group:
         return verdicts

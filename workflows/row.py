@@ -1,30 +1,28 @@
 """RowWorkflow: one row of a catalog, from admission to its record."""
 
 import asyncio
-from collections.abc import Coroutine
-from datetime import timedelta
-from typing import Any, NoReturn
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text, digest_of
     from activities.notifications.contracts import Notification
-    from activities.policy.contracts import Admission, Decision
-    from activities.provenance.contracts import SealRequest
-    from activities.records.contracts import RowRecord, RowState
+    from activities.policy.contracts import Admission
+    from activities.records.contracts import RowState
+    from activities.reviews.contracts import AnswersRequest, DecisionKind, ReviewDecision, ReviewOutcome
     from activities.sandbox.contracts import ExitReason, SandboxRequest
-    from activities.scans.contracts import Finding
     from catalogs.row import CatalogRow, Review, Scan
     from temporal import search_attributes
-    from temporal.contract import Contract, run_workflow_id
+    from temporal.contract import run_workflow_id
     from temporal.names import ErrorCode, WorkflowName
-    from workflows.contracts import Detach, ReviewDecision, RowProgress, RowResult, RowRun
-    from workflows.draft import Draft, RowEnded, write_draft
-    from workflows.review import ReviewProcess, ReviewState
+    from workflows.contracts import Detach, RowProgress, RowResult, RowRun
+    from workflows.draft import RowEnded, write_draft
+    from workflows.endings import despite_cancellation, end_of, fail
+    from workflows.facts import RowFacts, canonical
+    from workflows.review import ReviewProcess, ReviewRefused, ReviewState
+    from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps, now
-    from workflows.summaries import verdict_line
 
 
 @workflow.defn(name=WorkflowName.ROW)
@@ -35,15 +33,10 @@ class RowWorkflow:
     def __init__(self, request: RowRun) -> None:
         self._request = request
         self._steps = RowSteps(request)
-        self._review = ReviewProcess()
-        self._draft = Draft()
-        self._row: CatalogRow | None = None
-        self._decision: Decision | None = None
-        self._findings: tuple[Finding, ...] = ()
-        self._code_result: str | None = None
-        self._state = RowState.RUNNING
+        self._review = ReviewProcess(request.submitter)
+        self._facts = RowFacts(request, self._review)
+        self._reviewing = Reviewing(self._steps, self._facts, self._enter)
         self._detached = False
-        self._started_at = ""
 
     @workflow.run
     async def run(self, request: RowRun) -> RowResult:
@@ -52,37 +45,65 @@ class RowWorkflow:
         Raises:
             ApplicationError: The row did not succeed; type is the error code, detail the RowResult.
         """
-        self._started_at = now()
-        workflow.set_current_details(self._details())
+        self._facts.started_at = now()
+        workflow.set_current_details(self._facts.details())
         end: RowEnded | None = None
         try:
             await self._pass_steps()
         except RowEnded as ended:
             end = ended
         except ActivityError as error:
-            end = _end_of(error)
+            end = end_of(error)
         except asyncio.CancelledError:
             end = RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
-        result = await _despite_cancellation(self._close(end))
+        result = await despite_cancellation(self._close(end))
         if self._detached:
             parent = workflow.get_external_workflow_handle(run_workflow_id(request.run))
             await parent.signal("row_finished", result)
         await workflow.wait_condition(workflow.all_handlers_finished)
         if result.state is not RowState.SUCCEEDED:
-            _raise(result)
+            fail(result)
         return result
+
+    @workflow.update
+    def decide(self, decision: ReviewDecision) -> ReviewOutcome:
+        """Take a person's decision and say where the review stands.
+
+        Raises:
+            ApplicationError: The decision does not count; its type is the error code.
+        """
+        try:
+            return self._review.take(decision, now())
+        except ReviewRefused as refused:
+            raise ApplicationError(refused.message, type=refused.refusal, non_retryable=True) from None
+
+    @decide.validator
+    def _check(self, decision: ReviewDecision) -> None:
+        """Refuse what would not count, before there is any event of it."""
+        try:
+            self._review.check(decision)
+        except ReviewRefused as refused:
+            raise ApplicationError(refused.message, type=refused.refusal, non_retryable=True) from None
+
+    @workflow.signal(name="decide")
+    def decide_by_signal(self, decision: ReviewDecision) -> None:
+        """Take a decision of any kind from an outside system; a signal has no answer."""
+        self._signalled(decision, decision.kind)
 
     @workflow.signal
     def approve(self, decision: ReviewDecision) -> None:
         """Approve the output as it is."""
-        if not self._review.approve(decision):
-            workflow.logger.warning("approval by %s did not count", decision.by)
+        self._signalled(decision, DecisionKind.APPROVE)
 
     @workflow.signal
     def reject(self, decision: ReviewDecision) -> None:
         """Reject the output; the row ends."""
-        if not self._review.reject(decision):
-            workflow.logger.warning("rejection by %s did not count", decision.by)
+        self._signalled(decision, DecisionKind.REJECT)
+
+    @workflow.signal
+    def request_changes(self, decision: ReviewDecision) -> None:
+        """Have the model write the output anew, with this feedback."""
+        self._signalled(decision, DecisionKind.REQUEST_CHANGES)
 
     @workflow.signal
     def detach(self, detach: Detach) -> None:  # noqa: ARG002 -- every signal takes one model
@@ -92,246 +113,179 @@ class RowWorkflow:
     @workflow.query
     def progress(self) -> RowProgress:
         """Return where the row is and what its steps did."""
+        review = self._review
         return RowProgress(
-            state=self._state,
+            state=self._facts.state,
             step=self._steps.current,
             steps=tuple(self._steps.records),
-            review=self._review.reasons if self._review.waiting else (),
+            review=review.reasons if review.waiting else (),
+            outcome=review.outcome() if review.round else None,
+            terms=review.terms if review.waiting else None,
         )
+
+    def _signalled(self, decision: ReviewDecision, kind: DecisionKind) -> None:
+        signed = decision.model_copy(update={"kind": kind, "via": decision.via or "signal"})
+        try:
+            self._review.take(signed, now())
+        except ReviewRefused as refused:
+            workflow.logger.warning("%s by %s did not count: %s", kind.value, decision.by, refused.message)
 
     async def _pass_steps(self) -> None:
         admission = await self._admit()
-        row = admission.row
-        await write_draft(self._steps, row, self._draft, self._request.options.judge_group)
-        if row.scan is not Scan.NONE and self._draft.answer:
-            self._findings = (await self._steps.scan(self._draft.answer)).findings
-        if row.language is not None:
-            await self._execute(row)
-        await self._settle(row, admission.decision)
+        await self._produce(admission.row, ())
+        reasons = self._reasons(admission)
+        carried = None
+        while reasons:
+            decision = await self._reviewing.decided(reasons, carried)
+            if decision is None or decision.kind is DecisionKind.APPROVE:
+                return
+            reasons, carried = await self._changed(admission, decision, reasons)
 
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
-        self._row, self._decision = admission.row, admission.decision
-        workflow.set_current_details(self._details())
+        self._facts.admission = admission
+        workflow.set_current_details(self._facts.details())
         if not admission.decision.allow:
             reasons = "; ".join(admission.decision.deny) or "the policy gave no reason"
             raise RowEnded(RowState.DENIED, ErrorCode.POLICY_DENIED, reasons)
         return admission
 
-    async def _execute(self, row: CatalogRow) -> None:
-        answer = self._draft.answer
-        if row.language is None or answer is None:
+    async def _produce(self, row: CatalogRow, feedback: tuple[str, ...]) -> None:
+        """Have the model write, then look at what it wrote."""
+        await write_draft(self._steps, row, self._facts.draft, self._request.options.judge_group, feedback)
+        self._facts.original = None
+        await self._inspect(row)
+
+    async def _inspect(self, row: CatalogRow) -> None:
+        output = self._facts.draft.output
+        if output is None:
             return
-        code = _by_value(row.code) if row.code else answer.output
+        if row.scan is not Scan.NONE:
+            self._facts.findings = (await self._steps.scan(output)).findings
+        if row.language is not None:
+            await self._execute(row, output)
+
+    async def _execute(self, row: CatalogRow, output: Text) -> None:
+        if row.language is None:
+            return
         result = await self._steps.execute(
             SandboxRequest(
                 step=self._steps.ref("code"),
                 language=row.language,
-                code=code,
+                code=_by_value(row.code) if row.code else output,
                 extract=not row.code,
-                stdin=answer.output,
+                stdin=output,
             )
         )
-        self._code_result = digest_of(_canonical(result))
+        self._facts.code_result = digest_of(canonical(result))
         if result.reason is not ExitReason.OK:
             tail = (result.stderr.inline or "").strip().splitlines()[-1:] or [""]
             message = f"the program ended with {result.reason.value}, exit code {result.exit_code}: {tail[0]}"
             raise RowEnded(RowState.FAILED, ErrorCode.CODE_FAILED, message)
 
-    async def _settle(self, row: CatalogRow, decision: Decision) -> None:
-        """Have a person decide where one must, or where one can and the output needs it."""
-        reasons = list(decision.review)
+    def _reasons(self, admission: Admission) -> tuple[str, ...]:
+        """Return why a person must decide, or could where the output needs it; empty when nobody has to.
+
+        Raises:
+            RowEnded: The output cannot pass, and the row has no review that could save it.
+        """
+        row, draft = admission.row, self._facts.draft
+        reasons = [*admission.decision.review, *admission.approval]
         if row.review is Review.REQUIRED:
             reasons.insert(0, "the catalog requires a review of this row")
         possible = bool(reasons) or row.review is not Review.NONE
-        failures = self._draft.failures
-        if failures:
+        if draft.failures:
             if not possible:
-                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(failures))
-            reasons.extend(failures)
-        if self._findings:
-            secrets = ", ".join(f"{finding.rule} on line {finding.line}" for finding in self._findings)
+                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(draft.failures))
+            reasons.extend(draft.failures)
+        if secrets := self._secrets():
             if not possible:
-                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, f"secrets in the output: {secrets}")
-            reasons.append(f"secrets in the output: {secrets}")
-        if reasons:
-            await self._wait_for_review(row, tuple(reasons))
+                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, secrets)
+            reasons.append(secrets)
+        return tuple(reasons)
 
-    async def _wait_for_review(self, row: CatalogRow, reasons: tuple[str, ...]) -> None:
-        opened_at = now()
-        self._review.open(reasons, row.reviewers)
-        self._enter(RowState.REVIEW)
-        # Reviewers see on every path what they decide on.
-        await self._steps.record(self._record(RowState.REVIEW, message="; ".join(reasons)))
-        await self._steps.notify(
-            Notification(
-                step=self._steps.ref("review"),
-                recipients=row.reviewers or row.notify,
-                title=f"Review wanted: {row.title or row.id}",
-                body="; ".join(reasons),
-                severity="warning",
+    def _secrets(self) -> str:
+        found = ", ".join(f"{finding.rule} on line {finding.line}" for finding in self._facts.findings)
+        return f"secrets in the output: {found}" if found else ""
+
+    async def _changed(
+        self, admission: Admission, decision: ReviewDecision, reasons: tuple[str, ...]
+    ) -> tuple[tuple[str, ...], ReviewDecision | None]:
+        """Do what a decision asks for; return why a person must look again, and the edit to be looked at."""
+        row, draft = admission.row, self._facts.draft
+        if decision.kind is DecisionKind.REQUEST_CHANGES:
+            await self._produce(row, (f"{decision.by} asks for changes: {decision.comment}",))
+            return (f"{decision.by} asked for changes: {decision.comment}", *self._reasons(admission)), None
+        ended = self._review.state
+        original = draft.output
+        assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
+        self._facts.original = self._facts.original or original.digest
+        draft.edited = await self._edited(decision, original)
+        if row.verification:
+            draft.verdicts = (await self._steps.verify(row, draft.edited)).verdicts
+        try:
+            await self._inspect(row)
+        except RowEnded as failed:
+            return (f"after the edit by {decision.by}: {failed.message}",), None
+        if secrets := self._secrets():
+            return (f"after the edit by {decision.by}: {secrets}",), None
+        if ended is ReviewState.APPROVED:
+            return (), None
+        return (f"{decision.by} edited the text", *reasons), decision
+
+    async def _edited(self, decision: ReviewDecision, original: Text) -> Text:
+        if decision.output is not None:
+            return decision.output
+        return await self._steps.attach_answers(
+            AnswersRequest(
+                step=self._steps.ref("answers"), output=original, answers=decision.answers or {}, by=decision.by
             )
         )
-        await self._decided(row)
-        decision = self._review.decision
-        by = decision.by if decision else "nobody"
-        comment = decision.comment if decision else ""
-        detail = {"state": self._review.state.value, "by": by, "comment": comment, "reasons": list(reasons)}
-        self._steps.note("review", f"{self._review.state.value} by {by}", opened_at, detail)
-        if self._review.state is ReviewState.EXPIRED:
-            raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_EXPIRED, "nobody decided before the deadline")
-        if self._review.state is ReviewState.REJECTED:
-            raise RowEnded(RowState.REJECTED, ErrorCode.REVIEW_REJECTED, f"rejected by {by}: {comment}".rstrip(": "))
-        self._enter(RowState.RUNNING)
-
-    async def _decided(self, row: CatalogRow) -> None:
-        timeout = timedelta(seconds=row.deadline) if row.deadline else None
-        try:
-            await workflow.wait_condition(
-                lambda: not self._review.waiting, timeout=timeout, timeout_summary="review deadline"
-            )
-        except TimeoutError:
-            self._review.expire()
 
     def _enter(self, state: RowState) -> None:
-        self._state = state
+        self._facts.state = state
         workflow.upsert_search_attributes(
             [
                 search_attributes.STATUS.value_set(state.value),
                 search_attributes.REVIEW.value_set(self._review.state.value),
             ]
         )
-        workflow.set_current_details(self._details())
+        workflow.set_current_details(self._facts.details())
 
     async def _close(self, end: RowEnded | None) -> RowResult:
         """Sign, tell and record the end, whatever it is."""
+        facts = self._facts
         state = end.state if end else RowState.SUCCEEDED
         code, message = (end.code.value, end.message) if end else ("", "")
-        answer, row = self._draft.answer, self._row
-        output = answer.output if answer else None
+        output = facts.draft.output
         envelope = None
-        if answer is not None and row is not None:
-            envelope = (await self._steps.seal(self._seal_request(row, answer.output.digest))).envelope
+        await self._reviewing.close()
+        if output is not None and facts.admission is not None:
+            envelope = (await self._steps.seal(facts.seal_request(self._steps, facts.admission, output))).envelope
         await self._steps.notify(
             Notification(
                 step=self._steps.ref("notify"),
-                recipients=row.notify if row else (),
-                title=f"{(row.title if row else '') or self._request.row}: {state.value.replace('_', ' ')}",
+                recipients=facts.row.notify if facts.row else (),
+                title=f"{facts.name}: {state.value.replace('_', ' ')}",
                 body=message,
                 severity="error" if end else "info",
             )
         )
         self._enter(state)
-        await self._steps.record(self._record(state, code=code, message=message, envelope=envelope, finished_at=now()))
+        await self._steps.record(
+            facts.record(self._steps, state, code=code, message=message, envelope=envelope, finished_at=now())
+        )
         # The record keeps the text; through the parent's history goes only where to find it.
-        reference = output.model_copy(update={"inline": None}) if output else None
         return RowResult(
             index=self._request.index,
             row=self._request.row,
             state=state,
             code=code,
             message=message,
-            output=reference,
+            output=output.model_copy(update={"inline": None}) if output else None,
         )
-
-    def _record(
-        self,
-        state: RowState,
-        *,
-        code: str = "",
-        message: str = "",
-        envelope: str | None = None,
-        finished_at: str | None = None,
-    ) -> RowRecord:
-        draft, answer = self._draft, self._draft.answer
-        return RowRecord(
-            step=self._steps.ref("record"),
-            state=state,
-            generation=self._request.generation,
-            started_at=self._started_at,
-            finished_at=finished_at,
-            code=code,
-            message=message,
-            output=answer.output if answer else None,
-            model=answer.model if answer else "",
-            prompt_tokens=draft.prompt_tokens,
-            completion_tokens=draft.completion_tokens,
-            cost_usd=draft.cost_usd,
-            envelope=envelope,
-            verdicts=draft.verdicts,
-            findings=self._findings,
-            steps=tuple(self._steps.records),
-        )
-
-    def _seal_request(self, row: CatalogRow, output: str) -> SealRequest:
-        decision = self._decision
-        assert decision is not None  # noqa: S101 -- a row is set together with its decision
-        review = None
-        if self._review.state is not ReviewState.NONE:
-            by = self._review.decision.by if self._review.decision else "nobody"
-            review = {"state": self._review.state.value, "by": by}
-        return SealRequest(
-            step=self._steps.ref("provenance"),
-            output=output,
-            row_digest=digest_of(_canonical(row)),
-            plan=self._request.plan,
-            prompts=self._draft.prompts,
-            models=self._draft.models,
-            decision_digest=digest_of(_canonical(decision)),
-            policy=decision.policy,
-            code_result=self._code_result,
-            verdicts=tuple(
-                {"criterion": v.criterion, "basis": v.basis.value, "passed": str(v.passed).lower()}
-                for v in self._draft.verdicts
-            ),
-            review=review,
-            started_at=self._started_at,
-            finished_at=now(),
-        )
-
-    def _details(self) -> str:
-        """Return what Temporal Web shows of the row, in Markdown."""
-        row = self._row
-        lines = [f"**State** {self._state.value}"]
-        if row is not None:
-            lines += [f"**Board** {row.board or '-'}", f"**Objective** {row.objective}"]
-        if self._draft.verdicts:
-            lines.append(f"**Criteria** {verdict_line(self._draft.verdicts)}")
-        if self._review.reasons:
-            lines.append("**Review** " + "; ".join(self._review.reasons))
-        return "\n\n".join(lines)
-
-
-def _end_of(error: ActivityError) -> RowEnded:
-    if is_cancelled_exception(error):
-        return RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
-    cause = error.cause
-    if isinstance(cause, ApplicationError) and cause.type in set(ErrorCode):
-        return RowEnded(RowState.FAILED, ErrorCode(cause.type), cause.message)
-    return RowEnded(RowState.FAILED, ErrorCode.INTERNAL, f"{error.activity_type}: {cause or error}")
-
-
-async def _despite_cancellation(closing: Coroutine[Any, Any, RowResult]) -> RowResult:
-    """Finish closing a row although a cancellation arrives meanwhile: what has happened gets recorded."""
-    task = asyncio.create_task(closing)
-    while True:
-        try:
-            return await asyncio.shield(task)
-        except asyncio.CancelledError:
-            if task.done():
-                raise
-
-
-def _canonical(model: Contract) -> bytes:
-    return model.model_dump_json().encode()
 
 
 def _by_value(text: str) -> Text:
     data = text.encode()
     return Text(digest=digest_of(data), size=len(data), inline=text)
-
-
-def _raise(result: RowResult) -> NoReturn:
-    if result.state is RowState.CANCELLED:
-        raise asyncio.CancelledError
-    raise ApplicationError(result.message, result, type=result.code or ErrorCode.INTERNAL, non_retryable=True)

@@ -7,6 +7,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from activities.artifacts.contracts import Text
     from activities.llm.activity import ModelActivities
     from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest
     from activities.notifications.activity import NotificationActivities
@@ -19,6 +20,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.provenance.contracts import Seal, SealRequest
     from activities.records.activity import RecordActivities
     from activities.records.contracts import RowRecord, StepRecord, StepState
+    from activities.reviews.activity import ReviewActivities
+    from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import ScanActivities
@@ -35,6 +38,8 @@ Result = TypeVar("Result")
 
 # A generation is a fresh set of paid calls; within one, every call keeps its ordinal and so its key.
 CALLS_PER_GENERATION = 1000
+# Every execution of a row says these anew; only its own repetitions are silent.
+TOLD_ANEW = frozenset({"notify", "review", "reminder", "escalation"})
 
 
 def now() -> str:
@@ -72,6 +77,7 @@ class RowSteps:
         phase: int | None = None,
         earlier: tuple[NamedText, ...] = (),
         failures: tuple[str, ...] = (),
+        previous: Text | None = None,
     ) -> Prompt:
         """Compose the prompt of the whole row or of one of its phases."""
         step = self._ref("prompt")
@@ -82,6 +88,7 @@ class RowSteps:
             phase=phase,
             earlier=earlier,
             failures=failures,
+            previous=previous,
         )
         return await self._perform(
             step,
@@ -110,10 +117,10 @@ class RowSteps:
             ),
         )
 
-    async def verify(self, row: CatalogRow, answer: ModelAnswer) -> Verification:
+    async def verify(self, row: CatalogRow, output: Text) -> Verification:
         """Check the criteria that code can check."""
         step = self._ref("verification")
-        request = VerificationRequest(step=step, criteria=row.verification, output=answer.output)
+        request = VerificationRequest(step=step, criteria=row.verification, output=output)
         return await self._perform(
             step,
             lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
@@ -136,10 +143,10 @@ class RowSteps:
             lambda: workflow.execute_activity_method(ModelActivities.judge, request, summary="judge", **options),
         )
 
-    async def scan(self, answer: ModelAnswer) -> ScanReport:
+    async def scan(self, output: Text) -> ScanReport:
         """Scan the output for secrets."""
         step = self._ref("scan")
-        request = ScanRequest(step=step, text=answer.output)
+        request = ScanRequest(step=step, text=output)
         return await self._perform(
             step, lambda: workflow.execute_local_activity_method(ScanActivities.scan, request, **SCAN)
         )
@@ -167,6 +174,18 @@ class RowSteps:
             lambda: workflow.execute_local_activity_method(NotificationActivities.notify, notification, **QUICK_CHECK),
         )
 
+    async def open_review(self, opening: ReviewOpening) -> ReviewTerms:
+        """Ask who decides on a round, and until when."""
+        return await workflow.execute_local_activity_method(ReviewActivities.open_review, opening, **QUICK_CHECK)
+
+    async def record_review(self, record: ReviewRecord) -> None:
+        """Record a round as it stands."""
+        await workflow.execute_local_activity_method(ReviewActivities.record_review, record, **QUICK_CHECK)
+
+    async def attach_answers(self, request: AnswersRequest) -> Text:
+        """Make the answers to a form part of the output."""
+        return await workflow.execute_local_activity_method(ReviewActivities.attach_answers, request, **QUICK_CHECK)
+
     async def record(self, record: RowRecord) -> None:
         """Record the row as it stands."""
         await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
@@ -175,10 +194,12 @@ class RowSteps:
         """Return the reference of the next performance of a step."""
         return self._ref(step)
 
-    def note(self, step: str, summary: str, started_at: str, detail: dict[str, Any]) -> None:
-        """Keep a record of a step that is not an activity, such as a person's review."""
+    def note(self, step: str, ordinal: int, summary: str, started_at: str, detail: dict[str, Any]) -> None:
+        """Keep a record of a step that is not an activity, such as a round of a person's review."""
         self.records.append(
-            StepRecord(step=step, started_at=started_at, finished_at=now(), summary=summary, detail=detail)
+            StepRecord(
+                step=step, ordinal=ordinal, started_at=started_at, finished_at=now(), summary=summary, detail=detail
+            )
         )
 
     def _ref(self, step: str, *, paid: bool = False) -> StepRef:
@@ -186,8 +207,7 @@ class RowSteps:
         self._asked[step] = ordinal + 1
         if paid:
             ordinal += self._request.generation * CALLS_PER_GENERATION
-        elif step in {"notify", "review"}:
-            # Every execution of a row ends anew and says so; only its own repetitions are silent.
+        elif step in TOLD_ANEW:
             ordinal += (self._request.attempt - 1) * CALLS_PER_GENERATION
         return StepRef(
             run=self._request.run,

@@ -15,6 +15,7 @@ class Notification(Contract):
     Args:
         recipients: Users, roles or channels as written in the catalog; empty means the submitter.
         severity: ``info``, ``warning`` or ``error``.
+        round: The round of a review that it asks for; 0 where it asks for none.
     """
 
     step: StepRef
@@ -22,6 +23,7 @@ class Notification(Contract):
     title: str
     body: str = ""
     severity: str = "info"
+    round: NonNegativeInt = 0
 
 
 class Delivery(Contract):

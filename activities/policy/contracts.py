@@ -40,19 +40,28 @@ class Decision(Contract):
         deny: Reasons against running; none means allowed.
         review: Reasons why a person must approve the output.
         policy: Digest of the policy bundle that decided.
+        four_eyes: Whether the submitter may not be the one who approves.
+        silence_approves: Whether a deadline that passes may approve, where the row asks for that.
     """
 
     allow: bool
     deny: tuple[str, ...] = ()
     review: tuple[str, ...] = ()
     policy: Digest
+    four_eyes: bool = False
+    silence_approves: bool = False
 
 
 class Admission(Contract):
-    """The row as the plan holds it, and the decision on it."""
+    """The row as the plan holds it, and the decision on it.
+
+    Args:
+        approval: Why the approval rules want a person to approve the output.
+    """
 
     row: CatalogRow
     decision: Decision
+    approval: tuple[str, ...] = ()
 
 
 class AccessDecision(Contract):

@@ -32,4 +32,11 @@ class EmbeddedPolicy:
             allow = value["allow"] is True and not deny
         except (KeyError, TypeError) as error:
             raise PolicyUnavailable(f"the admission policy gave no decision: {error}") from error
-        return Decision(allow=allow, deny=deny, review=review, policy=self.digest)
+        return Decision(
+            allow=allow,
+            deny=deny,
+            review=review,
+            policy=self.digest,
+            four_eyes=value.get("four_eyes") is not False,
+            silence_approves=value.get("silence_approves") is True,
+        )

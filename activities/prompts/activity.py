@@ -28,14 +28,17 @@ class PromptActivities:
         """
         outputs = dict(await self._read(request.upstream))
         earlier = await self._read(request.earlier)
-        system, text = await asyncio.to_thread(_composed, request, outputs, earlier)
+        previous = await self._texts.read(request.previous) if request.previous else ""
+        system, text = await asyncio.to_thread(_composed, request, outputs, earlier, previous)
         return Prompt(system=system, text=await self._texts.keep(text))
 
     async def _read(self, named: tuple[NamedText, ...]) -> list[tuple[str, str]]:
         return [(item.name, await self._texts.read(item.text)) for item in named]
 
 
-def _composed(request: ComposeRequest, outputs: dict[str, str], earlier: list[tuple[str, str]]) -> tuple[str, str]:
+def _composed(
+    request: ComposeRequest, outputs: dict[str, str], earlier: list[tuple[str, str]], previous: str
+) -> tuple[str, str]:
     from catalogs.prompts import (  # noqa: PLC0415 -- workflows import this module, and need no Jinja2
         retry_prompt,
         row_prompt,
@@ -51,4 +54,4 @@ def _composed(request: ComposeRequest, outputs: dict[str, str], earlier: list[tu
                 f"row {row.id!r} has {len(row.workflow)} steps, so there is no step {phase + 1}", row=row.id
             )
         text = step_prompt(text, row.workflow, phase, earlier)
-    return system_prompt(row), retry_prompt(text, request.failures) if request.failures else text
+    return system_prompt(row), retry_prompt(text, request.failures, previous) if request.failures else text

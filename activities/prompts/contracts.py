@@ -22,7 +22,8 @@ class ComposeRequest(Contract):
         upstream: Outputs of the rows this one depends on, by row id.
         phase: Index into ``row.workflow`` when the row goes stepwise, else ``None``.
         earlier: Outputs of the earlier steps of a stepwise row.
-        failures: Criteria the previous answer failed, with reasons.
+        failures: Criteria the previous answer failed, with reasons, or what a reviewer wants changed.
+        previous: The answer a reviewer wants changed.
     """
 
     step: StepRef
@@ -31,6 +32,7 @@ class ComposeRequest(Contract):
     phase: int | None = None
     earlier: tuple[NamedText, ...] = ()
     failures: tuple[str, ...] = ()
+    previous: Text | None = None
 
 
 class Prompt(Contract):

@@ -26,7 +26,7 @@ class SealRequest(Contract):
         policy: Digest of the policy bundle.
         code_result: Digest of the sandbox result (canonical JSON), if code ran.
         verdicts: Criterion, basis and outcome of each verification verdict.
-        review: Who decided what, if a person did.
+        review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
     step: StepRef
@@ -39,7 +39,7 @@ class SealRequest(Contract):
     policy: Digest
     code_result: Digest | None = None
     verdicts: tuple[dict[str, str], ...] = ()
-    review: dict[str, str] | None = None
+    review: dict[str, Any] | None = None
     started_at: str = ""
     finished_at: str = ""
 

@@ -6,12 +6,12 @@ from fastapi import APIRouter, Query
 
 from activities.records.contracts import RowState
 from activities.records.views import RowDetail
+from activities.reviews.contracts import ReviewDecision
 from api.control import decide, known_row, known_run, retry
 from api.errors import NotFound, errors
 from api.models import Accepted, DecisionBody, Rows
 from api.permission import Access, Ground, may
 from api.services import Served
-from workflows.contracts import ReviewDecision
 
 router = APIRouter(prefix="/runs/{run}/rows", tags=["rows"])
 

@@ -10,6 +10,8 @@ decision := {
 	"allow": allow,
 	"deny": [reason | some reason in deny],
 	"review": [reason | some reason in review],
+	"four_eyes": four_eyes,
+	"silence_approves": silence_approves,
 }
 
 default allow := false
@@ -66,4 +68,22 @@ deny contains reason if {
 review contains reason if {
 	input.row.risk in data.admission.review_risks
 	reason := sprintf("risk is %s", [input.row.risk])
+}
+
+# METADATA
+# title: Who submits what could do harm does not approve it
+default four_eyes := true
+
+four_eyes := false if {
+	known_risk
+	not input.row.risk in data.admission.four_eyes_risks
+}
+
+# METADATA
+# title: Silence approves only what could do no harm, and only where the row asks for it
+default silence_approves := false
+
+silence_approves if {
+	input.row.on_deadline == "approve"
+	input.row.risk in data.admission.silence_risks
 }

@@ -9,7 +9,7 @@ decide(change) := decision if {
 }
 
 test_an_ordinary_row_runs_without_review if {
-	decide({}) == {"allow": true, "deny": [], "review": []}
+	decide({}) == {"allow": true, "deny": [], "review": [], "four_eyes": false, "silence_approves": false}
 }
 
 test_nothing_is_allowed_without_a_row if {
@@ -48,3 +48,16 @@ test_another_language_is_denied if not decide({"language": "cobol", "code": "STO
 test_code_that_reaches_for_the_host_is_denied if {
 	not decide({"language": "shell", "code": "cat /proc/1/environ"}).allow
 }
+
+test_somebody_else_approves_what_is_critical if {
+	decide({"risk": "critical"}).four_eyes
+	not decide({"risk": "high"}).four_eyes
+}
+
+test_somebody_else_approves_what_nobody_knows_the_risk_of if decide({"risk": "unheard of"}).four_eyes
+
+test_silence_approves_where_row_and_policy_agree if decide({"on_deadline": "approve"}).silence_approves
+
+test_silence_approves_nothing_risky if not decide({"on_deadline": "approve", "risk": "medium"}).silence_approves
+
+test_silence_approves_nothing_unasked if not decide({"on_deadline": "wait"}).silence_approves

@@ -18,6 +18,7 @@ from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
+from activities.reviews.contracts import ReviewDecision
 from temporal.client import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
@@ -26,7 +27,7 @@ from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, ReviewDecision, RowSelection
+from workflows.contracts import Concurrency, Operator, RowSelection
 from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 

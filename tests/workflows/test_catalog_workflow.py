@@ -8,9 +8,10 @@ from temporalio.exceptions import CancelledError
 
 from activities.llm.contracts import ModelRequest, ModelUnavailable
 from activities.records.contracts import RowState, RunState
+from activities.reviews.contracts import ReviewDecision
 from tests.installation import Installation, Run
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, ReviewDecision, RowSelection
+from workflows.contracts import Concurrency, Operator, RowSelection
 from workflows.row import RowWorkflow
 
 ME = Operator(by="tester")

@@ -5,8 +5,8 @@ import json
 import pytest
 
 from activities.records.contracts import RowState, RunState
+from activities.reviews.contracts import ReviewDecision
 from tests.installation import Installation, Run
-from workflows.contracts import ReviewDecision
 from workflows.row import RowWorkflow
 
 ANA = ReviewDecision(by="ana", comment="reads well")

@@ -7,13 +7,14 @@ import pytest
 
 from activities.records.contracts import RowState, RunState
 from activities.records.queries import RecordQueries
+from activities.reviews.contracts import ReviewDecision
 from api.control import cancel_run, retry
 from api.errors import Conflict
 from api.services import Services
 from api.submission import start
 from tests.installation import Installation, Run
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import CatalogRun, ReviewDecision
+from workflows.contracts import CatalogRun
 from workflows.row import RowWorkflow
 
 CATALOG = "id,objective,review,depends_on\na,One,required,\nb,Two,,\nc,Three,,a\n"

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 from activities.identity import tables as identity_tables  # noqa: F401 -- registers the tables for --autogenerate
 from activities.records import tables  # noqa: F401 -- likewise
+from activities.reviews import tables as reviews_tables  # noqa: F401 -- likewise
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -1,0 +1,53 @@
+"""Create the register of reviews, so that reviewers find what waits for them."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0007"
+down_revision = "0004"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    op.create_table(
+        "reviews",
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("row", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.Column("state", sa.String(), nullable=False),
+        sa.Column("sequence", sa.Integer(), nullable=False),
+        sa.Column("reasons", sa.JSON(), nullable=False),
+        sa.Column("terms", sa.JSON(), nullable=False),
+        sa.Column("approvals", sa.Integer(), nullable=False),
+        sa.Column("claimed_by", sa.String(), nullable=False),
+        sa.Column("escalated", sa.Boolean(), nullable=False),
+        sa.Column("overdue", sa.Boolean(), nullable=False),
+        sa.Column("output_digest", sa.String(), nullable=True),
+        sa.Column("opened_at", sa.String(), nullable=False),
+        sa.Column("due_at", sa.String(), nullable=True),
+        sa.Column("decided_at", sa.String(), nullable=True),
+        sa.Column("decided_by", sa.String(), nullable=False),
+        sa.Column("comment", sa.Text(), nullable=False),
+        sa.Column("entries", sa.JSON(), nullable=False),
+        sa.PrimaryKeyConstraint("run", "row", "attempt", "round"),
+    )
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.create_index("ix_reviews_state", ["state", "due_at", "opened_at"], unique=False)
+    op.create_table(
+        "reviewers",
+        sa.Column("reviewer", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("row", sa.String(), nullable=False),
+        sa.Column("attempt", sa.Integer(), nullable=False),
+        sa.Column("round", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("reviewer", "run", "row", "attempt", "round"),
+    )
+
+
+def downgrade() -> None:
+    op.drop_table("reviewers")
+    with op.batch_alter_table("reviews", schema=None) as batch_op:
+        batch_op.drop_index("ix_reviews_state")
+    op.drop_table("reviews")

@@ -1,0 +1,1 @@
+"""Reviews: who decides on an output, until when, and what was decided."""
