@@ -8,7 +8,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowState
     from temporal import search_attributes
     from temporal.contract import row_workflow_id
-    from workflows.contracts import CatalogRun, RowResult, RowRun
+    from workflows.contracts import ROW_REVISION, CatalogRun, RowResult, RowRun
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
 
@@ -34,6 +34,7 @@ async def start_row(request: CatalogRun, schedule: Schedule, head: RowHead) -> R
             generation=schedule.generation(head.index),
             upstream=schedule.upstream(head),
             options=request.options,
+            revision=ROW_REVISION,
         ),
         id=row_workflow_id(request.run, head.id),
         # A row that succeeded does not run again, whoever ran it.

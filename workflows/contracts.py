@@ -10,6 +10,10 @@ from activities.reviews.contracts import ReviewOutcome, ReviewTerms
 from temporal.contract import Contract
 
 DEFAULT_CONCURRENCY = 16
+# What a row's process is like that begins now. A row under way goes on under the revision it began with: its input
+# says which. This takes no event of history, where a patch marker takes two in every row.
+# 1: rounds of a review have terms.
+ROW_REVISION = 1
 
 
 class RunOptions(Contract):
@@ -88,6 +92,7 @@ class RowRun(Contract):
         attempt: Which execution of the row this is, from 1.
         generation: Which fresh set of model calls; the same generation never pays for a call twice.
         upstream: Outputs of the rows this one depends on, by reference.
+        revision: Which process the row passes through; see ``ROW_REVISION``.
     """
 
     run: str
@@ -99,6 +104,7 @@ class RowRun(Contract):
     generation: NonNegativeInt = 0
     upstream: tuple[NamedText, ...] = ()
     options: RunOptions = RunOptions()
+    revision: NonNegativeInt = 0
 
 
 class RowResult(Contract):

@@ -18,8 +18,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.review import ReviewState
     from workflows.steps import RowSteps, now
 
-# Rows that were waiting before reviews had terms go on as they began: anyone named decides, once.
-TERMS: Final = "review-terms"
+# Rows that began before reviews had terms go on as they began: anyone named decides, once.
+WITH_TERMS: Final = 1
 REMINDER, ESCALATION, DEADLINE = "reminder", "escalation", "deadline"
 Stage = tuple[str, datetime]
 
@@ -40,7 +40,7 @@ class Reviewing:
         self._process = facts.review
         self._opened_at = ""
         self._recorded = 0
-        self._with_terms = False
+        self._with_terms = facts.request.revision >= WITH_TERMS
 
     async def decided(self, reasons: tuple[str, ...], carried: ReviewDecision | None = None) -> ReviewDecision | None:
         """Open a round and wait until it has ended.
@@ -77,7 +77,6 @@ class Reviewing:
             await self._record()
 
     async def _terms(self, row: CatalogRow) -> ReviewTerms:
-        self._with_terms = workflow.patched(TERMS)
         if not self._with_terms:
             due = workflow.now() + timedelta(seconds=row.deadline) if row.deadline else None
             return ReviewTerms(reviewers=row.reviewers, due_at=due.isoformat() if due else None)

@@ -19,7 +19,7 @@ from tests.conftest import free_port
 from tests.installation import Installation, Run
 from tests.provider.process import vendor_process
 from workers.settings import Settings
-from workflows.contracts import RowRun
+from workflows.contracts import ROW_REVISION, RowRun
 from workflows.row import RowWorkflow
 
 CONCURRENCY = 32
@@ -78,7 +78,7 @@ class Bench:
         """Run one row's workflow by itself, on the plan of a run that there is."""
         plan = self.prism.query("SELECT plan FROM runs WHERE run = :run", run=template.run)[0]["plan"]
         name = uuid.uuid4().hex
-        request = RowRun(run=name, plan=plan, index=0, row="row-0")
+        request = RowRun(run=name, plan=plan, index=0, row="row-0", revision=ROW_REVISION)
         await self.prism.client.execute_workflow(
             RowWorkflow.run, request, id=f"catalog/{name}/row/row-0", task_queue=TaskQueue.WORKFLOWS
         )

@@ -14,11 +14,12 @@ from pathlib import Path
 
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
+from activities.artifacts.contracts import Text, digest_of
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
-from activities.reviews.contracts import ReviewDecision
+from activities.reviews.contracts import DecisionKind, ReviewDecision
 from temporal.client import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
@@ -27,12 +28,14 @@ from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, RowSelection
+from workflows.contracts import Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
+# Policy, prompt, model, scan, the invitation, and the notice that it is overdue.
+OVERDUE_STEPS = 5
 HISTORIES = Path(__file__).with_name("histories")
 ANA = ReviewDecision(by="ana", comment="fine")
 
@@ -55,6 +58,36 @@ async def reviewed(prism: Installation) -> Run:
     await run.row("a").signal(RowWorkflow.approve, ANA)
     await run.row("b").signal(RowWorkflow.reject, ANA)
     return run
+
+
+async def rounds(prism: Installation) -> Run:
+    """Reviews with terms: changes requested, an edit under a quorum, a form, a claim, a reminder of none, silence."""
+    run = await prism.start(
+        "id,objective,review,quorum,reviewers,deadline,on_deadline,form\n"
+        "a,One,required,2,ana;bo,,,\nb,Two,required,,,,,ok:boolean\nc,Three,required,,,1s,approve,\n"
+        "d,Four,required,,ana,1s,wait,\n"
+    )
+    for row in ("a", "b", "d"):
+        await run.row_reaches(row, lambda progress: progress.state is RowState.REVIEW)
+    edited = Text(digest=digest_of(b"Edited."), size=7, inline="Edited.")
+    for given in (
+        ReviewDecision(by="bo", kind=DecisionKind.CLAIM),
+        ReviewDecision(by="bo", kind=DecisionKind.REQUEST_CHANGES, comment="shorter"),
+        ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=edited, round=2),
+        ReviewDecision(by="bo", round=3),
+    ):
+        if given.round is not None:
+            await run.row_reaches("a", lambda progress, wanted=given.round: _in_round(progress, wanted))  # type: ignore[misc]
+        await run.row("a").execute_update(RowWorkflow.decide, given)
+    answer = ReviewDecision(by="ana", kind=DecisionKind.ANSWER, answers={"ok": True})
+    await run.row("b").execute_update(RowWorkflow.decide, answer)
+    await run.row_reaches("d", lambda progress: progress.terms is not None and len(progress.steps) > OVERDUE_STEPS)
+    await run.row("d").execute_update(RowWorkflow.decide, ANA)
+    return run
+
+
+def _in_round(progress: RowProgress, wanted: int) -> bool:
+    return progress.state is RowState.REVIEW and progress.outcome is not None and progress.outcome.round == wanted
 
 
 async def steered(prism: Installation) -> Run:
@@ -110,7 +143,7 @@ async def delivery(prism: Installation) -> WorkflowHistory:
 
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
-    scenario.__name__: scenario for scenario in (plain, reviewed, steered, cancelled, denied)
+    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied)
 }
 
 

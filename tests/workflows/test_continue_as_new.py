@@ -91,7 +91,7 @@ async def test_a_failed_row_blocks_its_dependants_across_executions(prism: Insta
     async with asyncio.timeout(100):
         while not await continuations(run):
             await asyncio.sleep(0.1)
-    await run.row("first").signal(RowWorkflow.reject, ReviewDecision(by="ana"))
+    await run.row("first").signal(RowWorkflow.reject, ReviewDecision(by="ana", comment="wrong"))
     result = await run.result()
     assert result.state is RunState.COMPLETED_WITH_FAILURES
     assert prism.states(run)["last"] == "blocked"
