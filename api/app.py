@@ -12,7 +12,7 @@ from api.errors import install_error_handlers
 from api.identification import Identification
 from api.middleware import Gatekeeper
 from api.openapi import complete_document
-from api.routes import accounts, artifacts, auth, catalogs, events, health, rows, runs
+from api.routes import accounts, artifacts, auth, catalogs, events, health, reviews, rows, runs
 from api.services import Services
 from workers.settings import Settings
 
@@ -44,7 +44,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app)
-    resources = (catalogs, runs, rows, events, artifacts, auth, accounts)
+    resources = (catalogs, runs, reviews, rows, events, artifacts, auth, accounts)
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

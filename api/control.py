@@ -12,15 +12,13 @@ from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunChange, RunState
 from activities.records.database import timestamp
 from activities.records.views import RowView, RunView
-from activities.reviews.contracts import ReviewDecision
 from api.errors import Conflict, NotFound
 from api.services import Services
 from api.submission import start
 from temporal.client import TemporalUnavailable
-from temporal.contract import row_workflow_id, run_workflow_id
+from temporal.contract import run_workflow_id
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import Carried, CatalogRun, RowSelection, RunOptions
-from workflows.row import RowWorkflow
 from workflows.schedule import LETTERS
 
 # A workflow records its end a moment before it closes; until then its id cannot be started again.
@@ -95,20 +93,6 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     # The workflow records the same change under the same number; whoever looks right now sees it already.
     change = RunChange(run=run, state=RunState.RUNNING, sequence=view.sequence + 1, at=timestamp())
     await services.stores.keeper.change_run(change)
-
-
-async def decide(services: Services, run: str, row: str, decision: ReviewDecision, *, approve: bool) -> None:
-    """Approve or reject a row that waits for a review.
-
-    Raises:
-        Conflict: The row does not wait for a review.
-    """
-    view = await known_row(services, run, row)
-    if view.state is not RowState.REVIEW:
-        raise Conflict(f"row {row} does not wait for a review; it is {view.state.value}", run=run, row=row)
-    signal = RowWorkflow.approve if approve else RowWorkflow.reject
-    handle = services.temporal.get_workflow_handle(row_workflow_id(run, row))
-    await _reach(handle.signal(signal, decision), run)
 
 
 async def _current(services: Services, run: str) -> RunView:

@@ -1,7 +1,7 @@
 """What the routes work with; assembled once per process."""
 
 import functools
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -10,6 +10,9 @@ from temporalio.client import Client
 from activities.identity.authentication import Identity
 from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
+from activities.reviews.register import SqlReviewRegister
+from activities.reviews.rules import ApprovalRules
+from activities.reviews.rules_file import load_approval_rules
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity
@@ -19,12 +22,22 @@ from workers.terminations import Terminations
 
 @dataclass(frozen=True)
 class Services:
-    """Stores, the reading side of the records, and a Temporal client that connects when first used."""
+    """Stores, the reading side of the records, and a Temporal client that connects when first used.
+
+    Args:
+        approvals: Who has which role besides those of their account.
+    """
 
     settings: Settings
     stores: Stores
     queries: RecordQueries
     temporal: Client
+    approvals: ApprovalRules = field(default_factory=ApprovalRules)
+
+    @functools.cached_property
+    def register(self) -> SqlReviewRegister:
+        """What waits for whom."""
+        return SqlReviewRegister(self.stores.engine)
 
     @property
     def terminations(self) -> Terminations:
@@ -47,6 +60,7 @@ async def open_services(settings: Settings) -> Services:
 
     Raises:
         SecretUnusable: The secret that signs access tokens cannot be used.
+        InvalidApprovalRules: The approval rules cannot be used.
         PolicyUnavailable: The policy of who may do what does not compile.
     """
     stores = open_stores(settings)
@@ -55,6 +69,7 @@ async def open_services(settings: Settings) -> Services:
         stores=stores,
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
+        approvals=load_approval_rules(settings.approval_rules),
     )
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy
