@@ -1,4 +1,4 @@
-"""Commands that steer: pause, resume, cancel, retry, skip, concurrency, approve, reject."""
+"""Commands that steer: pause, resume, cancel, retry, skip, concurrency."""
 
 import getpass
 
@@ -22,7 +22,7 @@ ROWS = click.argument("rows", nargs=-1)
 def pause(session: Session, run: str, by: str | None, reason: str) -> None:
     """Start no further row; rows under way go on."""
     with session.client() as client:
-        _done(session, client.pause(run, by=_who(by), reason=reason), f"run {run} is asked to pause")
+        done(session, client.pause(run, by=who(by), reason=reason), f"run {run} is asked to pause")
 
 
 @click.command()
@@ -33,7 +33,7 @@ def pause(session: Session, run: str, by: str | None, reason: str) -> None:
 def resume(session: Session, run: str, by: str | None, reason: str) -> None:
     """Start rows again."""
     with session.client() as client:
-        _done(session, client.resume(run, by=_who(by), reason=reason), f"run {run} goes on")
+        done(session, client.resume(run, by=who(by), reason=reason), f"run {run} goes on")
 
 
 @click.command()
@@ -42,7 +42,7 @@ def resume(session: Session, run: str, by: str | None, reason: str) -> None:
 def cancel(session: Session, run: str) -> None:
     """Cancel a run with all its rows."""
     with session.client() as client:
-        _done(session, client.cancel(run), f"run {run} is asked to cancel; one that has ended stays as it is")
+        done(session, client.cancel(run), f"run {run} is asked to cancel; one that has ended stays as it is")
 
 
 @click.command()
@@ -56,7 +56,7 @@ def retry(session: Session, run: str, rows: tuple[str, ...]) -> None:
     """
     with session.client() as client:
         what = text.plural(len(rows), "row") if rows else "all rows that did not succeed"
-        _done(session, client.retry(run, rows), f"run {run} tries {what} again")
+        done(session, client.retry(run, rows), f"run {run} tries {what} again")
 
 
 @click.command()
@@ -69,7 +69,7 @@ def skip(session: Session, run: str, rows: tuple[str, ...]) -> None:
     Rows that depend on them are blocked.
     """
     with session.client() as client:
-        _done(session, client.skip(run, rows), f"run {run} skips {text.plural(len(rows), 'row')}")
+        done(session, client.skip(run, rows), f"run {run} skips {text.plural(len(rows), 'row')}")
 
 
 @click.command()
@@ -79,42 +79,17 @@ def skip(session: Session, run: str, rows: tuple[str, ...]) -> None:
 def concurrency(session: Session, run: str, limit: int) -> None:
     """Change how many rows are under way at once."""
     with session.client() as client:
-        _done(session, client.concurrency(run, limit), f"run {run} has up to {text.plural(limit, 'row')} under way")
+        done(session, client.concurrency(run, limit), f"run {run} has up to {text.plural(limit, 'row')} under way")
 
 
-@click.command()
-@RUN
-@click.argument("row")
-@BY
-@click.option("--comment", default="", help="What the record shall say.")
-@with_session
-def approve(session: Session, run: str, row: str, by: str | None, comment: str) -> None:
-    """Approve the output of a row that waits for a review."""
-    with session.client() as client:
-        _done(session, client.approve(run, row, by=_who(by), comment=comment), f"row {row} is approved by {_who(by)}")
-
-
-@click.command()
-@RUN
-@click.argument("row")
-@BY
-@click.option("--comment", default="", help="What the record shall say.")
-@with_session
-def reject(session: Session, run: str, row: str, by: str | None, comment: str) -> None:
-    """Reject the output of a row that waits for a review.
-
-    The row ends as rejected.
-    """
-    with session.client() as client:
-        _done(session, client.reject(run, row, by=_who(by), comment=comment), f"row {row} is rejected by {_who(by)}")
-
-
-def _who(given: str | None) -> str:
+def who(given: str | None) -> str:
+    """Return who acts: the name given, else that of the login."""
     try:
         return given or getpass.getuser()
     except (OSError, KeyError):
         raise click.UsageError("say who you are: --by NAME") from None
 
 
-def _done(session: Session, accepted: Accepted, what: str) -> None:
+def done(session: Session, accepted: Accepted, what: str) -> None:
+    """Say what was done."""
     session.show(accepted, Text.assemble(("✓ ", "bold green"), what))

@@ -15,13 +15,14 @@ from api.client import calls
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reviews import AsyncReviewMethods
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient:
+class AsyncPrismClient(AsyncReviewMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -229,14 +230,6 @@ class AsyncPrismClient:
     async def concurrency(self, run: str, limit: int) -> Accepted:
         """Change how many rows are under way at once."""
         return await self._send(calls.steer(run, "concurrency", {"limit": limit}))
-
-    async def approve(self, run: str, row: str, *, by: str, comment: str = "") -> Accepted:
-        """Approve the output of a row that waits for a review."""
-        return await self._send(calls.decide(run, row, "approve", by, comment))
-
-    async def reject(self, run: str, row: str, *, by: str, comment: str = "") -> Accepted:
-        """Reject the output of a row that waits for a review."""
-        return await self._send(calls.decide(run, row, "reject", by, comment))
 
     async def verify(
         self, run: str | None = None, row: str | None = None, *, envelope: str | None = None

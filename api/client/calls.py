@@ -16,6 +16,7 @@ from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RunView
 from api.client.errors import PrismApiError
 from api.models import Accepted, Health, Notifications, Rows, Runs, Submitted, Validation, Verification
+from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
 from temporal.names import ErrorCode
 
 Answer = TypeVar("Answer")
@@ -150,10 +151,28 @@ def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:
     return Call("POST", f"{PREFIX}{_run(run)}/{act}", _model(Accepted), options={"json": body} if body else {})
 
 
-def decide(run: str, row: str, act: str, by: str, comment: str) -> Call[Accepted]:
-    """Approve or reject a row's output."""
-    options = {"json": {"by": by, "comment": comment}}
-    return Call("POST", f"{PREFIX}{_row(run, row)}/{act}", _model(Accepted), options=options)
+def reviews(**asked: Any) -> Call[Reviews]:  # noqa: ANN401 -- values of a query
+    """Reviews that fit, the most urgent first."""
+    return _get("/reviews", Reviews, **asked)
+
+
+def review(run: str, row: str) -> Call[ReviewDetail]:
+    """Every round of a row's review."""
+    return _get(f"{_run(run)}/reviews/{quote(row, safe='/')}", ReviewDetail)
+
+
+def decide(run: str, row: str, key: str | None, **decision: Any) -> Call[Decided]:  # noqa: ANN401 -- JSON values
+    """Decide on a row's review; under its key a repetition is the same decision."""
+    body = {name: value for name, value in decision.items() if value not in (None, "", [], ())}
+    headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+    options: dict[str, Any] = {"json": body, "headers": headers}
+    return Call("POST", f"{PREFIX}{_row(run, row)}/decide", _model(Decided), repeatable=True, options=options)
+
+
+def decide_many(**decision: Any) -> Call[BulkDecided]:  # noqa: ANN401 -- JSON values
+    """Decide on several reviews at once."""
+    body = {name: value for name, value in decision.items() if value not in (None, "", [], ())}
+    return Call("POST", f"{PREFIX}/reviews/decide", _model(BulkDecided), options={"json": body})
 
 
 def verify(run: str | None, row: str | None, envelope: str | None) -> Call[Verification]:

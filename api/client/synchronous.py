@@ -14,6 +14,7 @@ from api.client import calls
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reviews import ReviewMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 
 Answer = TypeVar("Answer")
@@ -25,7 +26,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient:
+class PrismClient(ReviewMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -229,14 +230,6 @@ class PrismClient:
     def concurrency(self, run: str, limit: int) -> Accepted:
         """Change how many rows are under way at once."""
         return self._send(calls.steer(run, "concurrency", {"limit": limit}))
-
-    def approve(self, run: str, row: str, *, by: str, comment: str = "") -> Accepted:
-        """Approve the output of a row that waits for a review."""
-        return self._send(calls.decide(run, row, "approve", by, comment))
-
-    def reject(self, run: str, row: str, *, by: str, comment: str = "") -> Accepted:
-        """Reject the output of a row that waits for a review."""
-        return self._send(calls.decide(run, row, "reject", by, comment))
 
     def verify(self, run: str | None = None, row: str | None = None, *, envelope: str | None = None) -> Verification:
         """Return what a row's envelope, or one named by its digest, proves."""
