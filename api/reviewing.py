@@ -116,10 +116,9 @@ async def decide(
         )
     except WorkflowUpdateFailedError as failed:
         cause = failed.cause
-        refused = _REFUSED.get(str(cause.type)) if isinstance(cause, ApplicationError) else None
-        if refused is None:
+        if not isinstance(cause, ApplicationError) or cause.type not in _REFUSED:
             raise
-        raise refused(str(cause.args[0] if cause.args else cause), run=run, row=row) from None
+        raise _REFUSED[cause.type](cause.message, run=run, row=row) from None
     except WorkflowUpdateRPCTimeoutOrCancelledError as late:
         return await _kept(services, run, row, decision, late)
     except RPCError as error:

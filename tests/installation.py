@@ -89,8 +89,10 @@ class Run:
 class Installation:
     """Stores in a folder, and a client of some Temporal server; notifications leave it where there are rules."""
 
-    def __init__(self, home: Path, client: Client, answer: Answer, rules: Path | None = None) -> None:
-        self.settings = Settings(home=home, notification_rules=rules)
+    def __init__(
+        self, home: Path, client: Client, answer: Answer, rules: Path | None = None, approvals: Path | None = None
+    ) -> None:
+        self.settings = Settings(home=home, notification_rules=rules, approval_rules=approvals)
         self.client = client
         self.stores = open_stores(self.settings)
         self.model = ScriptedModel(self.stores, answer)

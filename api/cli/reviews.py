@@ -42,7 +42,10 @@ def reviews(session: Session, **asked: Any) -> None:  # noqa: ANN401 -- the opti
 @ROW
 @with_session
 def review(session: Session, run: str, row: str) -> None:
-    """Show every round of a row's review: the texts, who may decide, what was decided."""
+    """Show every round of a row's review, with changes.
+
+    The texts, who may decide, and what was decided.
+    """
     with session.client() as client:
         found = client.review(run, row)
     session.show(found, *review_tables.rounds(found))
@@ -120,9 +123,9 @@ def edit(session: Session, run: str, row: str, file: Path | None, by: str | None
 @COMMENT
 @with_session
 def answer(session: Session, run: str, row: str, fields: tuple[str, ...], by: str | None, comment: str) -> None:
-    """Fill in the form of a row, which approves it.
+    """Fill in the form of a row.
 
-    A VALUE is read as JSON where it is JSON (0.5, true), else as text.
+    That approves it. A VALUE is read as JSON where it is JSON (0.5, true), else as text.
     """
     _decide(session, run, row, DecisionKind.ANSWER, by=who(by), comment=comment, answers=_answers(fields))
 
@@ -135,7 +138,10 @@ def answer(session: Session, run: str, row: str, fields: tuple[str, ...], by: st
 @COMMENT
 @with_session
 def reassign(session: Session, run: str, row: str, reviewers: tuple[str, ...], by: str | None, comment: str) -> None:
-    """Hand a review to others: persons, or role:NAME."""
+    """Hand a review to others.
+
+    REVIEWERS are persons, or role:NAME.
+    """
     _decide(session, run, row, DecisionKind.REASSIGN, by=who(by), comment=comment, reviewers=list(reviewers))
 
 
@@ -145,7 +151,10 @@ def reassign(session: Session, run: str, row: str, reviewers: tuple[str, ...], b
 @BY
 @with_session
 def claim(session: Session, run: str, row: str, by: str | None) -> None:
-    """Claim a review: others are kept out until you decide or release it."""
+    """Claim a review; others are kept out.
+
+    Until you decide, or somebody releases it.
+    """
     _decide(session, run, row, DecisionKind.CLAIM, by=who(by))
 
 
@@ -181,7 +190,10 @@ def comment(session: Session, run: str, row: str, words: str, by: str | None) ->
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
 def decide_all(session: Session, kind: str, by: str | None, *, yes: bool, **given: Any) -> None:  # noqa: ANN401
-    """Decide on all reviews that wait and fit, each by itself."""
+    """Decide on all reviews that wait and fit.
+
+    Each is decided by itself: one that is refused keeps no other from being decided.
+    """
     with session.client() as client:
         fitting = {name: given[name] for name in ("run", "board", "risk")}
         waiting = client.reviews(**fitting, limit=1).waiting

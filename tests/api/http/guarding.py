@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 from pydantic import SecretStr
@@ -51,8 +52,8 @@ class Guarded:
 
 
 @contextmanager
-def guarded_api(home: Path, **settings: int) -> Iterator[Guarded]:
-    """Serve an API with ``auth`` on; no Temporal server answers behind it."""
+def guarded_api(home: Path, **settings: Any) -> Iterator[Guarded]:
+    """Serve an API with ``auth`` on; no Temporal server answers behind it unless one is given."""
     given = Settings(home=home, temporal_address=f"127.0.0.1:{free_port()}")
     update = {"auth": "on", "api_token": SecretStr(SERVICE), **settings}
     with serving(given.model_copy(update=update)) as served:

@@ -38,6 +38,10 @@ GET    /api/v1/runs/{run}/rows                   401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}/rows/{row:path}        401 403 200 200 200 200 200 200
 POST   /api/v1/runs/{run}/rows/{row:path}/approve 401 403 403 403 409 403 409 409
 POST   /api/v1/runs/{run}/rows/{row:path}/reject 401 403 403 403 409 403 409 409
+POST   /api/v1/runs/{run}/rows/{row:path}/decide 401 403 403 403 409 403 409 409
+GET    /api/v1/runs/{run}/reviews/{row:path}     401 403 200 200 200 200 200 200
+GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
+POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
 POST   /api/v1/runs/{run}/rows/{row:path}/retry  401 403 403 403 403 409 409 409
 GET    /api/v1/events                            401 403 200 200 200 200 200 200
 GET    /api/v1/notifications                     401 403 200 200 200 200 200 200
@@ -83,6 +87,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/concurrency": {"json": {"limit": 2}},
     "/api/v1/runs/{run}/rows/{row:path}/approve": BY,
     "/api/v1/runs/{run}/rows/{row:path}/reject": BY,
+    "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
+    "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
@@ -158,6 +164,9 @@ GET  /runs/both/rows/ops/a                200
 GET  /runs/both                           403
 POST /api/v1/runs/both/rows/ops/a/approve 503
 POST /api/v1/runs/both/rows/sales/b/approve 403
+GET  /api/v1/runs/both/reviews/ops/a      200
+GET  /api/v1/runs/both/reviews/sales/b    403
+GET  /api/v1/reviews                      200
 POST /api/v1/runs/done/pause              403
 GET  /api/v1/events                       403
 GET  /api/v1/users                        403
