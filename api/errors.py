@@ -71,6 +71,7 @@ STATUS = {
     ErrorCode.STALE_ROUND: 409,
     ErrorCode.ALREADY_DECIDED: 409,
     ErrorCode.CLAIMED: 409,
+    ErrorCode.INVALID_LINK: 410,
     ErrorCode.BODY_TOO_LARGE: 413,
     ErrorCode.UNSUPPORTED_MEDIA_TYPE: 415,
     ErrorCode.VALIDATION_FAILED: 422,

@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activities.records.database import timestamp
+from activities.reviews.links import DECIDE_PAGE
 from api.errors import envelope, route_pattern
 from temporal.names import ErrorCode
 from workers.settings import Settings
@@ -32,7 +33,15 @@ UNEXPECTED: Final = "an internal error; the log has it under this trace_id"
 LOGIN_PAGE: Final = "/login"
 # What nobody has to prove anything for: whether the process lives, and the ways to prove who one is.
 OPEN_PATHS: Final = frozenset(
-    {"/healthz", "/readyz", LOGIN_PAGE, "/api/v1/auth/login", "/api/v1/auth/redeem", "/api/v1/auth/refresh"}
+    {
+        "/healthz",
+        "/readyz",
+        LOGIN_PAGE,
+        DECIDE_PAGE,
+        "/api/v1/auth/login",
+        "/api/v1/auth/redeem",
+        "/api/v1/auth/refresh",
+    }
 )
 # Enough for every form on these paths; a stranger's megabytes are not even read.
 OPEN_BODY_BYTES: Final = 16 * 1024

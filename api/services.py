@@ -10,12 +10,14 @@ from temporalio.client import Client
 from activities.identity.authentication import Identity
 from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
+from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity
+from workers.notifications import decision_links
 from workers.settings import Settings
 from workers.terminations import Terminations
 
@@ -43,6 +45,16 @@ class Services:
     def terminations(self) -> Terminations:
         """What finds runs that were terminated from outside."""
         return Terminations(self.temporal, self.stores.keeper, self.queries)
+
+    @functools.cached_property
+    def links(self) -> DecisionLinks:
+        """What reads one-click links."""
+        return decision_links(self.settings)
+
+    @functools.cached_property
+    def used_links(self) -> SqlUsedLinks:
+        """Which of them were used."""
+        return SqlUsedLinks(self.stores.engine)
 
     @functools.cached_property
     def identity(self) -> Identity:

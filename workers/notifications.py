@@ -10,12 +10,14 @@ from pydantic import SecretStr
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import WorkflowIDConflictPolicy
 
+from activities.identity.access import open_secret
 from activities.notifications.contracts import Channel
 from activities.notifications.delivery import BATCH, DeliveryActivities
 from activities.notifications.outbox import SqlOutbox
 from activities.notifications.rules import ChannelRule, Rules
 from activities.notifications.rules_file import InvalidRules, load_rules
 from activities.notifications.webhook import WebhookChannel
+from activities.reviews.links import DecisionLinks
 from temporal.names import DELIVERY_WORKFLOW_ID, TaskQueue
 from workers.compose import Stores
 from workers.settings import Settings
@@ -42,7 +44,17 @@ async def delivery_activities(settings: Settings, stores: Stores, stack: AsyncEx
     """
     rules = notification_rules(settings) or Rules()
     channels = await open_channels(rules, environ, str(settings.notification_rules), stack)
-    return [DeliveryActivities(SqlOutbox(stores.engine), rules, channels).deliver_due]
+    outbox = SqlOutbox(stores.engine, links=decision_links(settings))
+    return [DeliveryActivities(outbox, rules, channels).deliver_due]
+
+
+def decision_links(settings: Settings) -> DecisionLinks:
+    """Return what makes and reads one-click links.
+
+    Raises:
+        SecretUnusable: The secret that signs them cannot be used.
+    """
+    return DecisionLinks(open_secret(settings.identity_secret), settings.console_url)
 
 
 async def open_channels(

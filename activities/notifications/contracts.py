@@ -89,6 +89,7 @@ class Item(Contract):
     Args:
         key: The notification's own key; stays the same in every message.
         event: An ``EventKind``, or the name of another step.
+        link: Where the person it goes to decides with one click, or where anybody sees what is to be decided.
     """
 
     key: str
@@ -101,6 +102,12 @@ class Item(Contract):
     body: str
     recipients: tuple[str, ...]
     at: str
+    link: str = ""
+
+    @property
+    def text(self) -> str:
+        """What it says below its title."""
+        return f"{self.body}\n\n{self.link}".strip() if self.link else self.body
 
 
 class Message(Contract):
@@ -130,8 +137,8 @@ class Message(Contract):
     def text(self) -> str:
         """The whole message for a person."""
         if len(self.items) == 1:
-            return self.items[0].body
-        return "\n\n".join(f"{item.title}\n{item.body}".strip() for item in self.items)
+            return self.items[0].text
+        return "\n\n".join(f"{item.title}\n{item.text}".strip() for item in self.items)
 
 
 class Receipt(Contract):
@@ -146,6 +153,18 @@ class Receipt(Contract):
     state: DeliveryState
     error: str = ""
     retry_after: timedelta = timedelta()
+
+
+class ReviewLinker(Protocol):
+    """Knows where reviews are decided."""
+
+    def page_of(self, run: str, row: str) -> str:
+        """Return where anybody who logs in sees a row."""
+        ...
+
+    def link_for(self, person: str, item: Item, attempt: int, round: int) -> str:  # noqa: A002 -- of a review
+        """Return where a person decides with one click; the same for every repetition of a message."""
+        ...
 
 
 class Channel(Protocol):

@@ -55,6 +55,8 @@ class InboxNotifier:
             "body": notification.body,
             "severity": notification.severity,
             "at": timestamp(now),
+            "round": notification.round,
+            "attempt": step.attempt,
         }
         inserted = 0
         with self._engine.begin() as connection:

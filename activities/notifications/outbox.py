@@ -16,6 +16,7 @@ from activities.notifications.contracts import (
     Item,
     Message,
     Notification,
+    ReviewLinker,
     Severity,
     event_kind,
 )
@@ -86,11 +87,14 @@ class SqlOutbox:
     Args:
         engine: The records database.
         lease: How long a message that was taken belongs to whoever took it.
+        links: Knows where reviews are decided. Links are made when a message is taken: what lets people decide is
+            nowhere kept.
     """
 
-    def __init__(self, engine: Engine, lease: timedelta = LEASE) -> None:
+    def __init__(self, engine: Engine, lease: timedelta = LEASE, links: ReviewLinker | None = None) -> None:
         self._engine = engine
         self._lease = lease
+        self._links = links
 
     async def take(self, now: datetime, limit: int) -> list[Message]:
         """Begin an attempt at messages that are due; nobody else gets them before the lease ends."""
@@ -134,7 +138,7 @@ class SqlOutbox:
             # Nothing is begun where somebody else was quicker.
             if connection.execute(begun).rowcount:
                 taken.append(message)
-        messages = _messages(connection, taken)
+        messages = _messages(connection, taken, self._links)
         if gone := set(taken) - {message.id for message in messages}:
             # Somebody cleared the inbox: without what it said there is nothing to send, now or later.
             values = {"state": DeliveryState.FAILED.value, "last_error": "the notification is gone"}
@@ -176,9 +180,10 @@ def _this_attempt(message: Message) -> Any:  # noqa: ANN401 -- an SQL condition
     return (_DELIVERIES.c.message == message.id) & (_DELIVERIES.c.attempts == message.attempt)
 
 
-def _messages(connection: Connection, ids: Sequence[str]) -> list[Message]:
+def _messages(connection: Connection, ids: Sequence[str], links: ReviewLinker | None) -> list[Message]:
     row = (_ROWS.c.run == _NOTES.c.run) & (_ROWS.c.row == _NOTES.c.row)
-    columns = (_DELIVERIES.c.message, _DELIVERIES.c.channel, _DELIVERIES.c.attempts, *_NOTES.c, _ROWS.c.board)
+    deliveries = (_DELIVERIES.c.message, _DELIVERIES.c.channel, _DELIVERIES.c.attempts, _DELIVERIES.c.target)
+    columns = (*deliveries, *_NOTES.c, _ROWS.c.board)
     statement = select(*columns).where(_DELIVERIES.c.message.in_(ids), _QUEUED)
     tables = _DELIVERIES.join(_NOTES, _NOTES.c.key == _DELIVERIES.c.key).outerjoin(_ROWS, row)
     order = (_DELIVERIES.c.message, _NOTES.c.at, _NOTES.c.key, _NOTES.c.recipient)
@@ -186,10 +191,23 @@ def _messages(connection: Connection, ids: Sequence[str]) -> list[Message]:
     messages = {}
     for message, members in groupby(found, key=lambda one: one["message"]):
         rows = list(members)
-        items = tuple(_item(list(notes)) for _, notes in groupby(rows, key=lambda one: one["key"]))
+        items = tuple(_linked(list(notes), links) for _, notes in groupby(rows, key=lambda one: one["key"]))
         first = rows[0]
         messages[message] = Message(id=message, channel=first["channel"], attempt=first["attempts"], items=items)
     return [messages[message] for message in ids if message in messages]
+
+
+def _linked(notes: Sequence[RowMapping], links: ReviewLinker | None) -> Item:
+    item, note = _item(notes), notes[0]
+    if links is None or not note["round"]:
+        return item
+    # Only where a person's own channels were asked for does one person read it, who may decide with one click.
+    whose, _, person = str(note["target"]).partition("/")
+    if whose == "people":
+        link = links.link_for(person, item, note["attempt"], note["round"])
+    else:
+        link = links.page_of(item.run, item.row)
+    return item.model_copy(update={"link": link})
 
 
 def _item(notes: Sequence[RowMapping]) -> Item:

@@ -116,7 +116,7 @@ class EventRow(SQLModel, table=True):
 
 
 class NotificationRow(SQLModel, table=True):
-    """A notification in somebody's inbox."""
+    """A notification in somebody's inbox; ``round`` is that of the review it asks for, 0 for none."""
 
     __tablename__ = "notifications"
 
@@ -129,6 +129,8 @@ class NotificationRow(SQLModel, table=True):
     severity: str = "info"
     at: str
     read_at: str | None = None
+    round: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
 
 
 class DeliveryRow(SQLModel, table=True):

@@ -43,3 +43,13 @@ class ReviewerRow(SQLModel, table=True):
     row: str = Field(primary_key=True)
     attempt: int = Field(primary_key=True)
     round: int = Field(primary_key=True)
+
+
+class UsedLinkRow(SQLModel, table=True):
+    """A one-click link that was used; of token and choice only digests are kept."""
+
+    __tablename__ = "used_links"
+
+    token: str = Field(primary_key=True)
+    choice: str
+    used_at: str

@@ -13,10 +13,7 @@ from activities.notifications.outbox import SqlOutbox
 from activities.notifications.rules_file import parse_rules
 from activities.records.tables import DeliveryRow
 from temporal.contract import StepRef
-from tests.activities.records.test_records_on_both_databases import engine, postgres
 from tests.clock import Clock
-
-__all__ = ["engine", "postgres"]
 
 RULES = parse_rules(
     """\

@@ -74,6 +74,8 @@ OPEN = {
     "GET /readyz": "whether what it needs answers",
     "GET /login": "the form",
     "POST /login": "proves who one is",
+    "GET /decide": "the page behind a one-click link; decides nothing",
+    "POST /decide": "the link's token proves who one is",
     "POST /api/v1/auth/login": "proves who one is",
     "POST /api/v1/auth/redeem": "proves who one is",
     "POST /api/v1/auth/refresh": "proves who one is",

@@ -44,9 +44,23 @@ def upgrade() -> None:
         sa.Column("round", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("reviewer", "run", "row", "attempt", "round"),
     )
+    op.create_table(
+        "used_links",
+        sa.Column("token", sa.String(), nullable=False),
+        sa.Column("choice", sa.String(), nullable=False),
+        sa.Column("used_at", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("token"),
+    )
+    with op.batch_alter_table("notifications", schema=None) as batch_op:
+        batch_op.add_column(sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
+        batch_op.add_column(sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"))
 
 
 def downgrade() -> None:
+    with op.batch_alter_table("notifications", schema=None) as batch_op:
+        batch_op.drop_column("attempt")
+        batch_op.drop_column("round")
+    op.drop_table("used_links")
     op.drop_table("reviewers")
     with op.batch_alter_table("reviews", schema=None) as batch_op:
         batch_op.drop_index("ix_reviews_state")
