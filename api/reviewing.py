@@ -17,7 +17,16 @@ from activities.reviews.contracts import ReviewDecision, ReviewOutcome, ReviewSt
 from activities.reviews.views import ReviewFilter, ReviewView
 from api.control import known_row
 from api.errors import Conflict
-from api.review_models import BulkBody, BulkDecided, BulkResult, Decided, Place, ReviewBody, ReviewDetail, ReviewRound
+from api.review_models import (
+    BulkBody,
+    BulkDecided,
+    BulkResult,
+    Decided,
+    Place,
+    ReviewBody,
+    ReviewDetail,
+    ReviewRound,
+)
 from api.services import Services
 from catalogs.row import ROLE_PREFIX
 from temporal.client import TemporalUnavailable
@@ -159,10 +168,11 @@ async def decide_many(
     return BulkDecided(decided=done, refused=len(results) - done, results=results)
 
 
-def mine(services: Services, principal: Principal, name: str = "") -> tuple[str, ...]:
-    """Return what somebody is called in lists of reviewers: their name and their roles."""
-    by = principal.acting_as(name)
-    boards = [grant.board for grant in principal.boards]
+def mine(services: Services, principal: Principal) -> tuple[str, ...] | None:
+    """Return what somebody is called in lists of reviewers: their name and roles; ``None`` where nobody logs in."""
+    if not principal.personal:
+        return None
+    by, boards = principal.name, [grant.board for grant in principal.boards]
     return (by, *(f"{ROLE_PREFIX}{role}" for role in roles_of(services, principal, by, boards)))
 
 
@@ -194,9 +204,14 @@ def may_decide(services: Services, principal: Principal, review: ReviewView) -> 
 async def _places(
     services: Services, principal: Principal, body: BulkBody, boards: frozenset[str] | None
 ) -> list[Place]:
-    reviewers = mine(services, principal) if principal.personal else None
     wanted = ReviewFilter(
-        reviewers=reviewers, boards=boards, run=body.run, board=body.board, risk=body.risk, text=body.q, limit=500
+        reviewers=mine(services, principal),
+        boards=boards,
+        run=body.run,
+        board=body.board,
+        risk=body.risk,
+        text=body.q,
+        limit=500,
     )
     found = await services.register.reviews(wanted)
     return [Place(run=one.run, row=one.row, round=one.round) for one in found]

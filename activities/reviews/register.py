@@ -49,6 +49,11 @@ class SqlReviewRegister:
         statement = _filtered(_select(func.count()), wanted)
         return await self._transactions.run(lambda connection: connection.scalar(statement) or 0)
 
+    async def boards(self, wanted: ReviewFilter) -> list[str]:
+        """Return the boards of the rounds that fit a filter."""
+        statement = _filtered(_select(_ROWS.c.board), wanted).distinct().order_by(_ROWS.c.board)
+        return await self._transactions.run(lambda connection: list(connection.scalars(statement)))
+
     async def rounds(self, run: str, row: str) -> list[ReviewView]:
         """Return every round of a row, of all its executions, the first first."""
         statement = _select().where(_REVIEWS.c.run == run, _REVIEWS.c.row == row)

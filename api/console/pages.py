@@ -9,7 +9,8 @@ from starlette.responses import HTMLResponse, Response
 from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
 from api.console.artifacts import output_of, shown_steps
-from api.console.render import Account, page
+from api.console.render import page
+from api.console.reviews import account_of, fields_of, shown_review
 from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
@@ -54,7 +55,7 @@ async def runs_page(
     older = found[-1].cursor if len(found) == RUNS_SHOWN else ""
     return page(
         "runs.html",
-        account=account(access),
+        account=account_of(access),
         runs=found,
         bars={run.run: bar(run) for run in found},
         ended={run.run: ended_rows(run) for run in found},
@@ -87,7 +88,7 @@ async def run_page(
     here = f"/runs/{quote(run)}"
     return page(
         "run.html",
-        account=account(access),
+        account=account_of(access),
         run=view,
         bar=bar(view),
         ended=ended_rows(view),
@@ -113,21 +114,19 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
     if detail is None:
         raise NotFound(f"run {run} has no row {row}", run=run, row=row)
     detail = await up_to_now(services, detail)
+    review = await shown_review(services, access.principal, run, row)
     return page(
         "row.html",
-        account=account(access),
+        account=account_of(access),
         run=view,
         row=detail,
         output=await output_of(services, detail),
         executions=await shown_steps(services, detail),
+        review=review,
+        fields=fields_of(review.waiting) if review.waiting else [],
         temporal_url=temporal_url(services, row_workflow_id(run, row)),
         last_event=last_event,
     )
-
-
-def account(access: Access) -> Account | None:
-    """Return who is logged in, to be shown; ``None`` where nobody logs in."""
-    return Account(access.principal.name, access.csrf) if access.principal.personal else None
 
 
 def temporal_url(services: Services, workflow_id: str) -> str:

@@ -1,4 +1,4 @@
-// Buttons that steer runs and rows, decide reviews and verify provenance.
+// Buttons that steer runs and rows, and verify provenance.
 import { post, toast } from "./http.js";
 import { reopen } from "./live.js";
 
@@ -7,12 +7,6 @@ export function act(root) {
     const button = event.target.closest("[data-post], [data-verify]");
     if (button?.dataset.post) during(button, () => steer(button));
     else if (button) during(button, () => verify(button));
-  });
-  root.addEventListener("submit", (event) => {
-    const form = event.target.closest("[data-review]");
-    if (!form) return;
-    event.preventDefault();
-    during(event.submitter, () => decide(form, event.submitter.value));
   });
   root.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
@@ -35,14 +29,6 @@ async function steer(button) {
   await post(button.dataset.post);
   if (button.dataset.then) { location.assign(button.dataset.then); return; }
   toast(button.dataset.done);
-  reopen();
-}
-
-async function decide(form, decision) {
-  const values = new FormData(form);
-  await post(`${form.dataset.review}/${decision}`, { by: values.get("by")?.trim() ?? "", comment: values.get("comment") });
-  toast(decision === "approve" ? "Approved" : "Rejected");
-  document.activeElement.blur();
   reopen();
 }
 

@@ -2,9 +2,11 @@
 import { act } from "./actions.js";
 import { tell } from "./ages.js";
 import { watch } from "./live.js";
+import { review } from "./reviews.js";
 import { take } from "./submit.js";
 
 act(document);
+review(document);
 tell(document);
 watch(document.querySelector("[data-watch]"));
 take(document.querySelector("#drop"));

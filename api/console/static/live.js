@@ -32,7 +32,7 @@ function open() {
   source = new EventSource(`${place.dataset.watch}?after=${after}`);
   source.onopen = () => show("Live", false);
   source.onerror = () => show("Reconnecting", true);
-  for (const kind of ["run", "row", "step"]) source.addEventListener(kind, heard);
+  for (const kind of ["run", "row", "step", "review"]) source.addEventListener(kind, heard);
   source.addEventListener("end", () => { close(); place.dataset.ended = ""; refresh(); });
 }
 
@@ -54,7 +54,10 @@ export async function refresh() {
   waiting = true;
   try {
     const response = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (response.ok) exchange(new DOMParser().parseFromString(await response.text(), "text/html"));
+    if (response.ok) {
+      exchange(new DOMParser().parseFromString(await response.text(), "text/html"));
+      document.dispatchEvent(new Event("refreshed"));
+    }
   } catch { /* The event source tells that the connection is gone, and asks again. */ }
   await new Promise((done) => setTimeout(done, MOST_OFTEN));
   waiting = false;
@@ -69,14 +72,25 @@ function exchange(fresh) {
     if (part.contains(document.activeElement) && part.querySelector("form")) {
       if (next.querySelector("form")) continue;
     }
+    if (typed(part) && next.querySelector("form")?.dataset.round === part.querySelector("form").dataset.round) continue;
     for (const details of part.querySelectorAll("details[open]")) {
       next.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
     }
+    for (const box of part.querySelectorAll("[data-choose]:checked")) keep(box, next);
     const focus = focused(part);
     part.replaceChildren(...next.childNodes);
     part.dataset.shown = shown;
     if (focus) part.querySelector(focus)?.focus({ preventScroll: true });
   }
+}
+
+function typed(part) {
+  return [...part.querySelectorAll("form input:not([type=checkbox]), form textarea")].some((field) => field.value !== field.defaultValue);
+}
+
+function keep(box, next) {
+  const { run, row } = box.dataset;
+  next.querySelector(`[data-choose][data-run="${CSS.escape(run)}"][data-row="${CSS.escape(row)}"]`)?.setAttribute("checked", "");
 }
 
 function focused(part) {

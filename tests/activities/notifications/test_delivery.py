@@ -164,6 +164,7 @@ async def test_a_webhook_says_what_happened_and_proves_who_says_it(post: Post, h
             "body": "ünïcode",
             "recipients": ["submitter"],
             "at": "2026-11-23T12:00:00.000000Z",
+            "link": "",
         }
     ]
 

@@ -21,6 +21,8 @@ from activities.records.contracts import (
     StepState,
 )
 from activities.records.database import timestamp
+from activities.reviews.contracts import ReviewEntry, ReviewRecord, ReviewState, ReviewTerms
+from activities.reviews.register import SqlReviewRegister
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Basis, Verdict
 from temporal.contract import StepRef
@@ -46,6 +48,7 @@ class Seed:
     cost: float = 0.0031
     seconds: float = 2.4
     upstream: list[str] = field(default_factory=list)
+    terms: ReviewTerms = field(default_factory=ReviewTerms)
 
 
 class Seeder:
@@ -90,9 +93,26 @@ class Seeder:
                     await self._ended(run, seed, at)
                 change = RowChange(row=seed.row, state=seed.state, code=seed.code, message=seed.message)
                 await keeper.change_rows(RowChanges(run=run, at=timestamp(at), changes=(change,)))
+                if seed.state is RowState.REVIEW:
+                    await self._waiting(run, seed, at)
         if state is not RunState.RUNNING:
             end = timestamp(begun + timedelta(seconds=took))
             await keeper.change_run(RunChange(run=run, state=state, sequence=1, at=end))
+
+    async def _waiting(self, run: str, seed: Seed, at: datetime) -> None:
+        output = await self._stores.texts.keep(seed.output)
+        opened = ReviewEntry(kind="opened", round=1, at=timestamp(at), comment=seed.message)
+        record = ReviewRecord(
+            step=StepRef(run=run, row=seed.row, step="review"),
+            round=1,
+            state=ReviewState.WAITING,
+            reasons=(seed.message,),
+            terms=seed.terms,
+            output=output.digest,
+            opened_at=timestamp(at),
+            entries=(opened,),
+        )
+        await SqlReviewRegister(self._stores.engine).record(record)
 
     async def _ended(self, run: str, seed: Seed, at: datetime) -> None:
         texts = self._stores.texts

@@ -1,5 +1,7 @@
 """Create the register of reviews, so that reviewers find what waits for them."""
 
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -54,6 +56,40 @@ def upgrade() -> None:
     with op.batch_alter_table("notifications", schema=None) as batch_op:
         batch_op.add_column(sa.Column("round", sa.Integer(), nullable=False, server_default="0"))
         batch_op.add_column(sa.Column("attempt", sa.Integer(), nullable=False, server_default="1"))
+
+    _take_in_what_waits()
+
+
+def _take_in_what_waits() -> None:
+    """Rows that wait for a person since before there was a register are in the inbox too."""
+    rows = sa.table(
+        "rows",
+        *(sa.column(name) for name in ("run", "row", "attempt", "state", "message", "output_digest", "started_at")),
+    )
+    reviews = sa.table(
+        "reviews",
+        *(
+            sa.column(name)
+            for name in ("run", "row", "state", "claimed_by", "output_digest", "opened_at", "decided_by")
+        ),
+        *(sa.column(name) for name in ("attempt", "round", "sequence", "approvals", "escalated", "overdue", "comment")),
+        *(sa.column(name, sa.JSON()) for name in ("reasons", "terms", "entries")),
+    )
+    reviewers = sa.table("reviewers", *(sa.column(name) for name in ("reviewer", "run", "row", "attempt", "round")))
+    connection = op.get_bind()
+    for row in connection.execute(sa.select(rows).where(rows.c.state == "review")).mappings().all():
+        place = {"run": row["run"], "row": row["row"], "attempt": row["attempt"], "round": 1}
+        told = {"reasons": [row["message"]], "terms": {}, "entries": [], "output_digest": row["output_digest"]}
+        state = {"state": "waiting", "sequence": 0, "approvals": 0, "escalated": False, "overdue": False}
+        who = {"claimed_by": "", "decided_by": "", "comment": "", "opened_at": row["started_at"] or ""}
+        connection.execute(reviews.insert().values({**place, **told, **state, **who}))
+        connection.execute(reviewers.insert().values({"reviewer": "*", **place}))
+
+
+def _table(name: str, plain: str, json: str = "") -> sa.TableClause:
+    columns: list[sa.ColumnClause[Any]] = [sa.column(one) for one in plain.split()]
+    columns += [sa.column(one, sa.JSON()) for one in json.split()]
+    return sa.table(name, *columns)
 
 
 def downgrade() -> None:

@@ -1,0 +1,126 @@
+// Deciding: the form of a row, the inbox with its bulk decisions, keys, and the number that waits.
+import { post, toast } from "./http.js";
+import { reopen, refresh } from "./live.js";
+
+const TAKEN = { approve: "Approved", edit: "Approved with your text", answer: "Answered and approved", reject: "Rejected", request_changes: "Changes requested", reassign: "Handed over", claim: "Claimed", release: "Released", comment: "Commented" };
+
+export function review(root) {
+  root.addEventListener("submit", (event) => {
+    const form = event.target.closest("[data-review], [data-bulk]");
+    if (!form) return;
+    event.preventDefault();
+    const button = event.submitter;
+    button.disabled = true;
+    const work = "bulk" in form.dataset ? decideMany(form, button.value) : decide(form, button.value);
+    work.catch((fault) => toast(fault.message, true)).finally(() => { button.disabled = false; });
+  });
+  root.addEventListener("click", (event) => {
+    const edit = event.target.closest("[data-edit]");
+    if (edit) openEditor(edit);
+  });
+  root.addEventListener("change", (event) => { if (event.target.matches("[data-choose]")) chosen(); });
+  root.addEventListener("keydown", keys);
+  count();
+  document.addEventListener("refreshed", () => { chosen(); count(); });
+}
+
+async function decide(form, kind) {
+  const values = new FormData(form);
+  const body = { kind, round: Number(form.dataset.round), by: values.get("by")?.trim() ?? "", comment: values.get("comment") };
+  if (kind === "edit") body.output = values.get("output");
+  if (kind === "answer") body.answers = answers(form);
+  if (kind === "reassign") body.reviewers = values.get("reviewers").split(/[;,\s]+/).filter(Boolean);
+  const done = await post(`${form.dataset.review}/decide`, body);
+  toast(done.queued ? "Kept: it counts as soon as a worker is back" : `${TAKEN[kind]}. ${done.message}`);
+  document.activeElement.blur();
+  reopen();
+}
+
+function answers(form) {
+  const found = {};
+  for (const field of form.querySelectorAll("[name^='answer.']")) {
+    if (field.value === "") continue;
+    const name = field.name.slice("answer.".length);
+    const type = field.dataset.type;
+    found[name] = type === "boolean" ? field.value === "true" : type === "string" ? field.value : Number(field.value);
+  }
+  return found;
+}
+
+function openEditor(button) {
+  const form = button.form;
+  const field = form.querySelector(".edited");
+  const open = field.hidden;
+  field.hidden = !open;
+  form.querySelector("[value=edit]").hidden = !open;
+  button.setAttribute("aria-expanded", String(open));
+  button.textContent = open ? "Keep the text" : "Edit";
+  const plain = form.querySelector("[value=approve]");
+  if (plain) plain.hidden = open;
+  if (open) field.querySelector("textarea").focus();
+}
+
+async function decideMany(form, kind) {
+  const values = new FormData(form);
+  const reviews = [...document.querySelectorAll("[data-choose]:checked")].map((box) => ({ run: box.dataset.run, row: box.dataset.row, round: Number(box.dataset.round) }));
+  const done = await post("/api/v1/reviews/decide", { kind, reviews, by: values.get("by")?.trim() ?? "", comment: values.get("comment") });
+  toast(`${done.decided} decided${done.refused ? `, ${done.refused} refused` : ""}`, done.refused > 0);
+  told(done.results.filter((one) => !one.ok));
+  for (const box of document.querySelectorAll("[data-choose]:checked")) box.checked = false;
+  chosen();
+  document.activeElement.blur();
+  await refresh();
+}
+
+function told(refused) {
+  const list = document.createElement("ul");
+  list.className = "card refusals";
+  for (const one of refused) {
+    const item = document.createElement("li");
+    const name = document.createElement("b");
+    name.textContent = one.row;
+    item.append(name, ` ${one.message}`);
+    list.append(item);
+  }
+  document.querySelector("#bulk-result").replaceChildren(...(refused.length ? [list] : []));
+}
+
+function chosen() {
+  const form = document.querySelector("[data-bulk]");
+  if (!form) return;
+  const number = document.querySelectorAll("[data-choose]:checked").length;
+  form.hidden = number === 0;
+  form.querySelector("[data-chosen]").textContent = String(number);
+}
+
+async function count() {
+  const badge = document.querySelector("#waiting");
+  const response = await fetch("/api/v1/reviews?mine=true&limit=1", { headers: { accept: "application/json" } }).catch(() => null);
+  if (!badge || !response?.ok) return;
+  const { waiting } = await response.json();
+  badge.hidden = waiting === 0;
+  badge.textContent = waiting > 99 ? "99+" : String(waiting);
+  badge.setAttribute("aria-label", `${waiting} waiting`);
+}
+
+// One letter each, nowhere where a person types; none of them decides by itself.
+function keys(event) {
+  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
+  const button = document.querySelector(`#decision [data-key="${CSS.escape(event.key)}"]`);
+  if (button) {
+    event.preventDefault();
+    if (button.dataset.edit !== undefined) button.click();
+    else { button.scrollIntoView({ block: "center" }); button.focus(); }
+    return;
+  }
+  const items = [...document.querySelectorAll("[data-item]")];
+  if (!items.length) return;
+  const here = items.findIndex((item) => item.contains(document.activeElement));
+  if (event.key === "j" || event.key === "k") {
+    const next = items[Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), items.length - 1)];
+    next.querySelector("a").focus();
+  } else if (event.key === "x" && here >= 0) {
+    items[here].querySelector("[data-choose]").click();
+  } else return;
+  event.preventDefault();
+}
