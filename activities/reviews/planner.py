@@ -13,6 +13,7 @@ REMIND_AT: Final = 0.5
 ESCALATE_AT: Final = 0.75
 # A reminder within minutes of the invitation is noise.
 LEAST_FOR_REMINDER: Final = 600
+DAY: Final = 86_400
 
 
 class RulePlanner:
@@ -49,19 +50,39 @@ class RulePlanner:
             four_eyes=opening.four_eyes or (rule is not None and rule.four_eyes),
             rounds=rule.rounds if rule else ReviewTerms().rounds,
             form=row.form,
-            remind_at=self._after(opening, _remind_after(deadline, rule)),
-            escalate_at=self._after(opening, _escalate_after(deadline, rule)) if escalate_to else None,
+            remind_at=self._after(opening, self._remind_after(deadline, rule)),
+            escalate_at=self._after(opening, self._escalate_after(deadline, rule)) if escalate_to else None,
             escalate_to=escalate_to,
-            due_at=self._after(opening, deadline),
+            due_at=self._after(opening, self._span(deadline) if deadline else None),
             on_deadline=_on_deadline(opening, rule),
             rule=rule.name if rule else "",
         )
 
-    def _after(self, opening: ReviewOpening, seconds: float | None) -> str | None:
-        if seconds is None:
-            return None
-        opened, span = datetime.fromisoformat(opening.opened_at), timedelta(seconds=seconds)
+    def _span(self, seconds: int) -> timedelta:
+        """Return how much time a duration is: where only working hours count, a day is a working day."""
         hours = self._rules.hours
+        if hours is None:
+            return timedelta(seconds=seconds)
+        days, rest = divmod(seconds, DAY)
+        return days * hours.day + timedelta(seconds=rest)
+
+    def _remind_after(self, deadline: int | None, rule: ApprovalRule | None) -> timedelta | None:
+        if deadline is None or deadline < LEAST_FOR_REMINDER:
+            return None
+        span = self._span(deadline)
+        if rule and rule.remind:
+            return max(span - self._span(rule.remind), timedelta())
+        return span * REMIND_AT
+
+    def _escalate_after(self, deadline: int | None, rule: ApprovalRule | None) -> timedelta | None:
+        if rule and rule.escalate:
+            return self._span(rule.escalate.after)
+        return self._span(deadline) * ESCALATE_AT if deadline else None
+
+    def _after(self, opening: ReviewOpening, span: timedelta | None) -> str | None:
+        if span is None:
+            return None
+        opened, hours = datetime.fromisoformat(opening.opened_at), self._rules.hours
         return timestamp(hours.calendar.after(opened, span) if hours else opened + span)
 
 
@@ -70,25 +91,8 @@ def _approvals(row: CatalogRow, rule: ApprovalRule | None) -> int:
     return max(asked, row.quorum)
 
 
-def _remind_after(deadline: int | None, rule: ApprovalRule | None) -> float | None:
-    if deadline is None or deadline < LEAST_FOR_REMINDER:
-        return None
-    if rule and rule.remind:
-        return max(deadline - rule.remind, 0)
-    return deadline * REMIND_AT
-
-
-def _escalate_after(deadline: int | None, rule: ApprovalRule | None) -> float | None:
-    if rule and rule.escalate:
-        return rule.escalate.after
-    return deadline * ESCALATE_AT if deadline else None
-
-
 def _on_deadline(opening: ReviewOpening, rule: ApprovalRule | None) -> OnDeadline:
     chosen = (rule.on_deadline if rule else None) or opening.row.on_deadline
     # Silence approves only where row and policy say so; a rule alone cannot make it.
-    if chosen is OnDeadline.APPROVE and not (
-        opening.silence_approves and opening.row.on_deadline is OnDeadline.APPROVE
-    ):
-        return OnDeadline.REJECT
-    return chosen
+    silence = opening.silence_approves and opening.row.on_deadline is OnDeadline.APPROVE
+    return OnDeadline.REJECT if chosen is OnDeadline.APPROVE and not silence else chosen

@@ -1,7 +1,7 @@
 """Approval rules: which rows a person must approve, who that is, and when. Pure; ``rules_file`` reads the YAML."""
 
 import re
-from datetime import date, time
+from datetime import date, datetime, time, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
@@ -58,7 +58,7 @@ class _Part(BaseModel):
 
 
 class Hours(_Part):
-    """Working hours; deadlines count nothing else.
+    """Working hours; deadlines count nothing else, and a day of a deadline is a working day.
 
     Args:
         begins: Local time at which work begins (``from``).
@@ -76,6 +76,12 @@ class Hours(_Part):
         if self.begins >= self.ends:
             raise ValueError("to must be later than from, on the same day")
         return self
+
+    @property
+    def day(self) -> timedelta:
+        """How long a working day is."""
+        midnight = datetime.min  # noqa: DTZ901 -- only the difference of two clock times counts
+        return datetime.combine(midnight, self.ends) - datetime.combine(midnight, self.begins)
 
     @property
     def calendar(self) -> BusinessHours:

@@ -38,10 +38,30 @@ class BareWorkflow:
         return value
 
 
+@workflow.defn
+class BareReview:
+    """Waits for one update, as anybody would write a review."""
+
+    def __init__(self) -> None:
+        self._decided = False
+
+    @workflow.run
+    async def run(self, value: Value) -> Value:
+        """Wait until it is decided."""
+        await workflow.wait_condition(lambda: self._decided)
+        return value
+
+    @workflow.update
+    def decide(self, value: Value) -> Value:
+        """Take the decision."""
+        self._decided = True
+        return value
+
+
 async def main(target: str) -> None:
     """Serve the baseline."""
     client = await Client.connect(target, data_converter=pydantic_data_converter)
-    worker = Worker(client, task_queue=QUEUE, workflows=[BareWorkflow], activities=[nothing])
+    worker = Worker(client, task_queue=QUEUE, workflows=[BareWorkflow, BareReview], activities=[nothing])
     await worker.run()
 
 

@@ -102,6 +102,13 @@ def test_deadlines_count_working_hours_where_rules_name_them(tmp_path: Path) -> 
     assert found.due_at == "2026-11-23T09:00:00.000000Z"
 
 
+def test_a_day_of_a_deadline_is_a_working_day(tmp_path: Path) -> None:
+    planner = RulePlanner(rules(TREASURY, tmp_path))
+    found = terms(planner, row(board="treasury", task="hedging"), "2026-11-23T08:00:00.000000Z")
+    assert found.remind_at == "2026-11-23T16:00:00.000000Z"
+    assert found.due_at == "2026-11-24T16:00:00.000000Z"
+
+
 def test_a_short_deadline_has_no_reminder() -> None:
     assert terms(RulePlanner(ApprovalRules()), row(deadline=60)).remind_at is None
 
