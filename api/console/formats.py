@@ -60,16 +60,18 @@ def size(value: int) -> str:
 
 
 def ago(text: str | None) -> str:
-    """Return how long ago a recorded moment was."""
+    """Return how long ago a recorded moment was, or how soon one comes."""
     at = moment(text)
     if at is None:
         return NONE
     seconds = (datetime.now(UTC) - at).total_seconds()
+    distance = abs(seconds)
+    if distance < _MINUTE:
+        return "just now" if seconds >= 0 else "in a moment"
     for limit, unit, name in ((_HOUR, _MINUTE, "min"), (_DAY, _HOUR, "h"), (30 * _DAY, _DAY, "d")):
-        if seconds < _MINUTE:
-            return "just now"
-        if seconds < limit:
-            return f"{int(seconds // unit)} {name} ago"
+        if distance < limit:
+            told = f"{int(distance // unit)} {name}"
+            return f"{told} ago" if seconds > 0 else f"in {told}"
     return at.strftime("%Y-%m-%d")
 
 

@@ -17,19 +17,23 @@ from workers.settings import Settings
 FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
 RUN: Final = "/runs/8f2c41d09be37a16"
 ROW: Final = f"{RUN}/rows/finance/cash-report"
+REVIEW: Final = f"{RUN}/rows/finance/vat-check"
 DESKTOP: Final = (1280, 800, "light")
 PHONE: Final = (390, 844, "dark")
 SHOTS: Final = {
     "runs": ("/", DESKTOP),
     "run": (RUN, DESKTOP),
     "row-phone-dark": (ROW, PHONE),
+    "reviews": ("/reviews", DESKTOP),
+    "review": (REVIEW, (1280, 1000, "light")),
+    "review-phone-dark": (REVIEW, PHONE),
 }
 MORE: Final = {
     "row": (ROW, DESKTOP),
     "runs-phone-dark": ("/", PHONE),
     "run-phone-dark": (RUN, PHONE),
     "run-dark": (RUN, (1280, 800, "dark")),
-    "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "reviews-phone-dark": ("/reviews", PHONE),
     "missing": ("/runs/nothing", DESKTOP),
 }
 

@@ -1,6 +1,10 @@
 """A company's week of catalogs, for screenshots and for looking at the console by hand."""
 
+from datetime import UTC, datetime, timedelta
+
 from activities.records.contracts import RowState, RunState
+from activities.records.database import timestamp
+from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
@@ -49,6 +53,28 @@ def week() -> list[Seed]:
             "state": RowState.REVIEW,
             "message": "amounts above EUR 50,000 need a second pair of eyes",
             "verdicts": checks[1:3],
+            "risk": "high",
+            "terms": ReviewTerms(
+                reviewers=("role:cfo", "role:controller"),
+                members={"role:cfo": ("cara",), "role:controller": ("ben", "dana")},
+                approvals=2,
+                due_at=timestamp(datetime.now(UTC) + timedelta(hours=5)),
+            ),
+            "earlier": REPORT.replace("Confirm the IBAN before the 15:00 cut-off.", "All is in order.").replace(
+                "1,329,758.45", "1,329,785.45"
+            ),
+        },
+        "support/refund-policy": {
+            "state": RowState.REVIEW,
+            "message": "the catalog requires a review of this row",
+            "risk": "medium",
+            "terms": ReviewTerms(reviewers=("ana",), due_at=timestamp(datetime.now(UTC) + timedelta(minutes=40))),
+        },
+        "growth/pricing-faq": {
+            "state": RowState.REVIEW,
+            "message": "rule 'prices' asks for the approval of sales-lead",
+            "risk": "low",
+            "terms": ReviewTerms(reviewers=("role:sales-lead",), members={"role:sales-lead": ("eli",)}),
         },
         "legal/dpa-review": {
             "state": RowState.VERIFICATION_FAILED,

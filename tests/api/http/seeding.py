@@ -49,6 +49,8 @@ class Seed:
     seconds: float = 2.4
     upstream: list[str] = field(default_factory=list)
     terms: ReviewTerms = field(default_factory=ReviewTerms)
+    risk: str = ""
+    earlier: str = ""
 
 
 class Seeder:
@@ -100,19 +102,32 @@ class Seeder:
             await keeper.change_run(RunChange(run=run, state=state, sequence=1, at=end))
 
     async def _waiting(self, run: str, seed: Seed, at: datetime) -> None:
-        output = await self._stores.texts.keep(seed.output)
-        opened = ReviewEntry(kind="opened", round=1, at=timestamp(at), comment=seed.message)
-        record = ReviewRecord(
-            step=StepRef(run=run, row=seed.row, step="review"),
-            round=1,
-            state=ReviewState.WAITING,
-            reasons=(seed.message,),
-            terms=seed.terms,
-            output=output.digest,
-            opened_at=timestamp(at),
-            entries=(opened,),
-        )
-        await SqlReviewRegister(self._stores.engine).record(record)
+        """Write the review of a row; ``earlier`` is the text of a first round that somebody wanted changed."""
+        register, step = SqlReviewRegister(self._stores.engine), StepRef(run=run, row=seed.row, step="review")
+        texts = [text for text in (seed.earlier, seed.output) if text]
+        for number, text in enumerate(texts, start=1):
+            output = await self._stores.texts.keep(text)
+            entries = [ReviewEntry(kind="opened", round=number, at=timestamp(at), comment=seed.message)]
+            over = number < len(texts)
+            if over:
+                words = "The closing balance does not add up, and the IBAN is still open."
+                entries.append(
+                    ReviewEntry(
+                        kind="request_changes", round=1, at=timestamp(at), by="ben", comment=words, via="console"
+                    )
+                )
+            record = ReviewRecord(
+                step=step,
+                round=number,
+                state=ReviewState.CHANGES_REQUESTED if over else ReviewState.WAITING,
+                reasons=(seed.message,),
+                terms=seed.terms,
+                output=output.digest,
+                opened_at=timestamp(at),
+                decided_by="ben" if over else "",
+                entries=tuple(entries),
+            )
+            await register.record(record)
 
     async def _ended(self, run: str, seed: Seed, at: datetime) -> None:
         texts = self._stores.texts
@@ -181,8 +196,8 @@ def _opened(position: int, seed: Seed) -> dict[str, Any]:
         "task": task,
         "title": seed.title,
         "objective": seed.objective,
-        "risk": "",
         "upstream": seed.upstream,
+        "risk": seed.risk,
     }
 
 
