@@ -106,7 +106,7 @@ async def test_events_resume_after_the_last_one_seen(http: httpx.AsyncClient) ->
     assert every[-1][0] == "end"
     ids = [int(id_) for kind, id_ in every if kind != "end"]
     assert ids == sorted(set(ids))
-    assert len(ids) == 11
+    assert len(ids) == 12
     rest = await _events(http, headers={"last-event-id": str(ids[4])})
     assert [int(id_) for kind, id_ in rest if kind != "end"] == ids[5:]
     assert await _events(http, params={"after": ids[4]}) == rest
