@@ -13,9 +13,10 @@ from activities.identity.contracts import Forbidden, Principal, Unauthenticated,
 from activities.identity.throttle import RequestRate
 from api.console.render import wants_page
 from api.errors import STATUS, envelope
-from api.middleware import LOGIN_PAGE, OPEN_PATHS, SAFE_METHODS, RefusalPage
+from api.middleware import OPEN_PATHS, SAFE_METHODS, RefusalPage
 from api.services import Services
 from temporal.errors import PrismError
+from workers.identity import LOGIN_PAGE
 
 COOKIE: Final = "prism_session"
 CSRF_HEADER: Final = "x-csrf-token"

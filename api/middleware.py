@@ -19,6 +19,7 @@ from activities.records.database import timestamp
 from activities.reviews.links import DECIDE_PAGE
 from api.errors import envelope, route_pattern
 from temporal.names import ErrorCode
+from workers.identity import LOGIN_PAGE
 from workers.settings import Settings
 
 log = logging.getLogger("prism.api")
@@ -30,7 +31,6 @@ SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer
 # As nginx writes it: the client was gone before it was answered.
 DISCONNECTED: Final = 499
 UNEXPECTED: Final = "an internal error; the log has it under this trace_id"
-LOGIN_PAGE: Final = "/login"
 # What nobody has to prove anything for: whether the process lives, and the ways to prove who one is.
 OPEN_PATHS: Final = frozenset(
     {

@@ -1,6 +1,8 @@
 """The part of the composition root that names the backends of identity and authorisation."""
 
 from pathlib import Path
+from typing import Final
+from urllib.parse import urlencode
 
 from sqlalchemy import Engine
 
@@ -15,6 +17,7 @@ from activities.identity.users import SqlUsers
 from activities.policy.access import EmbeddedAccessPolicy
 from workers.settings import Settings
 
+LOGIN_PAGE: Final = "/login"
 POLICIES = Path(__file__).parents[1] / "policies"
 
 
@@ -48,3 +51,20 @@ def open_access_policy() -> EmbeddedAccessPolicy:
         PolicyUnavailable: It does not compile.
     """
     return EmbeddedAccessPolicy(POLICIES)
+
+
+async def first_link(settings: Settings, engine: Engine) -> str | None:
+    """Return the address by which the first administrator logs in; ``None`` where nobody has to, or somebody can.
+
+    Raises:
+        SecretUnusable: The secret of the installation cannot be used.
+    """
+    if settings.auth == "off":
+        return None
+    secret = await open_identity(settings, engine).first_link()
+    return login_link(settings.console_url, secret) if secret else None
+
+
+def login_link(console_url: str, secret: str) -> str:
+    """Return the address of a one-time link."""
+    return f"{console_url}{LOGIN_PAGE}?{urlencode({'link': secret})}"

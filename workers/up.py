@@ -21,7 +21,8 @@ from temporal.client import TemporalUnavailable, connect, register_search_attrib
 from temporal.dev_server import check_database, dev_server_command
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
-from workers.compose import open_stores
+from workers.compose import Stores, open_stores
+from workers.identity import first_link
 from workers.parts import Part
 from workers.settings import Settings
 
@@ -64,12 +65,13 @@ async def up(settings: Settings, report: Callable[[str], None] = print) -> int:
     with _lock(home / "up.lock"):
         check_surroundings(settings)
         # Later parts find the schema as they need it.
-        await asyncio.to_thread(open_stores, settings)
+        stores = await asyncio.to_thread(open_stores, settings)
         parts = build_parts(settings)
         try:
             await _start(parts, settings, report, stop)
             if not stop.is_set():
                 report(welcome(settings))
+                await _invite(settings, stores, report)
                 await _keep(parts, report, stop)
         finally:
             report("stopping")
@@ -132,6 +134,15 @@ def welcome(settings: Settings) -> str:
         lines.append(f"  Temporal Web  {settings.web_url}/")
     lines += [f"  State         {settings.home.resolve()}", "Ctrl-C stops it; runs go on where they were."]
     return "\n".join(lines)
+
+
+async def _invite(settings: Settings, stores: Stores, report: Callable[[str], None]) -> None:
+    """Show how the first administrator gets in; what is written into a file or a pipe says no secret."""
+    if not sys.stdout.isatty():
+        if settings.auth == "on":
+            report("The first login: prism login-link, on this machine.")
+    elif link := await first_link(settings, stores.engine):
+        report(f"The first login, once and within a day: {link}")
 
 
 async def _start(parts: list[Part], settings: Settings, report: Callable[[str], None], stop: asyncio.Event) -> None:

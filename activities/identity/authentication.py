@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from activities.identity.access import ACCESS_SECONDS, AccessTokens
 from activities.identity.contracts import (
+    TOKEN_PREFIX,
     BrowserLogin,
     Caller,
     InvalidCredentials,
@@ -17,7 +18,7 @@ from activities.identity.contracts import (
 from activities.identity.passwords import Passwords
 from activities.identity.sessions import LIFETIME, SqlSessions
 from activities.identity.throttle import LoginThrottle
-from activities.identity.tokens import PREFIX, SqlApiTokens, SqlLoginLinks
+from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
 from activities.identity.users import SqlUsers
 
 FIRST_USER = "admin"
@@ -104,7 +105,7 @@ class Identity:
         """
         if self.is_service(secret):
             return Principal(name="service", roles=EVERYTHING, via=Via.SERVICE)
-        if secret.startswith(PREFIX):
+        if secret.startswith(TOKEN_PREFIX):
             principal = await self.tokens.principal(secret)
         else:
             principal = await self.sessions.principal(session=self.access.session_of(secret))

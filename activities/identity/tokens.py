@@ -8,7 +8,15 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from activities.identity.access import digest_of_secret
-from activities.identity.contracts import ApiToken, InvalidCredentials, NoSuchAccount, Principal, Role, Via
+from activities.identity.contracts import (
+    TOKEN_PREFIX,
+    ApiToken,
+    InvalidCredentials,
+    NoSuchAccount,
+    Principal,
+    Role,
+    Via,
+)
 from activities.identity.sessions import NOTED_EVERY
 from activities.identity.tables import ApiTokenRow, LoginLinkRow, UserRow
 from activities.identity.transactions import Transactions
@@ -19,8 +27,6 @@ _TOKENS = ApiTokenRow.__table__  # type: ignore[attr-defined]
 _LINKS = LoginLinkRow.__table__  # type: ignore[attr-defined]
 _USERS = UserRow.__table__  # type: ignore[attr-defined]
 
-# A fixed start lets secret scanners find a token that was published by mistake.
-PREFIX: Final = "prism_"
 LINK_LIFETIME: Final = timedelta(hours=24)
 
 
@@ -39,7 +45,7 @@ class SqlApiTokens:
             scopes: The actions it is limited to.
             days: How long it is good.
         """
-        secret = PREFIX + secrets.token_urlsafe(32)
+        secret = TOKEN_PREFIX + secrets.token_urlsafe(32)
         now = datetime.now(UTC)
         token = ApiToken(
             id=secrets.token_hex(8),

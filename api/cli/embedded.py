@@ -1,6 +1,8 @@
 """The embedded system for the length of one command: started as ``prism up`` on free ports, stopped afterwards."""
 
+import dataclasses
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -10,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from pydantic import SecretStr
 
 from api.cli.session import Session
 from api.client import PrismApiError
@@ -44,12 +48,15 @@ class EmbeddedSystem:
     Args:
         session: The command's session.
         report: Takes what happens, for the person at the terminal.
+
+    Attributes:
+        session: The session with what the started system asks for.
     """
 
     def __init__(self, session: Session, report: Report) -> None:
-        self._session = session
         self._report = report
-        self.settings = _with_free_ports(session.settings)
+        self.settings = _with_token(_with_free_ports(session.settings))
+        self.session = dataclasses.replace(session, settings=self.settings)
         self.log = self.settings.home.resolve() / "logs" / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -103,12 +110,12 @@ class EmbeddedSystem:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **ports, "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **ports, **self._token(), "PYTHONUNBUFFERED": "1"},
                 # Ctrl-C is this command's to handle; it stops the system in order.
                 start_new_session=True,
             )
         deadline = time.monotonic() + START_SECONDS
-        with self._session.client(self.url) as client:
+        with self.session.client(self.url) as client:
             while time.monotonic() < deadline:
                 self.check()
                 self._report(self._stage())
@@ -120,6 +127,10 @@ class EmbeddedSystem:
                         raise
                 time.sleep(POLL_SECONDS)
         raise SystemFailed(f"prism up was not ready within {START_SECONDS:.0f} s:\n{self._tail()}", log=str(self.log))
+
+    def _token(self) -> dict[str, str]:
+        token = self.settings.api_token
+        return {"PRISM_API_TOKEN": token.get_secret_value()} if token else {}
 
     def _stage(self) -> str:
         """Return which part is starting, as seen from outside."""
@@ -142,6 +153,13 @@ def _with_free_ports(settings: Settings) -> Settings:
         if name not in settings.model_fields_set and not _bindable(getattr(settings, name))
     }
     return settings.model_copy(update=taken)
+
+
+def _with_token(settings: Settings) -> Settings:
+    """Return the settings with a token for as long as the command runs, where everybody is asked who they are."""
+    if settings.auth == "off" or settings.api_token:
+        return settings
+    return settings.model_copy(update={"api_token": SecretStr(secrets.token_urlsafe(32))})
 
 
 def _bindable(port: int) -> bool:

@@ -62,7 +62,16 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "comment": Entry("api.cli.reviews", "comment", "Leave a comment on a review."),
         "decide-all": Entry("api.cli.reviews", "decide_all", "Decide on all reviews that wait and fit."),
     },
+    "Account": {
+        "login": Entry("api.cli.accounts", "login", "Log in at Prism's API."),
+        "logout": Entry("api.cli.accounts", "logout", "End your session."),
+        "whoami": Entry("api.cli.accounts", "whoami", "Show who you are and what you may do."),
+        "sessions": Entry("api.cli.accounts", "sessions", "See and end your sessions."),
+        "tokens": Entry("api.cli.accounts", "tokens", "Make and revoke API tokens."),
+        "users": Entry("api.cli.accounts", "users", "List and change users."),
+    },
     "System": {
+        "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },

@@ -10,7 +10,7 @@ from rich.text import Text
 from activities.reviews.contracts import DecisionKind
 from api.cli import review_tables, text
 from api.cli.session import Session, with_session
-from api.cli.steer import BY, RUN, who
+from api.cli.steer import BY, RUN
 from api.review_models import BulkDecided, Decided
 
 ROW = click.argument("row")
@@ -60,7 +60,7 @@ def review(session: Session, run: str, row: str) -> None:
 @with_session
 def approve(session: Session, run: str, row: str, by: str | None, comment: str, round_: int | None) -> None:
     """Approve the output of a row that waits for a review."""
-    _decide(session, run, row, DecisionKind.APPROVE, by=who(by), comment=comment, round=round_)
+    _decide(session, run, row, DecisionKind.APPROVE, by=session.who(by), comment=comment, round=round_)
 
 
 @click.command()
@@ -75,7 +75,7 @@ def reject(session: Session, run: str, row: str, by: str | None, comment: str, r
 
     The row ends as rejected.
     """
-    _decide(session, run, row, DecisionKind.REJECT, by=who(by), comment=comment, round=round_)
+    _decide(session, run, row, DecisionKind.REJECT, by=session.who(by), comment=comment, round=round_)
 
 
 @click.command("request-changes")
@@ -90,7 +90,7 @@ def request_changes(session: Session, run: str, row: str, by: str | None, commen
 
     It is shown its last answer and your comment; then the row is reviewed again.
     """
-    _decide(session, run, row, DecisionKind.REQUEST_CHANGES, by=who(by), comment=comment, round=round_)
+    _decide(session, run, row, DecisionKind.REQUEST_CHANGES, by=session.who(by), comment=comment, round=round_)
 
 
 @click.command()
@@ -112,7 +112,7 @@ def edit(session: Session, run: str, row: str, file: Path | None, by: str | None
     if changed is None:
         raise click.UsageError("the text was not changed, so nothing was decided")
     number = last.round if last else None
-    _decide(session, run, row, DecisionKind.EDIT, by=who(by), comment=comment, output=changed, round=number)
+    _decide(session, run, row, DecisionKind.EDIT, by=session.who(by), comment=comment, output=changed, round=number)
 
 
 @click.command()
@@ -127,7 +127,7 @@ def answer(session: Session, run: str, row: str, fields: tuple[str, ...], by: st
 
     That approves it. A VALUE is read as JSON where it is JSON (0.5, true), else as text.
     """
-    _decide(session, run, row, DecisionKind.ANSWER, by=who(by), comment=comment, answers=_answers(fields))
+    _decide(session, run, row, DecisionKind.ANSWER, by=session.who(by), comment=comment, answers=_answers(fields))
 
 
 @click.command()
@@ -142,7 +142,7 @@ def reassign(session: Session, run: str, row: str, reviewers: tuple[str, ...], b
 
     REVIEWERS are persons, or role:NAME.
     """
-    _decide(session, run, row, DecisionKind.REASSIGN, by=who(by), comment=comment, reviewers=list(reviewers))
+    _decide(session, run, row, DecisionKind.REASSIGN, by=session.who(by), comment=comment, reviewers=list(reviewers))
 
 
 @click.command()
@@ -155,7 +155,7 @@ def claim(session: Session, run: str, row: str, by: str | None) -> None:
 
     Until you decide, or somebody releases it.
     """
-    _decide(session, run, row, DecisionKind.CLAIM, by=who(by))
+    _decide(session, run, row, DecisionKind.CLAIM, by=session.who(by))
 
 
 @click.command()
@@ -165,7 +165,7 @@ def claim(session: Session, run: str, row: str, by: str | None) -> None:
 @with_session
 def release(session: Session, run: str, row: str, by: str | None) -> None:
     """Release a review that was claimed."""
-    _decide(session, run, row, DecisionKind.RELEASE, by=who(by))
+    _decide(session, run, row, DecisionKind.RELEASE, by=session.who(by))
 
 
 @click.command()
@@ -176,7 +176,7 @@ def release(session: Session, run: str, row: str, by: str | None) -> None:
 @with_session
 def comment(session: Session, run: str, row: str, words: str, by: str | None) -> None:
     """Leave a comment on a review."""
-    _decide(session, run, row, DecisionKind.COMMENT, by=who(by), comment=words)
+    _decide(session, run, row, DecisionKind.COMMENT, by=session.who(by), comment=words)
 
 
 @click.command("decide-all")
@@ -199,7 +199,7 @@ def decide_all(session: Session, kind: str, by: str | None, *, yes: bool, **give
         waiting = client.reviews(**fitting, limit=1).waiting
         if not yes and waiting and not session.as_json:
             click.confirm(f"{kind.replace('_', ' ')} {text.plural(waiting, 'review')}?", abort=True)
-        done = client.decide_many(kind, every=True, by=who(by), **given)
+        done = client.decide_many(kind, every=True, by=session.who(by), **given)
     session.show(done, review_tables.many(done))
     _fail_if_refused(done)
 

@@ -62,7 +62,7 @@ def run(
         raise SystemExit(1)
     with ExitStack() as stack:
         url, system = _reach(session, stack)
-        client = stack.enter_context(session.client(url))
+        client = stack.enter_context((system.session if system else session).client(url))
         submitted = client.submit(
             source,
             title=title or name,

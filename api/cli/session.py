@@ -1,6 +1,7 @@
 """What every command shares: settings, where the API is, and how answers are shown."""
 
 import functools
+import getpass
 import json
 import sys
 from collections.abc import Callable, Sequence
@@ -12,6 +13,8 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console, RenderableType
 from rich.text import Text
 
+from activities.identity.contracts import TOKEN_PREFIX as PREFIX
+from api.cli import credentials
 from api.client import PrismClient
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
@@ -45,9 +48,22 @@ class Session:
     as_json: bool
 
     def client(self, url: str | None = None) -> PrismClient:
-        """Return a client of the API."""
+        """Return a client of the API, with the token of the environment, else of whoever is logged in."""
+        address = url or self.url
+        given = self.settings.api_token
+        token = given.get_secret_value() if given else credentials.token_for(address)
+        return PrismClient(address, token=token)
+
+    def who(self, given: str | None) -> str:
+        """Return in whose name a command acts: the name given, else the login's; the API knows a person by itself."""
         token = self.settings.api_token
-        return PrismClient(url or self.url, token=token.get_secret_value() if token else None)
+        personal = token.get_secret_value().startswith(PREFIX) if token else credentials.user_at(self.url) is not None
+        if given or personal:
+            return given or ""
+        try:
+            return getpass.getuser()
+        except (OSError, KeyError):
+            raise click.UsageError("say who you are: --by NAME") from None
 
     def show(self, data: BaseModel | Sequence[BaseModel] | dict[str, Any], *human: RenderableType) -> None:
         """Write an answer: as JSON, or as a person reads it."""

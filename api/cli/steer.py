@@ -1,7 +1,5 @@
 """Commands that steer: pause, resume, cancel, retry, skip, concurrency."""
 
-import getpass
-
 import click
 from rich.text import Text
 
@@ -22,7 +20,7 @@ ROWS = click.argument("rows", nargs=-1)
 def pause(session: Session, run: str, by: str | None, reason: str) -> None:
     """Start no further row; rows under way go on."""
     with session.client() as client:
-        done(session, client.pause(run, by=who(by), reason=reason), f"run {run} is asked to pause")
+        done(session, client.pause(run, by=session.who(by), reason=reason), f"run {run} is asked to pause")
 
 
 @click.command()
@@ -33,7 +31,7 @@ def pause(session: Session, run: str, by: str | None, reason: str) -> None:
 def resume(session: Session, run: str, by: str | None, reason: str) -> None:
     """Start rows again."""
     with session.client() as client:
-        done(session, client.resume(run, by=who(by), reason=reason), f"run {run} goes on")
+        done(session, client.resume(run, by=session.who(by), reason=reason), f"run {run} goes on")
 
 
 @click.command()
@@ -80,14 +78,6 @@ def concurrency(session: Session, run: str, limit: int) -> None:
     """Change how many rows are under way at once."""
     with session.client() as client:
         done(session, client.concurrency(run, limit), f"run {run} has up to {text.plural(limit, 'row')} under way")
-
-
-def who(given: str | None) -> str:
-    """Return who acts: the name given, else that of the login."""
-    try:
-        return given or getpass.getuser()
-    except (OSError, KeyError):
-        raise click.UsageError("say who you are: --by NAME") from None
 
 
 def done(session: Session, accepted: Accepted, what: str) -> None:

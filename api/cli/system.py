@@ -1,4 +1,4 @@
-"""Commands of the system itself: up, worker."""
+"""Commands of the system itself: up, login-link, worker."""
 
 import asyncio
 import logging
@@ -20,6 +20,32 @@ def up() -> None:
     from workers.up import up as run_up  # noqa: PLC0415 -- imports Temporal's SDK
 
     raise SystemExit(asyncio.run(run_up(load_settings(), report=click.echo)))
+
+
+@click.command("login-link")
+@click.argument("user", required=False)
+def login_link(user: str | None) -> None:
+    """Make a one-time login link, on Prism's own machine.
+
+    For USER, or for the first administrator. It needs nothing but the installation's files: whoever has them can let
+    themselves in.
+    """
+    click.echo(asyncio.run(_login_link(user)))
+
+
+async def _login_link(user: str | None) -> str:
+    from workers import identity  # noqa: PLC0415 -- imports the database
+    from workers.compose import open_stores  # noqa: PLC0415 -- likewise
+
+    settings = load_settings()
+    accounts = identity.open_identity(settings, open_stores(settings).engine)
+    if user is None:
+        secret = await accounts.first_link()
+        if secret is None:
+            raise click.UsageError("an administrator can log in already; name a USER")
+    else:
+        secret = await accounts.links.create((await accounts.users.get(user)).name)
+    return identity.login_link(settings.console_url, secret)
 
 
 @click.command()

@@ -12,6 +12,7 @@ from httpx_sse import EventSource, SSEError
 from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
 from api.client import calls
+from api.client.accounts import AsyncAccountMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -22,7 +23,7 @@ from api.models import Accepted, Health, Runs, Submitted, Validation, Verificati
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient(AsyncReviewMethods):
+class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:

@@ -122,22 +122,22 @@ def validate(
 
 def runs(state: RunState | str | None, text: str, before: str, limit: int) -> Call[Runs]:
     """A page of runs."""
-    return _get("/runs", Runs, state=state, q=text, before=before, limit=limit)
+    return get("/runs", Runs, state=state, q=text, before=before, limit=limit)
 
 
 def run(run: str) -> Call[RunView]:
     """A run."""
-    return _get(_run(run), RunView)
+    return get(_run(run), RunView)
 
 
 def rows(run: str, state: RowState | str | None, board: str, text: str, after: int, limit: int) -> Call[Rows]:
     """A page of rows."""
-    return _get(f"{_run(run)}/rows", Rows, state=state, board=board, q=text, after=after, limit=limit)
+    return get(f"{_run(run)}/rows", Rows, state=state, board=board, q=text, after=after, limit=limit)
 
 
 def row(run: str, row: str) -> Call[RowDetail]:
     """A row with its steps."""
-    return _get(_row(run, row), RowDetail)
+    return get(_row(run, row), RowDetail)
 
 
 def results(run: str, form: Form) -> Call[bytes]:
@@ -153,12 +153,12 @@ def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:
 
 def reviews(**asked: Any) -> Call[Reviews]:  # noqa: ANN401 -- values of a query
     """Reviews that fit, the most urgent first."""
-    return _get("/reviews", Reviews, **asked)
+    return get("/reviews", Reviews, **asked)
 
 
 def review(run: str, row: str) -> Call[ReviewDetail]:
     """Every round of a row's review."""
-    return _get(f"{_run(run)}/reviews/{quote(row, safe='/')}", ReviewDetail)
+    return get(f"{_run(run)}/reviews/{quote(row, safe='/')}", ReviewDetail)
 
 
 def decide(run: str, row: str, key: str | None, **decision: Any) -> Call[Decided]:  # noqa: ANN401 -- JSON values
@@ -242,7 +242,18 @@ def _contents(catalog: Catalog) -> tuple[str, bytes]:
     return catalog.name, catalog.read_bytes()
 
 
-def _get(path: str, model: type[Model], **params: Any) -> Call[Model]:  # noqa: ANN401
+def account(method: str, path: str, model: type[Model], body: dict[str, Any] | None = None) -> Call[Model]:
+    """Change something of an account."""
+    return Call(method, PREFIX + path, _model(model), options={} if body is None else {"json": body})
+
+
+def part(text: str) -> str:
+    """Return a text as one part of a path."""
+    return quote(text, safe="")
+
+
+def get(path: str, model: type[Model], **params: Any) -> Call[Model]:  # noqa: ANN401 -- values of a query
+    """Read something."""
     return Call("GET", PREFIX + path, _model(model), repeatable=True, options={"params": _given(**params)})
 
 

@@ -11,6 +11,7 @@ from httpx_sse import EventSource, SSEError
 from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
 from api.client import calls
+from api.client.accounts import AccountMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -26,7 +27,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient(ReviewMethods):
+class PrismClient(ReviewMethods, AccountMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:

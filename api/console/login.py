@@ -10,9 +10,9 @@ from activities.identity.contracts import BrowserLogin, InvalidCredentials, Pass
 from api.console.render import page
 from api.errors import STATUS
 from api.identification import COOKIE
-from api.middleware import LOGIN_PAGE
 from api.routes.auth import caller
 from api.services import Served, Services
+from workers.identity import LOGIN_PAGE
 
 router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 

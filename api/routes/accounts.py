@@ -1,15 +1,13 @@
 """Users, for administrators."""
 
-from urllib.parse import urlencode
-
 from fastapi import APIRouter
 
 from activities.identity.contracts import AccountConflict, User
 from api.account_models import UserBody, UserChange, UserInvited, Users
 from api.errors import errors
-from api.middleware import LOGIN_PAGE
 from api.permission import may
 from api.services import Served, Services
+from workers.identity import login_link
 
 router = APIRouter(prefix="/users", tags=["users"], dependencies=[may("users.manage")])
 
@@ -42,11 +40,6 @@ async def reset_password(name: str, services: Served) -> UserInvited:
     # A password that is reset may be known to others: it does not count until the new one is chosen.
     await services.identity.users.set_password(name, None)
     return await _invited(services, await services.identity.users.get(name))
-
-
-def login_link(console_url: str, secret: str) -> str:
-    """Return the address of a one-time link."""
-    return f"{console_url}{LOGIN_PAGE}?{urlencode({'link': secret})}"
 
 
 async def _invited(services: Services, user: User) -> UserInvited:
