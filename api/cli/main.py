@@ -52,6 +52,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     },
     "System": {
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
+        "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },
 }

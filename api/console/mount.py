@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import login, pages
+from api.console import audit, login, pages
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -33,6 +33,7 @@ def mount_console(app: FastAPI) -> None:
         app.add_exception_handler(fault, _paged(cast("Handler", app.exception_handlers[fault])))
     app.include_router(login.router)
     app.include_router(pages.router)
+    app.include_router(audit.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 
 

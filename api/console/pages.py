@@ -6,6 +6,7 @@ from urllib.parse import quote, urlencode
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
+from activities.identity.contracts import Role
 from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
 from api.console.artifacts import output_of, shown_steps
@@ -127,7 +128,8 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
 
 def account(access: Access) -> Account | None:
     """Return who is logged in, to be shown; ``None`` where nobody logs in."""
-    return Account(access.principal.name, access.csrf) if access.principal.personal else None
+    principal = access.principal
+    return Account(principal.name, access.csrf, audits=Role.ADMIN in principal.roles) if principal.personal else None
 
 
 def temporal_url(services: Services, workflow_id: str) -> str:

@@ -30,6 +30,9 @@ MORE: Final = {
     "run-phone-dark": (RUN, PHONE),
     "run-dark": (RUN, (1280, 800, "dark")),
     "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "audit": ("/audit", DESKTOP),
+    "audit-dark": ("/audit", (1280, 800, "dark")),
+    "audit-phone-dark": ("/audit", PHONE),
     "missing": ("/runs/nothing", DESKTOP),
 }
 
