@@ -6,13 +6,14 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 
 from api import docs
+from api.auditing import denied
 from api.console.mount import mount_console
 from api.console.render import refusal
 from api.errors import install_error_handlers
 from api.identification import Identification
 from api.middleware import Gatekeeper
 from api.openapi import complete_document
-from api.routes import accounts, artifacts, auth, catalogs, events, health, reviews, rows, runs
+from api.routes import accounts, artifacts, audit, auth, catalogs, events, health, reviews, rows, runs
 from api.services import Services
 from workers.settings import Settings
 
@@ -43,8 +44,8 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         openapi_url=None,
     )
     app.state.services = services
-    install_error_handlers(app)
-    resources = (catalogs, runs, reviews, rows, events, artifacts, auth, accounts)
+    install_error_handlers(app, denied)
+    resources = (catalogs, runs, reviews, rows, events, artifacts, auth, accounts, audit)
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

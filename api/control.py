@@ -8,10 +8,12 @@ from typing import Any
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.artifacts.contracts import Text
+from activities.audit.contracts import AuditEvent, AuditKind
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunChange, RunState
 from activities.records.database import timestamp
 from activities.records.views import RowView, RunView
+from api.auditing import steered
 from api.errors import Conflict, NotFound
 from api.services import Services
 from api.submission import start
@@ -61,6 +63,7 @@ async def signal_run(services: Services, run: str, signal: Any, argument: Any) -
     if view.state.ended:
         raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
     await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).signal(signal, argument), run)
+    await services.audit.write(steered(run, signal, argument))
 
 
 async def cancel_run(services: Services, run: str) -> None:
@@ -75,6 +78,7 @@ async def cancel_run(services: Services, run: str) -> None:
         raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
     if not view.state.ended:
         await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).cancel(), run)
+        await services.audit.write(AuditEvent(kind=AuditKind.RUN_CANCELLED, subject=f"run/{run}"))
 
 
 async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
@@ -85,6 +89,7 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
             raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
         request = await _restarted(services, view)
         if await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
+            await services.audit.write(steered(run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows))))
             return
         if time.monotonic() > deadline:
             raise Conflict(f"run {run} is being started by somebody else right now", run=run)

@@ -1,6 +1,6 @@
 """One error envelope for every fault: ``{"error": {code, message, details, trace_id, timestamp}}``."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
@@ -13,6 +13,8 @@ from starlette.types import Scope
 from activities.records.database import timestamp
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+
+Refused = Callable[[Request, PrismError], Awaitable[None]]
 
 
 class ErrorBody(BaseModel):
@@ -79,6 +81,7 @@ STATUS = {
     ErrorCode.INVALID_DECISION: 422,
     ErrorCode.PROVENANCE_INVALID: 422,
     ErrorCode.TOO_MANY_REQUESTS: 429,
+    ErrorCode.AUDIT_TAMPERED: 500,
     ErrorCode.TEMPORAL_UNAVAILABLE: 503,
     ErrorCode.RECORDS_UNAVAILABLE: 503,
 }
@@ -154,11 +157,18 @@ def _trace(request: Request) -> str:
     return str(request.scope.get("state", {}).get("request_id", ""))
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Give every fault its envelope; what nobody foresaw gets it from the gatekeeper."""
+def install_error_handlers(app: FastAPI, refused: Refused) -> None:
+    """Give every fault its envelope; what nobody foresaw gets it from the gatekeeper.
+
+    Args:
+        app: The application.
+        refused: Is told of everything that somebody may not do.
+    """
 
     @app.exception_handler(PrismError)
     async def prism_error(request: Request, error: PrismError) -> JSONResponse:
+        if error.code is ErrorCode.FORBIDDEN:
+            await refused(request, error)
         return envelope(request, STATUS.get(error.code, 500), error.code, error.message, error.details)
 
     @app.exception_handler(HTTPException)

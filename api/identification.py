@@ -8,9 +8,12 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from activities.audit.actor import acting
+from activities.audit.contracts import NOBODY
 from activities.identity.authentication import EVERYTHING
 from activities.identity.contracts import Forbidden, Principal, Unauthenticated, Via
 from activities.identity.throttle import RequestRate
+from api.auditing import denied
 from api.console.render import wants_page
 from api.errors import STATUS, envelope
 from api.middleware import OPEN_PATHS, SAFE_METHODS, RefusalPage
@@ -54,12 +57,15 @@ class Identification:
         try:
             principal = await self._identified(scope)
         except PrismError as error:
+            if isinstance(error, Forbidden):
+                await denied(Request(scope), error)
             await self._refused(Request(scope), error)(scope, receive, send)
             return
         state["principal"] = principal
         if principal is not None and principal.via is Via.COOKIE:
             state["csrf"] = self._identity.access.csrf(principal.session)
-        await self._app(scope, receive, send)
+        with acting(principal.name if principal else NOBODY):
+            await self._app(scope, receive, send)
 
     async def _identified(self, scope: Scope) -> Principal | None:
         headers = Headers(scope=scope)

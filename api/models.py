@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
 from activities.artifacts.contracts import Digest
+from activities.audit.contracts import AuditEntry
 from activities.records.views import EventView, NotificationView, RowView, RunView
 from catalogs.faults import Fault
 
@@ -175,6 +176,13 @@ class Verification(BaseModel):
     output_checked: bool = False
     reason: str = ""
     statement: dict[str, Any] = {}
+
+
+class AuditPage(BaseModel):
+    """A page of the audit log, newest first; ``next`` is the cursor of the next page."""
+
+    entries: list[AuditEntry]
+    next: int | None = None
 
 
 class Health(BaseModel):

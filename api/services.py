@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from temporalio.client import Client
 
+from activities.audit.service import AuditLog
 from activities.identity.authentication import Identity
 from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
@@ -60,6 +61,11 @@ class Services:
     def identity(self) -> Identity:
         """Who there is."""
         return open_identity(self.settings, self.stores.engine)
+
+    @property
+    def audit(self) -> AuditLog:
+        """Who did and decided what."""
+        return self.identity.audit
 
     @functools.cached_property
     def access_policy(self) -> EmbeddedAccessPolicy:

@@ -15,6 +15,7 @@ from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
 from activities.identity.transactions import Transactions
 from activities.identity.users import SqlUsers
 from activities.policy.access import EmbeddedAccessPolicy
+from workers.audit import open_audit
 from workers.settings import Settings
 
 LOGIN_PAGE: Final = "/login"
@@ -30,6 +31,7 @@ def open_identity(settings: Settings, engine: Engine) -> Identity:
 
     Raises:
         SecretUnusable: The file of the secret cannot be used.
+        SigningKeyUnusable: The file of the key that signs the audit log cannot be used.
     """
     transactions = Transactions(engine)
     return Identity(
@@ -40,6 +42,7 @@ def open_identity(settings: Settings, engine: Engine) -> Identity:
         passwords=Passwords(),
         access=AccessTokens(open_secret(settings.identity_secret)),
         throttle=LoginThrottle(),
+        audit=open_audit(settings, engine),
         service_token=settings.api_token.get_secret_value() if settings.api_token else "",
     )
 

@@ -108,6 +108,11 @@ class Settings(BaseSettings):
         return self.signing_key.with_suffix(".pub.pem")
 
     @property
+    def audit_anchor(self) -> Path:
+        """File of the newest signed checkpoint of the audit log."""
+        return self.home.resolve() / "keys" / "audit-checkpoint.json"
+
+    @property
     def identity_secret(self) -> Path:
         """File of the secret that signs access tokens."""
         return self.home.resolve() / "keys" / "identity.key"

@@ -43,6 +43,7 @@ from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
+from workers.audit import open_checkpointer
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.settings import Settings
@@ -96,7 +97,8 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
-            await Terminations(client, stores.keeper, RecordQueries(stores.engine)).watch(stop)
+            terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
+            await asyncio.gather(terminations.watch(stop), open_checkpointer(settings, stores.engine).watch(stop))
         await stop.wait()
 
 

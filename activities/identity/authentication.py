@@ -1,9 +1,14 @@
 """Finding out who somebody is: logins, and the proof that a request carries."""
 
 import hmac
+import time
 from dataclasses import dataclass
 
+from activities.audit.actor import acting
+from activities.audit.contracts import AuditKind
+from activities.audit.service import AuditLog
 from activities.identity.access import ACCESS_SECONDS, AccessTokens
+from activities.identity.audited import refused_login
 from activities.identity.contracts import (
     TOKEN_PREFIX,
     BrowserLogin,
@@ -12,12 +17,13 @@ from activities.identity.contracts import (
     LoggedIn,
     Principal,
     Role,
+    TooManyRequests,
     Unauthenticated,
     Via,
 )
 from activities.identity.passwords import Passwords
 from activities.identity.sessions import LIFETIME, SqlSessions
-from activities.identity.throttle import LoginThrottle
+from activities.identity.throttle import WINDOW_SECONDS, LoginThrottle
 from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
 from activities.identity.users import SqlUsers
 
@@ -40,6 +46,7 @@ class Identity:
     passwords: Passwords
     access: AccessTokens
     throttle: LoginThrottle
+    audit: AuditLog
     service_token: str = ""
 
     async def login(self, name: str, password: str, caller: Caller) -> LoggedIn:
@@ -136,20 +143,37 @@ class Identity:
         return await self.links.create(admins[0].name)
 
     async def _check(self, name: str, password: str, caller: Caller) -> None:
-        self.throttle.attempt(name, caller.address)
+        await self._attempt(name, name, caller)
         # A name that nobody has costs the same time as a wrong password, and gets the same answer.
         if not await self.passwords.holds(await self.users.password_of(name), password):
+            await self.audit.write(refused_login(AuditKind.LOGIN_FAILED, await self.users.known(name), caller))
             raise InvalidCredentials("user or password is wrong")
         self.throttle.succeeded(name, caller.address)
 
     async def _redeemed(self, link: str, password: str, caller: Caller) -> str:
         # No user is called so: 256 bits are not guessed, hence only the address counts.
         key = f"link from {caller.address}"
-        self.throttle.attempt(key, caller.address)
-        user = await self.links.redeem(link)
+        await self._attempt(key, "", caller)
+        try:
+            user = await self.links.redeem(link)
+        except InvalidCredentials:
+            await self.audit.write(refused_login(AuditKind.LOGIN_FAILED, None, caller))
+            raise
         self.throttle.succeeded(key, caller.address)
-        await self.users.set_password(user, await self.passwords.hashed(password))
+        hashed = await self.passwords.hashed(password)
+        with acting(user):
+            await self.users.set_password(user, hashed)
         return user
+
+    async def _attempt(self, counted: str, name: str, caller: Caller) -> None:
+        try:
+            self.throttle.attempt(counted, caller.address)
+        except TooManyRequests:
+            user = await self.users.known(name)
+            # One entry for a place and a name in a window: whoever floods the door shall not flood the log.
+            key = f"throttled/{user or ''}/{caller.address}/{int(time.time() // WINDOW_SECONDS)}"
+            await self.audit.write(refused_login(AuditKind.LOGIN_THROTTLED, user, caller, key))
+            raise
 
     async def _logged_in(self, name: str, caller: Caller) -> LoggedIn:
         session, refresh_token = await self.sessions.open(name, Via.SESSION, caller)

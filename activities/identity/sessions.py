@@ -6,7 +6,10 @@ from typing import Any, Final
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
+from activities.audit.contracts import NOBODY, AuditKind
+from activities.audit.log import append
 from activities.identity.access import digest_of_secret
+from activities.identity.audited import about_session
 from activities.identity.contracts import (
     Caller,
     InvalidCredentials,
@@ -57,6 +60,7 @@ class SqlSessions:
             connection.execute(insert(_SESSIONS).values(row))
             if via is Via.SESSION:
                 connection.execute(insert(_REFRESH).values(digest=digest_of_secret(secret), session=identity))
+            append(connection, about_session(AuditKind.LOGIN_SUCCEEDED, user, identity, user, caller))
 
         await self._transactions.run(work)
         return identity, secret
@@ -82,6 +86,8 @@ class SqlSessions:
                     .where(_SESSIONS.c.id == known, _SESSIONS.c.revoked_at.is_(None))
                     .values(revoked_at=timestamp())
                 )
+                owner = str(connection.scalar(select(_SESSIONS.c.user).where(_SESSIONS.c.id == known)))
+                append(connection, about_session(AuditKind.SESSION_REUSED, owner, str(known), NOBODY))
                 return str(known)
             row = connection.execute(_open_sessions().where(_SESSIONS.c.id == known)).first()
             if row is None:
@@ -133,7 +139,12 @@ class SqlSessions:
         """
         open_ = (_SESSIONS.c.id == session) & (_SESSIONS.c.user == user) & _SESSIONS.c.revoked_at.is_(None)
         statement = update(_SESSIONS).where(open_).values(revoked_at=timestamp())
-        if not await self._transactions.run(lambda connection: connection.execute(statement).rowcount):
+
+        def work(connection: Connection) -> int:
+            ended = connection.execute(statement).rowcount
+            return append(connection, about_session(AuditKind.SESSION_REVOKED, user, session)) if ended else 0
+
+        if not await self._transactions.run(work):
             raise NoSuchAccount(f"you have no open session {session}", session=session)
 
 

@@ -7,7 +7,10 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from activities.audit.contracts import AuditKind
+from activities.audit.log import append
 from activities.identity.access import digest_of_secret
+from activities.identity.audited import about_token, about_user
 from activities.identity.contracts import (
     TOKEN_PREFIX,
     ApiToken,
@@ -56,7 +59,12 @@ class SqlApiTokens:
             expires_at=timestamp(now + timedelta(days=days)),
         )
         values = token.model_dump(mode="json") | {"digest": digest_of_secret(secret)}
-        await self._transactions.run(lambda connection: connection.execute(insert(_TOKENS).values(values)))
+
+        def work(connection: Connection) -> None:
+            connection.execute(insert(_TOKENS).values(values))
+            append(connection, about_token(AuditKind.TOKEN_CREATED, user, token.id, title, token.scopes))
+
+        await self._transactions.run(work)
         return token, secret
 
     async def of(self, user: str) -> list[ApiToken]:
@@ -74,7 +82,12 @@ class SqlApiTokens:
         """
         mine = (_TOKENS.c.id == token) & (_TOKENS.c.user == user) & _TOKENS.c.revoked_at.is_(None)
         statement = update(_TOKENS).where(mine).values(revoked_at=timestamp())
-        if not await self._transactions.run(lambda connection: connection.execute(statement).rowcount):
+
+        def work(connection: Connection) -> int:
+            ended = connection.execute(statement).rowcount
+            return append(connection, about_token(AuditKind.TOKEN_REVOKED, user, token)) if ended else 0
+
+        if not await self._transactions.run(work):
             raise NoSuchAccount(f"you have no token {token}", token=token)
 
     async def principal(self, secret: str) -> Principal | None:
@@ -121,6 +134,7 @@ class SqlLoginLinks:
         def work(connection: Connection) -> None:
             connection.execute(delete(_LINKS).where(_LINKS.c.user == user))
             connection.execute(insert(_LINKS).values(digest=digest_of_secret(secret), user=user, expires_at=expires))
+            append(connection, about_user(AuditKind.LOGIN_LINK_CREATED, user))
 
         await self._transactions.run(work)
         return secret
@@ -138,7 +152,10 @@ class SqlLoginLinks:
             if connection.execute(update(_LINKS).where(good).values(used_at=timestamp())).rowcount != 1:
                 return None
             owner = select(_USERS.c.name).join(_LINKS, _LINKS.c.user == _USERS.c.name)
-            return connection.scalar(owner.where(_LINKS.c.digest == digest, _USERS.c.disabled.is_(False)))
+            user = connection.scalar(owner.where(_LINKS.c.digest == digest, _USERS.c.disabled.is_(False)))
+            if user is not None:
+                append(connection, about_user(AuditKind.LOGIN_LINK_REDEEMED, user, actor=user))
+            return user
 
         user = await self._transactions.run(work)
         if user is None:

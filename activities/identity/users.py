@@ -6,6 +6,9 @@ from typing import Any
 from sqlalchemy import Connection, Row, delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
+from activities.audit.contracts import AuditKind
+from activities.audit.log import append
+from activities.identity.audited import about_user
 from activities.identity.contracts import AccountConflict, BoardGrant, NoSuchAccount, Role, User
 from activities.identity.tables import GrantRow, LoginLinkRow, SessionRow, UserRow
 from activities.identity.transactions import Transactions
@@ -42,7 +45,9 @@ class SqlUsers:
             values = {"name": name, "password": password, "disabled": False, "created_at": timestamp()}
             connection.execute(insert(_USERS).values(roles=_values(roles), **values))
             _grant(connection, name, boards)
-            return _user(connection, name)
+            user = _user(connection, name)
+            append(connection, about_user(AuditKind.USER_CREATED, name, after=user))
+            return user
 
         try:
             return await self._transactions.run(work)
@@ -67,6 +72,13 @@ class SqlUsers:
         hashed: str | None = await self._transactions.run(lambda connection: connection.scalar(statement))
         return hashed
 
+    async def known(self, name: str) -> str | None:
+        """Return the name where there is an account of it, also a disabled one."""
+        found = await self._transactions.run(
+            lambda connection: connection.scalar(select(_USERS.c.name).where(_USERS.c.name == name))
+        )
+        return None if found is None else str(found)
+
     async def change(
         self,
         name: str,
@@ -85,7 +97,7 @@ class SqlUsers:
         def work(connection: Connection) -> User:
             # Locked, so that two administrators cannot take the role from each other at the same moment.
             connection.execute(select(_USERS.c.name).with_for_update()).all()
-            _user(connection, name)
+            before = _user(connection, name)
             values = {"roles": None if roles is None else _values(roles), "disabled": disabled}
             given = {column: value for column, value in values.items() if value is not None}
             if given:
@@ -98,7 +110,9 @@ class SqlUsers:
             if disabled:
                 end_sessions(connection, name)
                 connection.execute(delete(_LINKS).where(_LINKS.c.user == name))
-            return _user(connection, name)
+            user = _user(connection, name)
+            append(connection, about_user(AuditKind.USER_CHANGED, name, before=before, after=user))
+            return user
 
         return await self._transactions.run(work)
 
@@ -109,6 +123,7 @@ class SqlUsers:
             connection.execute(update(_USERS).where(_USERS.c.name == name).values(password=hashed))
             end_sessions(connection, name, keep=keep_session)
             connection.execute(delete(_LINKS).where(_LINKS.c.user == name))
+            append(connection, about_user(AuditKind.PASSWORD_CHANGED if hashed else AuditKind.PASSWORD_RESET, name))
 
         await self._transactions.run(work)
 

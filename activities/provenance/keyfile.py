@@ -88,6 +88,10 @@ class KeyFileSigner:
         signature = Envelope(payload, payload_type, {}).sign(self._signer)
         return envelope_bytes(payload, bytes.fromhex(signature.signature), self._keyid)
 
+    def signature(self, payload: bytes, payload_type: str) -> bytes:
+        """Return the signature over a payload and its type, as DSSE makes it: one type's never passes for another's."""
+        return bytes.fromhex(Envelope(payload, payload_type, {}).sign(self._signer).signature)
+
     async def verify(self, envelope: bytes) -> dict[str, Any]:
         """Return the in-toto statement of an envelope this signer's key signed.
 

@@ -8,6 +8,8 @@ from sqlalchemy import Connection, Engine, func, select, update
 from sqlalchemy.exc import OperationalError
 
 from activities.artifacts.contracts import Text, Texts
+from activities.audit.log import append
+from activities.audit.rows import row_events, run_event
 from activities.records.contracts import (
     RecordsUnavailable,
     RowAsked,
@@ -100,6 +102,7 @@ class SqlRecordKeeper:
                 "created_at": opening.started_at,
             },
         )
+        append(connection, run_event(opening))
 
     def _change_run(self, connection: Connection, change: RunChange) -> None:
         values: dict[str, Any] = {
@@ -172,6 +175,7 @@ class SqlRecordKeeper:
         }
         key = f"{step.run}/{step.row}/{step.attempt}/{record.state.value}"
         self._event(connection, step.run, step.row, "row", key, record.finished_at or timestamp(), body)
+        append(connection, *row_events(record))
 
     def _steps(self, connection: Connection, record: RowRecord) -> None:
         place = {"run": record.step.run, "row": record.step.row, "attempt": record.step.attempt}

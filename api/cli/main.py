@@ -73,6 +73,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     "System": {
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
+        "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },
 }

@@ -17,47 +17,48 @@ class AccountMethods:
     """Accounts, for the blocking client."""
 
     @abstractmethod
-    def _send(self, call: Call[Answer]) -> Answer: ...
+    def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request."""
 
     def me(self) -> Me:
         """Return who asks, and in which roles."""
-        return self._send(calls.get("/auth/me", Me))
+        return self.send(calls.get("/auth/me", Me))
 
     def logout(self) -> Accepted:
         """End the session of this token."""
-        return self._send(calls.account("POST", "/auth/logout", Accepted))
+        return self.send(calls.account("POST", "/auth/logout", Accepted))
 
     def sessions(self) -> Sessions:
         """Return one's open sessions."""
-        return self._send(calls.get("/auth/sessions", Sessions))
+        return self.send(calls.get("/auth/sessions", Sessions))
 
     def revoke_session(self, session: str) -> Accepted:
         """End one of one's sessions."""
-        return self._send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
+        return self.send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
 
     def tokens(self) -> Tokens:
         """Return one's API tokens, without their secrets."""
-        return self._send(calls.get("/auth/tokens", Tokens))
+        return self.send(calls.get("/auth/tokens", Tokens))
 
     def create_token(self, title: str, scopes: Sequence[str], days: int = 90) -> TokenMade:
         """Make an API token; its secret is in the answer and nowhere else."""
         body = {"title": title, "scopes": list(scopes), "days": days}
-        return self._send(calls.account("POST", "/auth/tokens", TokenMade, body))
+        return self.send(calls.account("POST", "/auth/tokens", TokenMade, body))
 
     def revoke_token(self, token: str) -> Accepted:
         """Revoke one of one's API tokens."""
-        return self._send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
+        return self.send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
 
     def users(self) -> Users:
         """Return every user."""
-        return self._send(calls.get("/users", Users))
+        return self.send(calls.get("/users", Users))
 
     def create_user(
         self, name: str, roles: Sequence[Role | str] = (), boards: Sequence[BoardGrant] = ()
     ) -> UserInvited:
         """Create a user; the answer's link lets them in once."""
         body = {"name": name, "roles": list(roles), "boards": [grant.model_dump() for grant in boards]}
-        return self._send(calls.account("POST", "/users", UserInvited, body))
+        return self.send(calls.account("POST", "/users", UserInvited, body))
 
     def change_user(
         self,
@@ -71,58 +72,59 @@ class AccountMethods:
         grants = None if boards is None else [grant.model_dump() for grant in boards]
         given = {"roles": None if roles is None else list(roles), "boards": grants, "disabled": disabled}
         body = {name: value for name, value in given.items() if value is not None}
-        return self._send(calls.account("PATCH", f"/users/{calls.part(name)}", User, body))
+        return self.send(calls.account("PATCH", f"/users/{calls.part(name)}", User, body))
 
     def reset_user(self, name: str) -> UserInvited:
         """Take a user's password away; the answer's link lets them choose another."""
-        return self._send(calls.account("POST", f"/users/{calls.part(name)}/reset", UserInvited))
+        return self.send(calls.account("POST", f"/users/{calls.part(name)}/reset", UserInvited))
 
 
 class AsyncAccountMethods:
     """Accounts, for the asynchronous client."""
 
     @abstractmethod
-    async def _send(self, call: Call[Answer]) -> Answer: ...
+    async def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request."""
 
     async def me(self) -> Me:
         """Return who asks, and in which roles."""
-        return await self._send(calls.get("/auth/me", Me))
+        return await self.send(calls.get("/auth/me", Me))
 
     async def logout(self) -> Accepted:
         """End the session of this token."""
-        return await self._send(calls.account("POST", "/auth/logout", Accepted))
+        return await self.send(calls.account("POST", "/auth/logout", Accepted))
 
     async def sessions(self) -> Sessions:
         """Return one's open sessions."""
-        return await self._send(calls.get("/auth/sessions", Sessions))
+        return await self.send(calls.get("/auth/sessions", Sessions))
 
     async def revoke_session(self, session: str) -> Accepted:
         """End one of one's sessions."""
-        return await self._send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
+        return await self.send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
 
     async def tokens(self) -> Tokens:
         """Return one's API tokens, without their secrets."""
-        return await self._send(calls.get("/auth/tokens", Tokens))
+        return await self.send(calls.get("/auth/tokens", Tokens))
 
     async def create_token(self, title: str, scopes: Sequence[str], days: int = 90) -> TokenMade:
         """Make an API token; its secret is in the answer and nowhere else."""
         body = {"title": title, "scopes": list(scopes), "days": days}
-        return await self._send(calls.account("POST", "/auth/tokens", TokenMade, body))
+        return await self.send(calls.account("POST", "/auth/tokens", TokenMade, body))
 
     async def revoke_token(self, token: str) -> Accepted:
         """Revoke one of one's API tokens."""
-        return await self._send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
+        return await self.send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
 
     async def users(self) -> Users:
         """Return every user."""
-        return await self._send(calls.get("/users", Users))
+        return await self.send(calls.get("/users", Users))
 
     async def create_user(
         self, name: str, roles: Sequence[Role | str] = (), boards: Sequence[BoardGrant] = ()
     ) -> UserInvited:
         """Create a user; the answer's link lets them in once."""
         body = {"name": name, "roles": list(roles), "boards": [grant.model_dump() for grant in boards]}
-        return await self._send(calls.account("POST", "/users", UserInvited, body))
+        return await self.send(calls.account("POST", "/users", UserInvited, body))
 
     async def change_user(
         self,
@@ -136,8 +138,8 @@ class AsyncAccountMethods:
         grants = None if boards is None else [grant.model_dump() for grant in boards]
         given = {"roles": None if roles is None else list(roles), "boards": grants, "disabled": disabled}
         body = {name: value for name, value in given.items() if value is not None}
-        return await self._send(calls.account("PATCH", f"/users/{calls.part(name)}", User, body))
+        return await self.send(calls.account("PATCH", f"/users/{calls.part(name)}", User, body))
 
     async def reset_user(self, name: str) -> UserInvited:
         """Take a user's password away; the answer's link lets them choose another."""
-        return await self._send(calls.account("POST", f"/users/{calls.part(name)}/reset", UserInvited))
+        return await self.send(calls.account("POST", f"/users/{calls.part(name)}/reset", UserInvited))

@@ -13,6 +13,7 @@ from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
 from api.client import calls
 from api.client.accounts import AsyncAccountMethods
+from api.client.audit import AsyncAuditCalls
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -37,6 +38,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
     ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
+        self.audit = AsyncAuditCalls(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -52,11 +54,11 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
 
     async def health(self) -> Health:
         """Return whether the API's process serves."""
-        return await self._send(calls.health())
+        return await self.send(calls.health())
 
     async def ready(self) -> Health:
         """Return whether the API and what it needs answer."""
-        return await self._send(calls.ready())
+        return await self.send(calls.ready())
 
     async def submit(
         self,
@@ -92,7 +94,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
             run=run,
             idempotency_key=idempotency_key,
         )
-        return await self._send(call)
+        return await self.send(call)
 
     async def validate(
         self,
@@ -103,17 +105,17 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         skip_invalid: bool = False,
     ) -> Validation:
         """Return all that is wrong with a catalog; nothing is started."""
-        return await self._send(calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid))
+        return await self.send(calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid))
 
     async def runs(
         self, *, state: RunState | str | None = None, text: str = "", before: str = "", limit: int = 50
     ) -> Runs:
         """Return a page of runs, newest first; its ``next`` goes into ``before``."""
-        return await self._send(calls.runs(state, text, before, limit))
+        return await self.send(calls.runs(state, text, before, limit))
 
     async def run(self, run: str) -> RunView:
         """Return a run: its state, counts, cost and rate."""
-        return await self._send(calls.run(run))
+        return await self.send(calls.run(run))
 
     async def rows(
         self,
@@ -136,7 +138,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         after: int | None = -1
         left = limit
         while after is not None and left != 0:
-            page = await self._send(calls.rows(run, state, board, text, after, min(left or PAGE_ROWS, PAGE_ROWS)))
+            page = await self.send(calls.rows(run, state, board, text, after, min(left or PAGE_ROWS, PAGE_ROWS)))
             for row in page.rows:
                 yield row
             left = None if left is None else left - len(page.rows)
@@ -144,24 +146,16 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
 
     async def row(self, run: str, row: str) -> RowDetail:
         """Return a row with every step of every execution."""
-        return await self._send(calls.row(run, row))
+        return await self.send(calls.row(run, row))
 
     async def results(self, run: str, format: Form = "json") -> bytes:  # noqa: A002 -- its name in the API
         """Return every row with its output, as CSV, JSON lines or JSON."""
-        return await self._send(calls.results(run, format))
+        return await self.send(calls.results(run, format))
 
     async def stream_results(self, run: str, format: Form = "json") -> AsyncIterator[bytes]:  # noqa: A002
         """Yield the bytes of ``results`` as they arrive."""
-        call = calls.results(run, format)
-        try:
-            async with self._http.stream(call.method, call.path, **call.options) as response:
-                if not response.is_success:
-                    await response.aread()
-                    raise PrismApiError.of(response)
-                async for chunk in response.aiter_bytes():
-                    yield chunk
-        except httpx.TransportError as error:
-            raise PrismApiError.unreachable(self.url, error) from error
+        async for chunk in self.stream(calls.results(run, format)):
+            yield chunk
 
     async def wait(self, run: str, timeout: float | None = None) -> RunView:  # noqa: ASYNC109 -- as in the blocking client
         """Return a run when it has ended.
@@ -210,47 +204,60 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
 
     async def pause(self, run: str, *, by: str = "", reason: str = "") -> Accepted:
         """Start no further row."""
-        return await self._send(calls.steer(run, "pause", {"by": by, "reason": reason}))
+        return await self.send(calls.steer(run, "pause", {"by": by, "reason": reason}))
 
     async def resume(self, run: str, *, by: str = "", reason: str = "") -> Accepted:
         """Start rows again."""
-        return await self._send(calls.steer(run, "resume", {"by": by, "reason": reason}))
+        return await self.send(calls.steer(run, "resume", {"by": by, "reason": reason}))
 
     async def cancel(self, run: str) -> Accepted:
         """Cancel a run with all its rows."""
-        return await self._send(calls.steer(run, "cancel", {}))
+        return await self.send(calls.steer(run, "cancel", {}))
 
     async def retry(self, run: str, rows: Sequence[str] = ()) -> Accepted:
         """Run rows again that ended without success, and what they blocked; all of them when none is named."""
-        return await self._send(calls.steer(run, "retry", calls.selection(rows)))
+        return await self.send(calls.steer(run, "retry", calls.selection(rows)))
 
     async def skip(self, run: str, rows: Sequence[str]) -> Accepted:
         """End rows that were not started."""
-        return await self._send(calls.steer(run, "skip", {"rows": list(rows)}))
+        return await self.send(calls.steer(run, "skip", {"rows": list(rows)}))
 
     async def concurrency(self, run: str, limit: int) -> Accepted:
         """Change how many rows are under way at once."""
-        return await self._send(calls.steer(run, "concurrency", {"limit": limit}))
+        return await self.send(calls.steer(run, "concurrency", {"limit": limit}))
 
     async def verify(
         self, run: str | None = None, row: str | None = None, *, envelope: str | None = None
     ) -> Verification:
         """Return what a row's envelope, or one named by its digest, proves."""
-        return await self._send(calls.verify(run, row, envelope))
+        return await self.send(calls.verify(run, row, envelope))
 
     async def public_key(self) -> bytes:
         """Return the key that verifies this installation's envelopes, in PEM."""
-        return await self._send(calls.public_key())
+        return await self.send(calls.public_key())
 
     async def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
         """Return notifications, newest first."""
-        return await self._send(calls.notifications(recipient, run, limit))
+        return await self.send(calls.notifications(recipient, run, limit))
 
     async def artifact(self, digest: str) -> bytes:
         """Return an artifact's bytes, checked against their digest."""
-        return await self._send(calls.artifact(digest))
+        return await self.send(calls.artifact(digest))
 
-    async def _send(self, call: Call[Answer]) -> Answer:
+    async def stream(self, call: Call[bytes]) -> AsyncIterator[bytes]:
+        """Yield the bytes of an answer as they arrive."""
+        try:
+            async with self._http.stream(call.method, call.path, **call.options) as response:
+                if not response.is_success:
+                    await response.aread()
+                    raise PrismApiError.of(response)
+                async for chunk in response.aiter_bytes():
+                    yield chunk
+        except httpx.TransportError as error:
+            raise PrismApiError.unreachable(self.url, error) from error
+
+    async def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request of :mod:`api.client.calls`."""
         for attempt in range(1, calls.ATTEMPTS + 1):
             try:
                 return call.read(await self._http.request(call.method, call.path, **call.options))

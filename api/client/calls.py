@@ -12,10 +12,11 @@ import httpx
 from pydantic import BaseModel, ValidationError
 
 from activities.artifacts.contracts import ArtifactCorrupt, digest_of
+from activities.audit.contracts import AuditReport
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RunView
 from api.client.errors import PrismApiError
-from api.models import Accepted, Health, Notifications, Rows, Runs, Submitted, Validation, Verification
+from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Submitted, Validation, Verification
 from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
 from temporal.names import ErrorCode
 
@@ -195,6 +196,22 @@ def notifications(recipient: str, run: str, limit: int) -> Call[list[Notificatio
 
     params = _given(recipient=recipient, run=run, limit=limit)
     return Call("GET", f"{PREFIX}/notifications", parse, repeatable=True, options={"params": params})
+
+
+def audit_entries(before: int | None, limit: int, wanted: Mapping[str, Any]) -> Call[AuditPage]:
+    """A page of the audit log."""
+    return get("/audit", AuditPage, before=before, limit=limit, **wanted)
+
+
+def audit_export(wanted: Mapping[str, Any]) -> Call[bytes]:
+    """The audit log as JSON lines."""
+    return Call("GET", f"{PREFIX}/audit/export", _content, options={"params": _given(**wanted)})
+
+
+def audit_verify() -> Call[AuditReport]:
+    """Verify the audit log."""
+    options = {"timeout": SUBMIT_TIMEOUT}
+    return Call("POST", f"{PREFIX}/audit/verify", _model(AuditReport), repeatable=True, options=options)
 
 
 def artifact(digest: str) -> Call[bytes]:

@@ -16,7 +16,8 @@ class ReviewMethods:
     """Reviews, for the blocking client."""
 
     @abstractmethod
-    def _send(self, call: Call[Answer]) -> Answer: ...
+    def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request."""
 
     def reviews(self, *, mine: bool = False, **asked: Any) -> Reviews:  # noqa: ANN401 -- values of a query
         """Return what waits for a decision, the most urgent first.
@@ -25,11 +26,11 @@ class ReviewMethods:
             mine: Only what you may decide on.
             asked: ``reviewer``, ``run``, ``board``, ``risk``, ``due_before``, ``q``, ``state``, ``limit``, ``offset``.
         """
-        return self._send(calls.reviews(mine="true" if mine else None, **asked))
+        return self.send(calls.reviews(mine="true" if mine else None, **asked))
 
     def review(self, run: str, row: str) -> ReviewDetail:
         """Return every round of a row's review."""
-        return self._send(calls.review(run, row))
+        return self.send(calls.review(run, row))
 
     def decide(
         self,
@@ -55,7 +56,7 @@ class ReviewMethods:
             given: ``round``, ``output`` (the edited text), ``answers``, ``reviewers``.
         """
         call = calls.decide(run, row, idempotency_key, kind=kind, by=by, comment=comment, **given)
-        return self._send(call)
+        return self.send(call)
 
     def decide_many(
         self,
@@ -74,7 +75,7 @@ class ReviewMethods:
             given: ``by``, ``comment``, ``reviewers``; the filter: ``run``, ``board``, ``risk``, ``q``.
         """
         places = [{"run": run, "row": row} for run, row in reviews]
-        return self._send(calls.decide_many(kind=kind, reviews=places, every=every, **given))
+        return self.send(calls.decide_many(kind=kind, reviews=places, every=every, **given))
 
     def approve(self, run: str, row: str, *, by: str = "", comment: str = "") -> Decided:
         """Approve the output of a row that waits for a review."""
@@ -89,7 +90,8 @@ class AsyncReviewMethods:
     """Reviews, for the asynchronous client."""
 
     @abstractmethod
-    async def _send(self, call: Call[Answer]) -> Answer: ...
+    async def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request."""
 
     async def reviews(self, *, mine: bool = False, **asked: Any) -> Reviews:  # noqa: ANN401 -- values of a query
         """Return what waits for a decision, the most urgent first.
@@ -98,11 +100,11 @@ class AsyncReviewMethods:
             mine: Only what you may decide on.
             asked: ``reviewer``, ``run``, ``board``, ``risk``, ``due_before``, ``q``, ``state``, ``limit``, ``offset``.
         """
-        return await self._send(calls.reviews(mine="true" if mine else None, **asked))
+        return await self.send(calls.reviews(mine="true" if mine else None, **asked))
 
     async def review(self, run: str, row: str) -> ReviewDetail:
         """Return every round of a row's review."""
-        return await self._send(calls.review(run, row))
+        return await self.send(calls.review(run, row))
 
     async def decide(
         self,
@@ -128,7 +130,7 @@ class AsyncReviewMethods:
             given: ``round``, ``output`` (the edited text), ``answers``, ``reviewers``.
         """
         call = calls.decide(run, row, idempotency_key, kind=kind, by=by, comment=comment, **given)
-        return await self._send(call)
+        return await self.send(call)
 
     async def decide_many(
         self,
@@ -147,7 +149,7 @@ class AsyncReviewMethods:
             given: ``by``, ``comment``, ``reviewers``; the filter: ``run``, ``board``, ``risk``, ``q``.
         """
         places = [{"run": run, "row": row} for run, row in reviews]
-        return await self._send(calls.decide_many(kind=kind, reviews=places, every=every, **given))
+        return await self.send(calls.decide_many(kind=kind, reviews=places, every=every, **given))
 
     async def approve(self, run: str, row: str, *, by: str = "", comment: str = "") -> Decided:
         """Approve the output of a row that waits for a review."""

@@ -12,6 +12,7 @@ from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
 from api.client import calls
 from api.client.accounts import AccountMethods
+from api.client.audit import AuditCalls
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -41,6 +42,7 @@ class PrismClient(ReviewMethods, AccountMethods):
     ) -> None:
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
+        self.audit = AuditCalls(self)
 
     def __enter__(self) -> Self:
         return self
@@ -56,11 +58,11 @@ class PrismClient(ReviewMethods, AccountMethods):
 
     def health(self) -> Health:
         """Return whether the API's process serves."""
-        return self._send(calls.health())
+        return self.send(calls.health())
 
     def ready(self) -> Health:
         """Return whether the API and what it needs answer."""
-        return self._send(calls.ready())
+        return self.send(calls.ready())
 
     def submit(
         self,
@@ -96,7 +98,7 @@ class PrismClient(ReviewMethods, AccountMethods):
             run=run,
             idempotency_key=idempotency_key,
         )
-        return self._send(call)
+        return self.send(call)
 
     def validate(
         self,
@@ -107,15 +109,15 @@ class PrismClient(ReviewMethods, AccountMethods):
         skip_invalid: bool = False,
     ) -> Validation:
         """Return all that is wrong with a catalog; nothing is started."""
-        return self._send(calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid))
+        return self.send(calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid))
 
     def runs(self, *, state: RunState | str | None = None, text: str = "", before: str = "", limit: int = 50) -> Runs:
         """Return a page of runs, newest first; its ``next`` goes into ``before``."""
-        return self._send(calls.runs(state, text, before, limit))
+        return self.send(calls.runs(state, text, before, limit))
 
     def run(self, run: str) -> RunView:
         """Return a run: its state, counts, cost and rate."""
-        return self._send(calls.run(run))
+        return self.send(calls.run(run))
 
     def rows(
         self,
@@ -138,30 +140,22 @@ class PrismClient(ReviewMethods, AccountMethods):
         after: int | None = -1
         left = limit
         while after is not None and left != 0:
-            page = self._send(calls.rows(run, state, board, text, after, min(left or PAGE_ROWS, PAGE_ROWS)))
+            page = self.send(calls.rows(run, state, board, text, after, min(left or PAGE_ROWS, PAGE_ROWS)))
             yield from page.rows
             left = None if left is None else left - len(page.rows)
             after = page.next
 
     def row(self, run: str, row: str) -> RowDetail:
         """Return a row with every step of every execution."""
-        return self._send(calls.row(run, row))
+        return self.send(calls.row(run, row))
 
     def results(self, run: str, format: Form = "json") -> bytes:  # noqa: A002 -- its name in the API
         """Return every row with its output, as CSV, JSON lines or JSON."""
-        return self._send(calls.results(run, format))
+        return self.send(calls.results(run, format))
 
     def stream_results(self, run: str, format: Form = "json") -> Iterator[bytes]:  # noqa: A002
         """Yield the bytes of ``results`` as they arrive."""
-        call = calls.results(run, format)
-        try:
-            with self._http.stream(call.method, call.path, **call.options) as response:
-                if not response.is_success:
-                    response.read()
-                    raise PrismApiError.of(response)
-                yield from response.iter_bytes()
-        except httpx.TransportError as error:
-            raise PrismApiError.unreachable(self.url, error) from error
+        return self.stream(calls.results(run, format))
 
     def wait(self, run: str, timeout: float | None = None) -> RunView:
         """Return a run when it has ended.
@@ -210,45 +204,57 @@ class PrismClient(ReviewMethods, AccountMethods):
 
     def pause(self, run: str, *, by: str = "", reason: str = "") -> Accepted:
         """Start no further row."""
-        return self._send(calls.steer(run, "pause", {"by": by, "reason": reason}))
+        return self.send(calls.steer(run, "pause", {"by": by, "reason": reason}))
 
     def resume(self, run: str, *, by: str = "", reason: str = "") -> Accepted:
         """Start rows again."""
-        return self._send(calls.steer(run, "resume", {"by": by, "reason": reason}))
+        return self.send(calls.steer(run, "resume", {"by": by, "reason": reason}))
 
     def cancel(self, run: str) -> Accepted:
         """Cancel a run with all its rows."""
-        return self._send(calls.steer(run, "cancel", {}))
+        return self.send(calls.steer(run, "cancel", {}))
 
     def retry(self, run: str, rows: Sequence[str] = ()) -> Accepted:
         """Run rows again that ended without success, and what they blocked; all of them when none is named."""
-        return self._send(calls.steer(run, "retry", calls.selection(rows)))
+        return self.send(calls.steer(run, "retry", calls.selection(rows)))
 
     def skip(self, run: str, rows: Sequence[str]) -> Accepted:
         """End rows that were not started."""
-        return self._send(calls.steer(run, "skip", {"rows": list(rows)}))
+        return self.send(calls.steer(run, "skip", {"rows": list(rows)}))
 
     def concurrency(self, run: str, limit: int) -> Accepted:
         """Change how many rows are under way at once."""
-        return self._send(calls.steer(run, "concurrency", {"limit": limit}))
+        return self.send(calls.steer(run, "concurrency", {"limit": limit}))
 
     def verify(self, run: str | None = None, row: str | None = None, *, envelope: str | None = None) -> Verification:
         """Return what a row's envelope, or one named by its digest, proves."""
-        return self._send(calls.verify(run, row, envelope))
+        return self.send(calls.verify(run, row, envelope))
 
     def public_key(self) -> bytes:
         """Return the key that verifies this installation's envelopes, in PEM."""
-        return self._send(calls.public_key())
+        return self.send(calls.public_key())
 
     def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
         """Return notifications, newest first."""
-        return self._send(calls.notifications(recipient, run, limit))
+        return self.send(calls.notifications(recipient, run, limit))
 
     def artifact(self, digest: str) -> bytes:
         """Return an artifact's bytes, checked against their digest."""
-        return self._send(calls.artifact(digest))
+        return self.send(calls.artifact(digest))
 
-    def _send(self, call: Call[Answer]) -> Answer:
+    def stream(self, call: Call[bytes]) -> Iterator[bytes]:
+        """Yield the bytes of an answer as they arrive."""
+        try:
+            with self._http.stream(call.method, call.path, **call.options) as response:
+                if not response.is_success:
+                    response.read()
+                    raise PrismApiError.of(response)
+                yield from response.iter_bytes()
+        except httpx.TransportError as error:
+            raise PrismApiError.unreachable(self.url, error) from error
+
+    def send(self, call: Call[Answer]) -> Answer:
+        """Return the answer to a request of :mod:`api.client.calls`."""
         for attempt in range(1, calls.ATTEMPTS + 1):
             try:
                 return call.read(self._http.request(call.method, call.path, **call.options))

@@ -58,10 +58,12 @@ class Account:
 
     Args:
         csrf: What their pages send with requests that change something; empty without a browser's session.
+        audits: Whether they may read the audit log.
     """
 
     name: str
     csrf: str = ""
+    audits: bool = False
 
 
 def page(

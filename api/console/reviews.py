@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
-from activities.identity.contracts import Principal
+from activities.identity.contracts import Principal, Role
 from activities.reviews.contracts import ReviewState
 from activities.reviews.views import ReviewFilter
 from api.console.diffs import Line, side_by_side
@@ -83,7 +83,8 @@ async def inbox_page(
 
 def account_of(access: Access) -> Account | None:
     """Return who is logged in, to be shown; ``None`` where nobody logs in."""
-    return Account(access.principal.name, access.csrf) if access.principal.personal else None
+    principal = access.principal
+    return Account(principal.name, access.csrf, audits=Role.ADMIN in principal.roles) if principal.personal else None
 
 
 async def shown_review(services: Services, principal: Principal, run: str, row: str) -> ShownReview:

@@ -34,6 +34,10 @@ MORE: Final = {
     "run-phone-dark": (RUN, PHONE),
     "run-dark": (RUN, (1280, 800, "dark")),
     "reviews-phone-dark": ("/reviews", PHONE),
+    "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "audit": ("/audit", DESKTOP),
+    "audit-dark": ("/audit", (1280, 800, "dark")),
+    "audit-phone-dark": ("/audit", PHONE),
     "missing": ("/runs/nothing", DESKTOP),
 }
 

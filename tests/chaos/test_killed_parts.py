@@ -5,6 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from activities.audit.checkpoints import read_anchor
+from activities.audit.signing import PublicKeys
+from activities.audit.verify import verify_database
 from activities.records.contracts import RowState, RunState
 from tests.chaos.conftest import System
 from tests.installation import Installation, Run
@@ -34,6 +37,18 @@ def assert_everything_happened_once(prism: Installation, run: Run, rows: int) ->
         "SELECT count(*) AS n FROM events WHERE run = :run AND kind = 'row' AND key LIKE '%/succeeded'", run=run.run
     )
     assert ends == [{"n": rows}]
+    decided = prism.query(
+        "SELECT count(*) AS n FROM audit_entries WHERE kind = 'policy.decided' AND subject LIKE :prefix",
+        prefix=f"run/{run.run}/row/%",
+    )
+    assert decided == [{"n": rows}]
+
+
+def assert_the_audit_log_is_whole(parts: System, prism: Installation) -> None:
+    keys = PublicKeys([parts.settings.public_key.read_bytes()])
+    kept = read_anchor(parts.settings.audit_anchor)
+    report = verify_database(prism.stores.engine, keys, [kept] if kept else [])
+    assert report.faults == ()
 
 
 async def test_a_worker_killed_during_a_model_call_pays_nothing_twice(system: tuple[System, Installation]) -> None:
@@ -77,6 +92,7 @@ async def test_a_thousand_rows_survive_the_death_of_worker_and_server(system: tu
     assert (await run.result()).counts == {RowState.SUCCEEDED: MANY}
     assert await parts.vendor.requests() == MANY
     assert_everything_happened_once(prism, run, MANY)
+    assert_the_audit_log_is_whole(parts, prism)
 
 
 async def _seen(parts: System, count: int) -> bool:

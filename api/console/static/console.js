@@ -1,5 +1,6 @@
 // What the pages do beyond HTML: stay live, act on runs and rows, take a catalog.
 import { act } from "./actions.js";
+import { audit } from "./audit.js";
 import { tell } from "./ages.js";
 import { watch } from "./live.js";
 import { review } from "./reviews.js";
@@ -7,6 +8,7 @@ import { take } from "./submit.js";
 
 act(document);
 review(document);
+audit(document.querySelector("[data-audit-verify]"));
 tell(document);
 watch(document.querySelector("[data-watch]"));
 take(document.querySelector("#drop"));

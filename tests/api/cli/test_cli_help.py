@@ -49,7 +49,7 @@ def test_every_command_that_shows_something_has_json_and_url() -> None:
         command = cli.get_command(click.Context(cli), name)
         assert command is not None
         for one in command.commands.values() if isinstance(command, click.Group) else [command]:
-            assert {"as_json", "url"} <= {parameter.name for parameter in one.params}, name
+            assert {"as_json", "url"} <= {parameter.name for parameter in one.params}, f"{name} {one.name}"
 
 
 def test_the_commands_that_were_asked_for_are_there() -> None:

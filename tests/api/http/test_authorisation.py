@@ -60,12 +60,16 @@ GET    /api/v1/users                             401 403 403 403 403 403 200 200
 POST   /api/v1/users                             401 403 403 403 403 403 409 409
 PATCH  /api/v1/users/{name}                      401 403 403 403 403 403 404 404
 POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
+GET    /api/v1/audit                             401 403 403 403 403 403 200 200
+GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
+POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
 GET    /docs                                     401 200 200 200 200 200 200 200
 GET    /docs/start.js                            401 200 200 200 200 200 200 200
 GET    /openapi.json                             401 200 200 200 200 200 200 200
 GET    /                                         401 403 200 200 200 200 200 200
 GET    /reviews                                  401 403 200 200 200 200 200 200
+GET    /audit                                    401 403 403 403 403 403 200 200
 GET    /runs/{run}                               401 403 200 200 200 200 200 200
 GET    /runs/{run}/rows/{row:path}               401 403 200 200 200 200 200 200
 """

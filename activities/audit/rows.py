@@ -1,0 +1,55 @@
+"""What the records of runs and rows say for the audit log: who submitted, what policy and people decided."""
+
+import hashlib
+from collections.abc import Iterator
+
+from activities.audit.canonical import canonical, facts
+from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
+from activities.records.contracts import RowRecord, RunOpening, StepRecord, StepState
+
+# By step: the kind, and the facts without which it is no decision. Asking people for a review is a step "review" too.
+_DECISIONS = {
+    "policy": (AuditKind.POLICY_DECIDED, {"allow"}),
+    "review": (AuditKind.REVIEW_DECIDED, {"state", "by"}),
+}
+
+
+def run_event(opening: RunOpening) -> AuditEvent:
+    """Return the submission of a run; both the front door and the workflow open it, and it is one."""
+    return AuditEvent(
+        kind=AuditKind.RUN_SUBMITTED,
+        actor=opening.submitter or NOBODY,
+        subject=f"run/{opening.run}",
+        detail={"title": opening.title, "plan": opening.plan},
+        key=f"{opening.run}/submitted",
+    )
+
+
+def row_events(record: RowRecord) -> Iterator[AuditEvent]:
+    """Yield the decisions of a row. A row is recorded more than once: the same decision has the same key each time."""
+    for step in record.steps:
+        kind, needed = _DECISIONS.get(step.step, (None, set()))
+        if kind is not None and step.state is StepState.DONE and needed <= step.detail.keys():
+            yield AuditEvent(
+                kind=kind,
+                actor=_actor(kind, step),
+                subject=f"run/{record.step.run}/row/{record.step.row}",
+                detail={**step.detail, "decided_at": step.finished_at, "attempt": record.step.attempt},
+                key=_key(record, step),
+            )
+
+
+def _actor(kind: AuditKind, step: StepRecord) -> str:
+    return POLICY if kind is AuditKind.POLICY_DECIDED else str(step.detail.get("by") or NOBODY)
+
+
+def _key(record: RowRecord, step: StepRecord) -> str:
+    """Return what names one decision.
+
+    A workflow task that is repeated after a crash has another time: what counts is the decision itself, and of a review
+    when it was opened, as two rounds may end alike.
+    """
+    place = record.step
+    opened = step.started_at if step.step == "review" else ""
+    decided = hashlib.sha256(canonical(facts(step.detail)).encode()).hexdigest()[:16]
+    return f"{place.run}/{place.row}/{place.attempt}/{step.step}/{step.ordinal}/{opened}/{decided}"
