@@ -48,6 +48,7 @@ def week() -> list[Seed]:
         "finance/vat-check": {
             "state": RowState.REVIEW,
             "message": "amounts above EUR 50,000 need a second pair of eyes",
+            "upstream": ["finance/cash-report"],
             "verdicts": checks[1:3],
         },
         "legal/dpa-review": {
@@ -69,8 +70,14 @@ def week() -> list[Seed]:
             "message": "ops/rollback-plan failed",
             "upstream": ["ops/rollback-plan"],
         },
-        "growth/launch-post": {"state": RowState.RUNNING, "output": ""},
-        "people/interview-kit": {"state": RowState.PENDING, "output": ""},
+        "growth/pricing-faq": {"upstream": ["support/refund-policy"]},
+        "finance/dunning-letters": {"upstream": ["finance/cash-report"]},
+        "growth/launch-post": {
+            "state": RowState.RUNNING,
+            "output": "",
+            "upstream": ["support/outage-note", "growth/pricing-faq"],
+        },
+        "people/interview-kit": {"state": RowState.PENDING, "output": "", "upstream": ["growth/launch-post"]},
     }
     rows: list[Seed] = []
     for number, (row, title, objective) in enumerate(TASKS):
