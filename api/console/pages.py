@@ -15,7 +15,8 @@ from api.console.render import Account, page
 from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
-from api.permission import Access, Ground, may
+from api.models import MOST_AT_ONCE
+from api.permission import Access, Ground, allowed, may
 from api.services import Served, Services
 from temporal.contract import row_workflow_id, run_workflow_id
 
@@ -90,6 +91,8 @@ async def run_page(
         first_page=_address(here, q=q, state=wanted, board=board),
         next_page=_address(here, q=q, state=wanted, board=board, after=str(rows[-1].position)) if more else "",
         retryable=_retryable(view),
+        most_at_once=MOST_AT_ONCE,
+        steers=await allowed(services, access.principal, "runs.steer", run),
         temporal_url=temporal_url(services, run_workflow_id(run)),
         last_event=last_event,
     )
@@ -108,6 +111,9 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         "row.html",
         account=account(access),
         run=view,
+        # Skipping is asked of the run, retrying of the row: so does each route.
+        skips=await allowed(services, access.principal, "runs.steer", run),
+        retries=await allowed(services, access.principal, "runs.steer", run, row),
         row=detail,
         output=await output_of(services, detail),
         executions=await shown_steps(services, detail),

@@ -25,7 +25,7 @@ SIGNS: Final = {
     RowState.REJECTED: "⊗",
     RowState.BLOCKED: "‖",
     RowState.SKIPPED: "»",
-    RowState.CANCELLED: "–",
+    RowState.CANCELLED: "□",
 }
 
 

@@ -9,10 +9,11 @@ export function act(root) {
     else if (button) during(button, () => verify(button));
   });
   root.addEventListener("submit", (event) => {
-    const form = event.target.closest("[data-review]");
+    const form = event.target.closest("[data-review], [data-pace]");
     if (!form) return;
     event.preventDefault();
-    during(event.submitter, () => decide(form, event.submitter.value));
+    if (form.dataset.pace) during(form.querySelector("button"), () => pace(form));
+    else during(event.submitter, () => decide(form, event.submitter.value));
   });
   root.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
@@ -32,9 +33,17 @@ async function during(button, work) {
 
 async function steer(button) {
   if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
-  await post(button.dataset.post);
+  await post(button.dataset.post, button.dataset.row ? { rows: [button.dataset.row] } : undefined);
   if (button.dataset.then) { location.assign(button.dataset.then); return; }
   toast(button.dataset.done);
+  reopen();
+}
+
+async function pace(form) {
+  const limit = Number(new FormData(form).get("limit"));
+  await post(form.dataset.pace, { limit });
+  toast(limit === 1 ? "One row at once from now on" : `Up to ${limit} rows at once from now on`);
+  document.activeElement.blur();
   reopen();
 }
 

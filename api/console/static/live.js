@@ -85,7 +85,10 @@ function focused(part) {
   const active = document.activeElement;
   if (!part.contains(active) || active === part) return null;
   if (active.matches("a[href]")) return `a[href="${CSS.escape(active.getAttribute("href"))}"]`;
-  if (active.dataset.post) return `[data-post="${CSS.escape(active.dataset.post)}"]`;
+  if (active.dataset.post) {
+    const row = active.dataset.row ? `[data-row="${CSS.escape(active.dataset.row)}"]` : "";
+    return `[data-post="${CSS.escape(active.dataset.post)}"]${row}`;
+  }
   if (active.matches("[data-scrolls]")) return `#${CSS.escape(active.id)}`;
   const details = active.closest("details[id]");
   return details ? `#${CSS.escape(details.id)} > summary` : null;
