@@ -1,12 +1,13 @@
 """Every page as axe-core judges it by WCAG 2.2 AA: on a desktop and a phone, in the light and in the dark."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import axe_playwright_python
 import pytest
 from playwright.async_api import Browser
 
+from tests.api.http.guarding import Guarded, guarded_api
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import Serving, serving
 from tests.browser.screenshots import ROW, RUN
@@ -25,7 +26,6 @@ PAGES = {
     "row in review": f"{RUN}/rows/finance/vat-check",
     "pending row": f"{RUN}/rows/people/interview-kit",
     "failed row": f"{RUN}/rows/ops/rollback-plan",
-    "login": "/login",
     "nothing here": "/runs/nothing",
 }
 JUDGE = """async (levels) => {
@@ -42,19 +42,47 @@ async def week(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servin
         yield served
 
 
+@pytest.fixture(scope="module")
+def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
+    """A console that asks who one is."""
+    with guarded_api(tmp_path_factory.mktemp("guarded")) as api:
+        yield api
+
+
+async def violations(browser: Browser, address: str, scheme: str, width: int) -> list[str]:
+    """Return what axe-core finds wrong with a page."""
+    context = await browser.new_context(
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
+    )
+    page = await context.new_page()
+    await page.goto(address)
+    await page.locator("h1").wait_for()
+    # A page that led elsewhere would be judged in place of the one that is meant.
+    assert page.url == address
+    await page.evaluate(AXE)
+    found: list[str] = await page.evaluate(JUDGE, LEVELS)
+    await context.close()
+    return found
+
+
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [1280, 390])
 async def test_a_page_violates_no_rule(browser: Browser, week: Serving, path: str, scheme: str, width: int) -> None:
-    context = await browser.new_context(
-        viewport={"width": width, "height": 900},
-        color_scheme="dark" if scheme == "dark" else "light",
-        # What fades in is judged when it is there.
-        reduced_motion="reduce",
-    )
-    page = await context.new_page()
-    await page.goto(week.url + path)
-    await page.locator("h1").wait_for()
+    assert await violations(browser, week.url + path, scheme, width) == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [1280, 390])
+async def test_the_login_violates_no_rule(browser: Browser, guarded: Guarded, scheme: str, width: int) -> None:
+    assert await violations(browser, f"{guarded.served.url}/login", scheme, width) == []
+
+
+async def test_the_judge_finds_what_is_wrong(browser: Browser) -> None:
+    page = await browser.new_page()
+    await page.set_content("<h1>A picture</h1><img src='data:,'>")
     await page.evaluate(AXE)
-    assert await page.evaluate(JUDGE, LEVELS) == []
-    await context.close()
+    assert any("image-alt" in one for one in await page.evaluate(JUDGE, LEVELS))
+    await page.close()
