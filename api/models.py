@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from typing import Annotated, Any, ClassVar, Self
+from typing import Annotated, Any, ClassVar, Final, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraints, model_validator
 
@@ -140,10 +140,13 @@ class SkipBody(Body):
     rows: list[str] = Field(min_length=1, max_length=10000)
 
 
+MOST_AT_ONCE: Final = 1000
+
+
 class ConcurrencyBody(Body):
     """A new limit."""
 
-    limit: int = Field(ge=1, le=1000)
+    limit: int = Field(ge=1, le=MOST_AT_ONCE)
 
 
 class DecisionBody(Body):

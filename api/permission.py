@@ -54,13 +54,11 @@ class Permission:
         """
         principal: Principal = request.state.principal
         csrf: str = request.state.csrf
-        policy = services.access_policy
-        decision = policy.decide(principal, self.action, resource=request.url.path)
+        decision = services.access_policy.decide(principal, self.action, resource=request.url.path)
         if decision.allow:
             return Access(principal, csrf=csrf)
         if self.ground is not Ground.EVERYWHERE:
-            granted = {grant.board for grant in principal.boards}
-            boards = frozenset(board for board in granted if policy.decide(principal, self.action, board=board).allow)
+            boards = _granted(services, principal, self.action)
             if boards and await self._covered(request, services, boards):
                 return Access(principal, boards, csrf)
         raise Forbidden(decision.reason, action=self.action)
@@ -69,8 +67,26 @@ class Permission:
         if self.ground is Ground.SOME_BOARDS:
             return True
         run, row = request.path_params["run"], request.path_params.get("row", "")
-        found = await services.queries.boards(run, row if self.ground is Ground.ROW else "")
-        return bool(found) and boards.issuperset(found)
+        return await _covers(services, boards, run, row if self.ground is Ground.ROW else "")
+
+
+async def allowed(services: Services, principal: Principal, action: str, run: str, row: str = "") -> bool:
+    """Return whether somebody may do an action on a run, or on one of its rows: what a page offers them."""
+    if services.access_policy.decide(principal, action).allow:
+        return True
+    boards = _granted(services, principal, action)
+    return bool(boards) and await _covers(services, boards, run, row)
+
+
+def _granted(services: Services, principal: Principal, action: str) -> frozenset[str]:
+    granted = {grant.board for grant in principal.boards}
+    decide = services.access_policy.decide
+    return frozenset(board for board in granted if decide(principal, action, board=board).allow)
+
+
+async def _covers(services: Services, boards: frozenset[str], run: str, row: str) -> bool:
+    found = await services.queries.boards(run, row)
+    return bool(found) and boards.issuperset(found)
 
 
 def may(action: str, ground: Ground = Ground.EVERYWHERE) -> Any:  # noqa: ANN401 -- as fastapi.Depends

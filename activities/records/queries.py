@@ -11,7 +11,7 @@ from sqlalchemy.exc import OperationalError
 from activities.records.contracts import RecordsUnavailable, RowState
 from activities.records.database import timestamp
 from activities.records.tables import EventRow, NotificationRow, RunRow, StepRow, TaskRecord
-from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView, StepView
+from activities.records.views import EventView, NotificationView, RowDetail, RowNode, RowView, RunView, StepView
 from temporal.contract import Contract
 
 Result = TypeVar("Result")
@@ -116,6 +116,27 @@ class RecordQueries:
             steps = select(_STEPS).where(_STEPS.c.run == run, _STEPS.c.row == row)
             ordered = steps.order_by(_STEPS.c.attempt, _STEPS.c.started_at, _STEPS.c.finished_at)
             return RowDetail.model_validate(dict(found) | {"steps": _views(connection, ordered, StepView)})
+
+        return await self._read(read)
+
+    async def nodes(self, run: str, *, board: str = "", limit: int) -> list[RowNode]:
+        """Return rows of a run, or of one of its boards, as its graph needs them, in plan order."""
+        columns = (_ROWS.c.row, _ROWS.c.board, _ROWS.c.title, _ROWS.c.state, _ROWS.c.upstream)
+        statement = select(*columns).where(_ROWS.c.run == run).order_by(_ROWS.c.position).limit(limit)
+        if board:
+            statement = statement.where(_ROWS.c.board == board)
+        return await self._read(lambda connection: _views(connection, statement, RowNode))
+
+    async def counts_by_board(self, run: str) -> dict[str, dict[RowState, int]]:
+        """Return how many rows of each board are in which state."""
+        by = (_ROWS.c.board, _ROWS.c.state)
+        statement = select(*by, func.count()).where(_ROWS.c.run == run).group_by(*by).order_by(_ROWS.c.board)
+
+        def read(connection: Connection) -> dict[str, dict[RowState, int]]:
+            boards: dict[str, dict[RowState, int]] = {}
+            for board, state, rows in connection.execute(statement):
+                boards.setdefault(board, {})[RowState(state)] = rows
+            return boards
 
         return await self._read(read)
 

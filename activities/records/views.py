@@ -75,6 +75,16 @@ class RowView(Contract):
     finished_at: str | None = None
 
 
+class RowNode(Contract):
+    """A row as it stands in the graph of its run."""
+
+    row: str
+    board: str = ""
+    title: str = ""
+    state: RowState
+    upstream: list[str] = Field(default_factory=list)
+
+
 class StepView(Contract):
     """A step of a row, of one execution of it."""
 

@@ -9,12 +9,15 @@ from starlette.responses import HTMLResponse, Response
 from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
 from api.console.artifacts import output_of, shown_steps
+from api.console.bars import BAR_ORDER, bar
+from api.console.picture import picture_of
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, shown_review
 from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
-from api.permission import Access, Ground, may
+from api.models import MOST_AT_ONCE
+from api.permission import Access, Ground, allowed, may
 from api.services import Served, Services
 from temporal.contract import row_workflow_id, run_workflow_id
 
@@ -22,20 +25,6 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 RUNS_SHOWN: Final = 30
 ROWS_SHOWN: Final = 50
-# A bar shows what went well first, then what waits for somebody, then what went wrong.
-BAR_ORDER: Final = (
-    RowState.SUCCEEDED,
-    RowState.RUNNING,
-    RowState.REVIEW,
-    RowState.FAILED,
-    RowState.VERIFICATION_FAILED,
-    RowState.DENIED,
-    RowState.REJECTED,
-    RowState.BLOCKED,
-    RowState.SKIPPED,
-    RowState.CANCELLED,
-    RowState.PENDING,
-)
 
 Search = Annotated[str, Query(max_length=200)]
 State = Annotated[str, Query(max_length=40)]
@@ -57,7 +46,7 @@ async def runs_page(
         "runs.html",
         account=account_of(access),
         runs=found,
-        bars={run.run: bar(run) for run in found},
+        bars={run.run: bar(run.counts, run.total) for run in found},
         ended={run.run: ended_rows(run) for run in found},
         states=[one.value for one in RunState],
         state=wanted,
@@ -76,13 +65,14 @@ async def run_page(
     access: ReadsRun,
     q: Search = "",
     state: State = "",
+    board: Search = "",
     after: Annotated[int, Query(ge=-1, le=2**31 - 1)] = -1,
 ) -> Response:
     """Show a run and its rows."""
     last_event = await services.queries.last_event()
     view = await known_run(services, run)
     wanted = state if state in set(RowState) else ""
-    rows = await services.queries.rows(run, state=wanted, text=q, after=after, limit=ROWS_SHOWN + 1)
+    rows = await services.queries.rows(run, state=wanted, board=board, text=q, after=after, limit=ROWS_SHOWN + 1)
     more = len(rows) > ROWS_SHOWN
     rows = rows[:ROWS_SHOWN]
     here = f"/runs/{quote(run)}"
@@ -90,16 +80,20 @@ async def run_page(
         "run.html",
         account=account_of(access),
         run=view,
-        bar=bar(view),
+        bar=bar(view.counts, view.total),
         ended=ended_rows(view),
+        picture=await picture_of(services, view, board),
         rows=rows,
         states=[one.value for one in BAR_ORDER if view.counts.get(one)],
         state=wanted,
+        board=board,
         q=q,
         first=after < 0,
-        first_page=_address(here, q=q, state=wanted),
-        next_page=_address(here, q=q, state=wanted, after=str(rows[-1].position)) if more else "",
+        first_page=_address(here, q=q, state=wanted, board=board),
+        next_page=_address(here, q=q, state=wanted, board=board, after=str(rows[-1].position)) if more else "",
         retryable=_retryable(view),
+        most_at_once=MOST_AT_ONCE,
+        steers=await allowed(services, access.principal, "runs.steer", run),
         temporal_url=temporal_url(services, run_workflow_id(run)),
         last_event=last_event,
     )
@@ -119,6 +113,9 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         "row.html",
         account=account_of(access),
         run=view,
+        # Skipping is asked of the run, retrying of the row: so does each route.
+        skips=await allowed(services, access.principal, "runs.steer", run),
+        retries=await allowed(services, access.principal, "runs.steer", run, row),
         row=detail,
         output=await output_of(services, detail),
         executions=await shown_steps(services, detail),
@@ -134,20 +131,6 @@ def temporal_url(services: Services, workflow_id: str) -> str:
     base = services.settings.web_url
     namespace = quote(services.settings.temporal_namespace, safe="")
     return f"{base}/namespaces/{namespace}/workflows/{quote(workflow_id, safe='')}" if base else ""
-
-
-def bar(run: RunView) -> list[tuple[str, int, float, float]]:
-    """Return the parts of a run's bar: state, rows, offset and width, both in percent."""
-    total = max(run.total, sum(run.counts.values()), 1)
-    parts: list[tuple[str, int, float, float]] = []
-    offset = 0.0
-    for state in BAR_ORDER:
-        rows = run.counts.get(state, 0)
-        if rows:
-            width = 100 * rows / total
-            parts.append((state.value, rows, round(offset, 3), round(width, 3)))
-            offset += width
-    return parts
 
 
 def ended_rows(run: RunView) -> int:

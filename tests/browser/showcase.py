@@ -52,6 +52,7 @@ def week() -> list[Seed]:
         "finance/vat-check": {
             "state": RowState.REVIEW,
             "message": "amounts above EUR 50,000 need a second pair of eyes",
+            "upstream": ["finance/cash-report"],
             "verdicts": checks[1:3],
             "risk": "high",
             "terms": ReviewTerms(
@@ -73,6 +74,7 @@ def week() -> list[Seed]:
         "growth/pricing-faq": {
             "state": RowState.REVIEW,
             "message": "rule 'prices' asks for the approval of sales-lead",
+            "upstream": ["finance/cash-report"],
             "risk": "low",
             "terms": ReviewTerms(reviewers=("role:sales-lead",), members={"role:sales-lead": ("eli",)}),
         },
@@ -95,8 +97,13 @@ def week() -> list[Seed]:
             "message": "ops/rollback-plan failed",
             "upstream": ["ops/rollback-plan"],
         },
-        "growth/launch-post": {"state": RowState.RUNNING, "output": ""},
-        "people/interview-kit": {"state": RowState.PENDING, "output": ""},
+        "finance/dunning-letters": {"upstream": ["finance/cash-report"]},
+        "growth/launch-post": {
+            "state": RowState.RUNNING,
+            "output": "",
+            "upstream": ["support/outage-note", "growth/pricing-faq"],
+        },
+        "people/interview-kit": {"state": RowState.PENDING, "output": "", "upstream": ["growth/launch-post"]},
     }
     rows: list[Seed] = []
     for number, (row, title, objective) in enumerate(TASKS):

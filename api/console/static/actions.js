@@ -8,6 +8,12 @@ export function act(root) {
     if (button?.dataset.post) during(button, () => steer(button));
     else if (button) during(button, () => verify(button));
   });
+  root.addEventListener("submit", (event) => {
+    const form = event.target.closest("[data-pace]");
+    if (!form) return;
+    event.preventDefault();
+    during(form.querySelector("button"), () => pace(form));
+  });
   root.addEventListener("change", (event) => {
     if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
   });
@@ -26,9 +32,17 @@ async function during(button, work) {
 
 async function steer(button) {
   if (button.dataset.confirm && !confirm(button.dataset.confirm)) return;
-  await post(button.dataset.post);
+  await post(button.dataset.post, button.dataset.row ? { rows: [button.dataset.row] } : undefined);
   if (button.dataset.then) { location.assign(button.dataset.then); return; }
   toast(button.dataset.done);
+  reopen();
+}
+
+async function pace(form) {
+  const limit = Number(new FormData(form).get("limit"));
+  await post(form.dataset.pace, { limit });
+  toast(limit === 1 ? "One row at once from now on" : `Up to ${limit} rows at once from now on`);
+  document.activeElement.blur();
   reopen();
 }
 

@@ -78,8 +78,10 @@ function exchange(fresh) {
     }
     for (const box of part.querySelectorAll("[data-choose]:checked")) keep(box, next);
     const focus = focused(part);
+    const scrolled = [...part.querySelectorAll("[data-scrolls]")].map((one) => [one.id, one.scrollLeft, one.scrollTop]);
     part.replaceChildren(...next.childNodes);
     part.dataset.shown = shown;
+    for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" });
     if (focus) part.querySelector(focus)?.focus({ preventScroll: true });
   }
 }
@@ -97,7 +99,11 @@ function focused(part) {
   const active = document.activeElement;
   if (!part.contains(active) || active === part) return null;
   if (active.matches("a[href]")) return `a[href="${CSS.escape(active.getAttribute("href"))}"]`;
-  if (active.dataset.post) return `[data-post="${CSS.escape(active.dataset.post)}"]`;
+  if (active.dataset.post) {
+    const row = active.dataset.row ? `[data-row="${CSS.escape(active.dataset.row)}"]` : "";
+    return `[data-post="${CSS.escape(active.dataset.post)}"]${row}`;
+  }
+  if (active.matches("[data-scrolls]")) return `#${CSS.escape(active.id)}`;
   const details = active.closest("details[id]");
   return details ? `#${CSS.escape(details.id)} > summary` : null;
 }
