@@ -40,6 +40,7 @@ class AuditKind(StrEnum):
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
     POLICY_DECIDED = "policy.decided"
+    REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     AUDIT_EXPORTED = "audit.exported"
 

@@ -1,4 +1,4 @@
-"""What the records of runs and rows say for the audit log: who submitted, what policy and people decided."""
+"""What the records of runs, rows and reviews say for the audit log: who submitted, what policy and people decided."""
 
 import hashlib
 from collections.abc import Iterator
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from activities.audit.canonical import canonical, facts
 from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
 from activities.records.contracts import RowRecord, RunOpening, StepRecord, StepState
+from activities.reviews.contracts import ReviewRecord
 
 # By step: the kind, and the facts without which it is no decision. Asking people for a review is a step "review" too.
 _DECISIONS = {
@@ -36,6 +37,24 @@ def row_events(record: RowRecord) -> Iterator[AuditEvent]:
                 subject=f"run/{record.step.run}/row/{record.step.row}",
                 detail={**step.detail, "decided_at": step.finished_at, "attempt": record.step.attempt},
                 key=_key(record, step),
+            )
+
+
+def review_events(record: ReviewRecord) -> Iterator[AuditEvent]:
+    """Yield what persons did in a round, also what did not decide it; a round is recorded more than once."""
+    place = record.step
+    for number, entry in enumerate(record.entries):
+        if entry.by:
+            told = entry.model_dump(mode="json", exclude={"by"}, exclude_defaults=True)
+            yield AuditEvent(
+                kind=AuditKind.REVIEW_ACTED,
+                actor=entry.by,
+                subject=f"run/{place.run}/row/{place.row}",
+                detail={
+                    **entry.model_dump(mode="json", exclude={"by"}, exclude_defaults=True),
+                    "attempt": place.attempt,
+                },
+                key=f"{place.run}/{place.row}/{place.attempt}/review/{record.round}/{number}",
             )
 
 

@@ -5,6 +5,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 
+from activities.audit.log import append
+from activities.audit.rows import review_events
 from activities.identity.transactions import Transactions
 from activities.records.contracts import RowState
 from activities.records.database import timestamp, upsert
@@ -95,6 +97,7 @@ class SqlReviewRegister:
             upsert(self._engine, ReviewerRow).on_conflict_do_nothing(), [{"reviewer": one, **place} for one in asked]
         )
         self._event(connection, record)
+        append(connection, *review_events(record))
         return True
 
     def _event(self, connection: Connection, record: ReviewRecord) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import Engine, update
 
 from activities.artifacts.contracts import Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
+from activities.audit import reading
 from activities.records.contracts import RowChange, RowChanges, RowState, RunOpening
 from activities.records.keeper import SqlRecordKeeper
 from activities.records.tables import TaskRecord
@@ -89,6 +90,20 @@ async def test_a_late_repetition_changes_nothing(register: SqlReviewRegister) ->
         "Payments",
         "sam",
     )
+
+
+async def test_everything_a_person_did_stands_in_the_audit_log_once(
+    register: SqlReviewRegister, engine: Engine
+) -> None:
+    claim = ReviewEntry(kind="claim", round=1, at=AT, by="ana", via="console")
+    vote = ReviewEntry(kind="approve", round=1, at=AT, by="ana", comment="fine")
+    await register.record(record("pay/a", 1, entries=(ReviewEntry(kind="opened", round=1, at=AT), claim)))
+    await register.record(record("pay/a", 2, entries=(ReviewEntry(kind="opened", round=1, at=AT), claim, vote)))
+    acts = [entry for entry in reading.entries(engine) if entry["kind"] == "review.acted"]
+    assert [(one["actor"], one["subject"], one["detail"]["kind"]) for one in acts] == [
+        ("ana", "run/r/row/pay/a", "claim"),
+        ("ana", "run/r/row/pay/a", "approve"),
+    ]
 
 
 async def test_a_row_that_no_longer_waits_is_in_no_inbox(register: SqlReviewRegister, engine: Engine) -> None:
