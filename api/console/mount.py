@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import audit, deciding, login, pages, reviews
+from api.console import accounts, audit, deciding, login, pages, reviews
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -33,6 +33,7 @@ def mount_console(app: FastAPI) -> None:
         app.add_exception_handler(fault, _paged(cast("Handler", app.exception_handlers[fault])))
     app.include_router(login.router)
     app.include_router(deciding.router)
+    app.include_router(accounts.router)
     app.include_router(reviews.router)
     app.include_router(pages.router)
     app.include_router(audit.router)

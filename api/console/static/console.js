@@ -1,4 +1,5 @@
 // What the pages do beyond HTML: stay live, act on runs and rows, take a catalog.
+import { accounts } from "./accounts.js";
 import { act } from "./actions.js";
 import { audit } from "./audit.js";
 import { tell } from "./ages.js";
@@ -6,6 +7,7 @@ import { watch } from "./live.js";
 import { review } from "./reviews.js";
 import { take } from "./submit.js";
 
+accounts(document);
 act(document);
 review(document);
 audit(document.querySelector("[data-audit-verify]"));
