@@ -5,6 +5,7 @@ import sys
 from collections.abc import AsyncIterator
 from html import unescape
 from pathlib import Path
+from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
@@ -70,7 +71,7 @@ class Browser:
     def __init__(self, guarded: Guarded) -> None:
         self.http = httpx.AsyncClient(base_url=guarded.served.url, headers={"accept": "text/html"}, timeout=20)
 
-    async def __aenter__(self) -> "Browser":
+    async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *fault: object) -> None:
