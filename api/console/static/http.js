@@ -1,10 +1,12 @@
 // Requests to the API. A fault becomes an Error with the envelope's message.
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
 
-export async function post(path, body, headers = {}) {
+export const post = (path, body, headers) => send("POST", path, body, headers);
+
+export async function send(method, path, body, headers = {}) {
   const json = body !== undefined && !(body instanceof FormData);
   const response = await fetch(path, {
-    method: "POST",
+    method,
     headers: { accept: "application/json", ...(json ? { "content-type": "application/json" } : {}), ...(csrf ? { "x-csrf-token": csrf } : {}), ...headers },
     body: json ? JSON.stringify(body) : body,
   }).catch(() => { throw new Error("Prism does not answer; is it still running?"); });
