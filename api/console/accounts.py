@@ -23,7 +23,7 @@ ROLES: Final = {
     Role.SUBMITTER: "starts runs",
     Role.REVIEWER: "decides reviews",
     Role.OPERATOR: "pauses, retries, skips and cancels",
-    Role.ADMIN: "everything, users and the audit log too",
+    Role.ADMIN: "all of it, and users",
 }
 SCOPES: Final = {
     "runs.read": "see runs and rows",

@@ -11,6 +11,8 @@ BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PAGES = [
     "/",
     "/?q=zz",
+    "/account",
+    "/users",
     "/runs/ended",
     "/runs/many?after=10",
     "/runs/ended/rows/ops/large",
