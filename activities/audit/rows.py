@@ -50,10 +50,7 @@ def review_events(record: ReviewRecord) -> Iterator[AuditEvent]:
                 kind=AuditKind.REVIEW_ACTED,
                 actor=entry.by,
                 subject=f"run/{place.run}/row/{place.row}",
-                detail={
-                    **entry.model_dump(mode="json", exclude={"by"}, exclude_defaults=True),
-                    "attempt": place.attempt,
-                },
+                detail={**told, "attempt": place.attempt},
                 key=f"{place.run}/{place.row}/{place.attempt}/review/{record.round}/{number}",
             )
 

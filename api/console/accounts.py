@@ -3,7 +3,7 @@
 from typing import Annotated, Final
 
 from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from activities.identity.contracts import Principal, Role
 from api.console.render import page
@@ -44,15 +44,16 @@ SCOPES: Final = {
 
 @router.get("/account")
 async def account_page(services: Served, access: Owner) -> Response:
-    """Show one's roles, sessions and tokens. Where nobody logs in there are none."""
+    """Show one's roles, sessions and tokens; where nobody logs in there are none, and it leads to the runs."""
     principal = access.principal
-    personal = principal.personal
+    if not principal.personal:
+        return RedirectResponse("/", status_code=303)
     return page(
         "account.html",
         account=account_of(access),
         principal=principal,
-        sessions=await services.identity.sessions.of(principal.name) if personal else [],
-        tokens=await services.identity.tokens.of(principal.name) if personal else [],
+        sessions=await services.identity.sessions.of(principal.name),
+        tokens=await services.identity.tokens.of(principal.name),
         scopes={name: SCOPES[name] for name in SCOPES if _within_reach(services, principal, name)},
         lifetimes=LIFETIMES,
         roles=ROLES,

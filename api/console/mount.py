@@ -33,10 +33,10 @@ def mount_console(app: FastAPI) -> None:
         app.add_exception_handler(fault, _paged(cast("Handler", app.exception_handlers[fault])))
     app.include_router(login.router)
     app.include_router(deciding.router)
+    app.include_router(accounts.router)
     app.include_router(reviews.router)
     app.include_router(pages.router)
     app.include_router(audit.router)
-    app.include_router(accounts.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 
 

@@ -59,13 +59,11 @@ class Account:
     Args:
         csrf: What their pages send with requests that change something; empty without a browser's session.
         audits: Whether they may read the audit log.
-        manages: Whether they may manage users.
     """
 
     name: str
     csrf: str = ""
     audits: bool = False
-    manages: bool = False
 
 
 def page(

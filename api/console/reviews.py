@@ -84,8 +84,7 @@ async def inbox_page(
 def account_of(access: Access) -> Account | None:
     """Return who is logged in, to be shown; ``None`` where nobody logs in."""
     principal = access.principal
-    admin = Role.ADMIN in principal.roles
-    return Account(principal.name, access.csrf, audits=admin, manages=admin) if principal.personal else None
+    return Account(principal.name, access.csrf, audits=Role.ADMIN in principal.roles) if principal.personal else None
 
 
 async def shown_review(services: Services, principal: Principal, run: str, row: str) -> ShownReview:

@@ -51,9 +51,10 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Guarded]:
         yield api
 
 
-async def violations(browser: Browser, address: str, scheme: str, width: int) -> list[str]:
-    """Return what axe-core finds wrong with a page."""
+async def violations(browser: Browser, address: str, scheme: str, width: int, state: Path | None = None) -> list[str]:
+    """Return what axe-core finds wrong with a page; ``state`` is the login of whoever looks at it."""
     context = await browser.new_context(
+        storage_state=state,
         viewport={"width": width, "height": 900},
         color_scheme="dark" if scheme == "dark" else "light",
         reduced_motion="reduce",

@@ -35,6 +35,13 @@ async def log_in(page: Page, guarded: Guarded, user: str, password: str = PASSWO
     await page.wait_for_url(f"**{then}")
 
 
+async def test_a_page_that_asks_for_a_login_is_led_to_afterwards(page: Page, guarded: Guarded) -> None:
+    await log_in(page, guarded, "viewer", then="/reviews?board=ops")
+    await expect(page.get_by_role("link", name="Users")).to_have_count(0)
+    await page.get_by_title("Your account").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("viewer")
+
+
 @asynccontextmanager
 async def another(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context()
@@ -68,6 +75,12 @@ async def test_an_administrator_invites_somebody_who_lets_themselves_in(
         await expect(hers.get_by_role("heading", level=1)).to_have_text("ana")
         await expect(hers.get_by_role("link", name="Users")).to_have_count(0)
         assert (await hers.goto(f"{guarded.served.url}/users")).status == 403  # type: ignore[union-attr]
+        page.on("dialog", lambda dialog: dialog.accept())
+        await page.locator("[data-person=ana] summary").click()
+        await page.locator("[data-person=ana]").get_by_role("button", name="Disable").click()
+        await expect(page.locator("[data-person=ana] .state")).to_have_text("disabled")
+        await hers.reload()
+        await expect(hers.get_by_role("heading", name="Log in")).to_be_visible()
     user = await guarded.served.services.identity.users.get("ana")
     assert (user.roles, user.boards) == ((Role.REVIEWER,), (BoardGrant(board="ops", role=Role.SUBMITTER),))
 
@@ -92,6 +105,18 @@ async def test_an_administrator_changes_disables_and_resets(page: Page, guarded:
     await expect(boarder.locator(".state")).to_have_text("disabled")
     await boarder.get_by_role("button", name="Enable").click()
     await expect(boarder.locator(".state")).to_have_text("invited")
+
+
+async def test_a_board_of_any_name_keeps_its_grant(page: Page, guarded: Guarded) -> None:
+    users = guarded.served.services.identity.users
+    odd = tuple(BoardGrant(board=name, role=Role.VIEWER) for name in ('"q" <b>&', "a;b", "x=viewer; ops"))
+    await users.create("odd", [], odd)
+    await log_in(page, guarded, "admin", then="/users")
+    card = page.locator("[data-person=odd]")
+    await card.locator("summary").click()
+    await card.get_by_role("button", name="Save").click()
+    await expect(page.locator(".toast")).to_have_text("odd is changed")
+    assert (await users.get("odd")).boards == odd
 
 
 async def test_what_is_refused_is_said_beside_the_form(page: Page, guarded: Guarded) -> None:

@@ -1,7 +1,7 @@
 // One's account, and users: tokens, sessions, passwords, roles. Secrets are shown once and kept nowhere.
 import { post, send, toast } from "./http.js";
 
-export function manage(root) {
+export function accounts(root) {
   root.addEventListener("click", (event) => {
     const button = event.target.closest("[data-send], [data-grant-add], [data-grant-drop], [data-copy]");
     if (button?.dataset.send) act(button);

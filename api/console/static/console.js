@@ -1,5 +1,5 @@
 // What the pages do beyond HTML: stay live, act on runs and rows, take a catalog.
-import { manage } from "./accounts.js";
+import { accounts } from "./accounts.js";
 import { act } from "./actions.js";
 import { audit } from "./audit.js";
 import { tell } from "./ages.js";
@@ -7,8 +7,8 @@ import { watch } from "./live.js";
 import { review } from "./reviews.js";
 import { take } from "./submit.js";
 
+accounts(document);
 act(document);
-manage(document);
 review(document);
 audit(document.querySelector("[data-audit-verify]"));
 tell(document);

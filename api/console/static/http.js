@@ -1,7 +1,9 @@
 // Requests to the API. A fault becomes an Error with the envelope's message.
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
 
-export const post = (path, body, headers) => send("POST", path, body, headers);
+export function post(path, body, headers = {}) {
+  return send("POST", path, body, headers);
+}
 
 export async function send(method, path, body, headers = {}) {
   const json = body !== undefined && !(body instanceof FormData);

@@ -62,9 +62,9 @@ async def test_a_page_of_accounts_changes_nothing_without_its_csrf_token(guarded
     assert not (await guarded.served.services.identity.users.get("viewer")).disabled
 
 
-async def test_where_nobody_logs_in_the_pages_say_so(http: httpx.AsyncClient) -> None:
+async def test_where_nobody_logs_in_nobody_has_an_account(http: httpx.AsyncClient) -> None:
     browser = {"accept": "text/html"}
-    assert "Nobody logs in here." in (await http.get("/account", headers=browser)).text
+    assert (await http.get("/account", headers=browser)).headers["location"] == "/"
     assert "Nobody is asked to log in." in (await http.get("/users", headers=browser)).text
 
 

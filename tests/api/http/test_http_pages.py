@@ -11,7 +11,6 @@ BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PAGES = [
     "/",
     "/?q=zz",
-    "/account",
     "/users",
     "/runs/ended",
     "/runs/many?after=10",
