@@ -31,12 +31,16 @@ SECONDS = Histogram("prism_http_request_seconds", "Time to the end of the answer
 # As nginx writes it: the client was gone before it was answered.
 DISCONNECTED: Final = 499
 UNEXPECTED: Final = "an internal error; the log has it under this trace_id"
+OIDC_LOGIN: Final = "/login/oidc"
+OIDC_CALLBACK: Final = "/login/oidc/callback"
 # What nobody has to prove anything for: whether the process lives, and the ways to prove who one is.
 OPEN_PATHS: Final = frozenset(
     {
         "/healthz",
         "/readyz",
         LOGIN_PAGE,
+        OIDC_LOGIN,
+        OIDC_CALLBACK,
         DECIDE_PAGE,
         "/api/v1/auth/login",
         "/api/v1/auth/redeem",

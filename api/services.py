@@ -9,6 +9,7 @@ from temporalio.client import Client
 
 from activities.audit.service import AuditLog
 from activities.identity.authentication import Identity
+from activities.identity.oidc import OidcProvider
 from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
 from activities.reviews.links import DecisionLinks, SqlUsedLinks
@@ -17,7 +18,7 @@ from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
 from temporal.client import connect
 from workers.compose import Stores, open_stores
-from workers.identity import open_access_policy, open_identity
+from workers.identity import open_access_policy, open_identity, open_oidc
 from workers.notifications import decision_links
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -66,6 +67,11 @@ class Services:
     def audit(self) -> AuditLog:
         """Who did and decided what."""
         return self.identity.audit
+
+    @functools.cached_property
+    def oidc(self) -> OidcProvider | None:
+        """Who lets people in besides; ``None`` for nobody."""
+        return open_oidc(self.settings)
 
     @functools.cached_property
     def access_policy(self) -> EmbeddedAccessPolicy:

@@ -8,6 +8,8 @@ from sqlalchemy import Engine
 
 from activities.identity.access import AccessTokens, open_secret
 from activities.identity.authentication import Identity
+from activities.identity.external import SqlExternalIdentities
+from activities.identity.oidc import OidcProvider
 from activities.identity.passwords import Passwords
 from activities.identity.sessions import SqlSessions
 from activities.identity.throttle import LoginThrottle
@@ -34,8 +36,10 @@ def open_identity(settings: Settings, engine: Engine) -> Identity:
         SigningKeyUnusable: The file of the key that signs the audit log cannot be used.
     """
     transactions = Transactions(engine)
+    users = SqlUsers(transactions)
     return Identity(
-        users=SqlUsers(transactions),
+        users=users,
+        external=SqlExternalIdentities(transactions, users),
         sessions=SqlSessions(transactions),
         tokens=SqlApiTokens(transactions),
         links=SqlLoginLinks(transactions),
@@ -54,6 +58,23 @@ def open_access_policy() -> EmbeddedAccessPolicy:
         PolicyUnavailable: It does not compile.
     """
     return EmbeddedAccessPolicy(POLICIES)
+
+
+def open_oidc(settings: Settings) -> OidcProvider | None:
+    """Return the identity provider of an installation, ``None`` where it has none.
+
+    Raises:
+        SecretUnusable: The secret of the installation cannot be used.
+    """
+    if not settings.oidc_issuer:
+        return None
+    return OidcProvider(
+        settings.oidc_issuer,
+        settings.oidc_client_id,
+        settings.oidc_client_secret,
+        settings.oidc_roles_claim,
+        open_secret(settings.identity_secret),
+    )
 
 
 async def first_link(settings: Settings, engine: Engine) -> str | None:

@@ -23,6 +23,10 @@ class Settings(BaseSettings):
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
+        oidc_issuer: Address of an OpenID Connect provider that lets people in; empty for none.
+        oidc_client_id: What the provider knows this installation by.
+        oidc_client_secret: What proves that to it.
+        oidc_roles_claim: Claim whose values are roles here; empty leaves roles to administrators.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
@@ -53,6 +57,10 @@ class Settings(BaseSettings):
     api_token: SecretStr | None = None
     auth: Literal["off", "on"] = "off"
     requests_per_minute: PositiveInt = 6000
+    oidc_issuer: str = ""
+    oidc_client_id: str = ""
+    oidc_client_secret: SecretStr | None = None
+    oidc_roles_claim: str = ""
     api_url: str = ""
     max_body_bytes: PositiveInt = 64 * 1024 * 1024
 

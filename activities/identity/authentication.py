@@ -21,6 +21,7 @@ from activities.identity.contracts import (
     Unauthenticated,
     Via,
 )
+from activities.identity.external import SqlExternalIdentities
 from activities.identity.passwords import Passwords
 from activities.identity.sessions import LIFETIME, SqlSessions
 from activities.identity.throttle import WINDOW_SECONDS, LoginThrottle
@@ -40,6 +41,7 @@ class Identity:
     """
 
     users: SqlUsers
+    external: SqlExternalIdentities
     sessions: SqlSessions
     tokens: SqlApiTokens
     links: SqlLoginLinks
@@ -62,6 +64,10 @@ class Identity:
     async def login_browser(self, name: str, password: str, caller: Caller) -> BrowserLogin:
         """Log a browser in; raises as :meth:`login`."""
         await self._check(name, password, caller)
+        return await self._browser(name, caller)
+
+    async def browser_session(self, name: str, caller: Caller) -> BrowserLogin:
+        """Log a browser in whom somebody else has proven to be this user."""
         return await self._browser(name, caller)
 
     async def redeem(self, link: str, password: str, caller: Caller) -> LoggedIn:

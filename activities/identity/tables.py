@@ -16,6 +16,17 @@ class UserRow(SQLModel, table=True):
     created_at: str
 
 
+class ExternalIdentityRow(SQLModel, table=True):
+    """Who a user is at an identity provider, by the provider's own name for them."""
+
+    __tablename__ = "external_identities"
+
+    issuer: str = Field(primary_key=True)
+    subject: str = Field(primary_key=True)
+    user: str
+    created_at: str
+
+
 class GrantRow(SQLModel, table=True):
     """A user's role on one board."""
 

@@ -26,7 +26,7 @@ async def login_page(services: Served, next: Text = "/", link: Text = "") -> Res
     """Ask for name and password, or, after a one-time link, for a new password. The link is not used up by looking."""
     if services.settings.auth == "off":
         return RedirectResponse("/", status_code=303)
-    return _form(next=next, link=link)
+    return _form(next=next, link=link, oidc=services.oidc is not None)
 
 
 @router.post(LOGIN_PAGE)
@@ -39,22 +39,15 @@ async def log_in(request: Request, services: Served) -> Response:
         login = await _logged_in(services, request, given)
     except (InvalidCredentials, TooManyRequests) as error:
         # A link that is used up leads to the ordinary form.
-        answer = _form(next=wanted, user=user[:200], fault=error.message, status=STATUS[error.code])
+        fault, status = error.message, STATUS[error.code]
+        answer = _form(next=wanted, user=user[:200], fault=fault, status=status, oidc=services.oidc is not None)
         if isinstance(error, TooManyRequests):
             answer.headers["retry-after"] = str(error.retry_after)
         return answer
     except ValidationError:
         return _form(next=wanted, link=link, fault="The password needs 12 to 256 characters.", status=422)
-    answer = RedirectResponse(_inside(wanted), status_code=303)
-    answer.set_cookie(
-        COOKIE,
-        login.cookie,
-        max_age=login.max_age,
-        path="/",
-        secure=services.settings.console_url.startswith("https:"),
-        httponly=True,
-        samesite="strict",
-    )
+    answer = RedirectResponse(inside(wanted), status_code=303)
+    session_cookie(services, answer, login)
     return answer
 
 
@@ -73,11 +66,25 @@ def _form(
     user: str = "",
     fault: str = "",
     status: int = 200,
+    oidc: bool = False,
 ) -> Response:
-    return page("login.html", status=status, next=_inside(next), link=link, user=user, fault=fault)
+    return page("login.html", status=status, next=inside(next), link=link, user=user, fault=fault, oidc=oidc)
 
 
-def _inside(wanted: str) -> str:
+def session_cookie(services: Services, answer: Response, login: BrowserLogin) -> None:
+    """Have a browser keep its session."""
+    answer.set_cookie(
+        COOKIE,
+        login.cookie,
+        max_age=login.max_age,
+        path="/",
+        secure=services.settings.console_url.startswith("https:"),
+        httponly=True,
+        samesite="strict",
+    )
+
+
+def inside(wanted: str) -> str:
     """Return a path of this console; anything that could lead elsewhere becomes the first page."""
     plain = wanted.startswith("/") and not wanted.startswith(("//", "/\\", LOGIN_PAGE)) and wanted.isprintable()
     return wanted if plain else "/"

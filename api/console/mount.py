@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import accounts, audit, deciding, login, pages, reviews
+from api.console import accounts, audit, deciding, login, oidc, pages, reviews
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -32,6 +32,7 @@ def mount_console(app: FastAPI) -> None:
     for fault in FAULTS:
         app.add_exception_handler(fault, _paged(cast("Handler", app.exception_handlers[fault])))
     app.include_router(login.router)
+    app.include_router(oidc.router)
     app.include_router(deciding.router)
     app.include_router(accounts.router)
     app.include_router(reviews.router)

@@ -24,7 +24,7 @@ _EVENT = {
     "required": ["data"],
     "properties": {
         "id": {"type": "string", "description": "Goes into Last-Event-ID to resume after this event"},
-        "event": {"type": "string", "enum": ["run", "row", "step", "end"]},
+        "event": {"type": "string", "enum": ["run", "row", "step", "review", "end"]},
         "data": {"type": "string", "contentMediaType": "application/json", "description": "An event as JSON"},
     },
 }

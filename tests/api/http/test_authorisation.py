@@ -81,6 +81,8 @@ OPEN = {
     "GET /readyz": "whether what it needs answers",
     "GET /login": "the form",
     "POST /login": "proves who one is",
+    "GET /login/oidc": "sends a browser to the identity provider",
+    "GET /login/oidc/callback": "the provider's answer proves who one is",
     "GET /decide": "the page behind a one-click link; decides nothing",
     "POST /decide": "the link's token proves who one is",
     "POST /api/v1/auth/login": "proves who one is",
