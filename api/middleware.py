@@ -186,7 +186,7 @@ class _Story:
             "trace_id": self._request_id,
         }
         principal = self._scope["state"].get("principal")
-        if principal is not None and principal.personal:
+        if principal is not None:
             line["by"] = principal.name
         access.info("%s", json.dumps(line))
 

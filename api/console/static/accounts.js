@@ -1,72 +1,153 @@
-// Forms that change accounts: their fields become the JSON of a request; a secret that comes back is shown once.
-import { send, toast } from "./http.js";
+// One's account, and users: tokens, sessions, passwords, roles. Secrets are shown once and kept nowhere.
+import { post, send, toast } from "./http.js";
 
 export function accounts(root) {
-  root.addEventListener("submit", async (event) => {
-    const form = event.target.closest("[data-send]");
-    if (!form) return;
+  root.addEventListener("click", (event) => {
+    const button = event.target.closest("[data-send], [data-grant-add], [data-grant-drop], [data-copy]");
+    if (button?.dataset.send) act(button);
+    else if (button?.matches("[data-grant-add]")) grant(button);
+    else if (button?.matches("[data-grant-drop]")) drop(button);
+    else if (button) copy(button);
+  });
+  root.addEventListener("submit", (event) => {
+    const work = FORMS[event.target.dataset.account];
+    if (!work) return;
     event.preventDefault();
-    if (form.dataset.confirm && !confirm(form.dataset.confirm)) return;
-    const button = event.submitter;
-    button.disabled = true;
-    try {
-      const method = form.dataset.method ?? "POST";
-      const answer = await send(method, form.dataset.send, method === "DELETE" ? undefined : body(form));
-      if (form.dataset.shows) show(answer[form.dataset.shows], form.dataset.shows);
-      else toast(form.dataset.done);
-      if ("clears" in form.dataset || form.dataset.shows) form.reset();
-      await renew();
-    } catch (fault) {
-      toast(fault.message, true);
-    } finally {
-      button.disabled = false;
-    }
+    submit(event.target, work);
   });
 }
 
-function body(form) {
-  const found = {};
-  for (const field of form.elements) {
-    if (!field.name) continue;
-    if ("list" in field.dataset) (found[field.name] ??= []).push(...(field.checked ? [field.value] : []));
-    else if ("flag" in field.dataset) found[field.name] = field.checked;
-    else if ("number" in field.dataset) found[field.name] = Number(field.value);
-    else if ("grants" in field.dataset) found[field.name] = grants(field.value);
-    else found[field.name] = field.value;
+const FORMS = {
+  async token(form, data) {
+    const scopes = data.getAll("scopes");
+    if (!scopes.length) throw new Error("Tick what the token may do.");
+    const made = await post("/api/v1/auth/tokens", { title: data.get("title"), scopes, days: Number(data.get("days")) });
+    close(form);
+    once(`The token “${made.token.title}”`, made.secret, "Copy it now: it is shown only this once.");
+  },
+  async password(form, data) {
+    await post("/api/v1/auth/password", { current: data.get("current"), new: data.get("new") });
+    form.reset();
+    toast("Your password is changed");
+  },
+  async user(form, data) {
+    const made = await post("/api/v1/users", { name: data.get("name"), ...rights(data) });
+    close(form);
+    invite(made);
+  },
+  async change(form, data) {
+    await send("PATCH", `/api/v1/users/${encodeURIComponent(form.dataset.user)}`, rights(data));
+    toast(`${form.dataset.user} is changed`);
+  },
+};
+
+async function submit(form, work) {
+  const button = form.querySelector("button:not([type])");
+  const fault = form.querySelector('[role="alert"]');
+  button.disabled = true;
+  fault.hidden = true;
+  try {
+    await work(form, new FormData(form));
+    await redraw();
+  } catch (error) {
+    fault.textContent = error.message;
+    fault.hidden = false;
+  } finally {
+    button.disabled = false;
   }
-  return found;
 }
 
-function grants(text) {
-  return text.split(";").map((part) => part.trim()).filter(Boolean).map((part) => {
-    const at = part.lastIndexOf("=");
-    return { board: part.slice(0, at).trim(), role: part.slice(at + 1).trim() };
-  });
+async function act(button) {
+  const { send: request, body, done, link, confirm: question } = button.dataset;
+  if (question && !confirm(question)) return;
+  const [method, path] = request.split(" ");
+  button.disabled = true;
+  try {
+    const answer = await send(method, path, body && JSON.parse(body));
+    if (link) invite(answer);
+    else toast(done);
+    await redraw();
+  } catch (error) {
+    toast(error.message, true);
+  } finally {
+    button.disabled = false;
+  }
 }
 
-function show(secret, kind) {
-  const card = document.createElement("section");
-  card.className = "card once";
-  const told = document.createElement("p");
-  told.textContent = kind === "link" ? "Give this link to them: it lets them in once, within a day." : "This is shown now and never again.";
-  const code = document.createElement("code");
-  code.textContent = secret;
-  const copy = document.createElement("button");
-  copy.className = "button";
-  copy.textContent = "Copy";
-  copy.addEventListener("click", () => navigator.clipboard.writeText(secret).then(() => toast("Copied")));
-  card.append(told, code, copy);
-  document.querySelector("#secret").replaceChildren(card);
-  card.scrollIntoView({ block: "center" });
+function rights(data) {
+  const levels = data.getAll("board-role");
+  const boards = data.getAll("board").map((board, at) => ({ board: board.trim(), role: levels[at] }));
+  return { roles: data.getAll("roles"), boards: boards.filter((one) => one.board) };
 }
 
-async function renew() {
+function invite(made) {
+  once(`The way in for ${made.user.name}`, made.link, "Good once and for a day. Send it to nobody else: whoever opens it first chooses the password.");
+}
+
+function once(title, secret, note) {
+  const card = element("section", "card secret");
+  const value = element("input", "");
+  value.value = secret;
+  value.readOnly = true;
+  value.setAttribute("aria-label", title);
+  const button = element("button", "button strong", "Copy");
+  button.dataset.copy = "";
+  const line = element("div", "copy");
+  line.append(value, button);
+  card.append(element("h3", "", title), line, element("p", "note", note));
+  document.querySelector("#made").replaceChildren(card);
+  value.focus();
+  value.select();
+}
+
+async function copy(button) {
+  const value = button.parentElement.querySelector("input");
+  value.select();
+  try {
+    await navigator.clipboard.writeText(value.value);
+    toast("Copied");
+  } catch {
+    toast("It is selected: copy it with the keyboard");
+  }
+}
+
+function grant(button) {
+  const list = button.parentElement.querySelector("ul");
+  list.append(document.querySelector("#grant").content.cloneNode(true));
+  list.lastElementChild.querySelector("input").focus();
+}
+
+function drop(button) {
+  const add = button.closest("fieldset").querySelector("[data-grant-add]");
+  button.closest("li").remove();
+  add.focus();
+}
+
+function close(form) {
+  form.reset();
+  form.querySelectorAll(".grants li").forEach((one) => one.remove());
+  form.closest("details").open = false;
+}
+
+async function redraw() {
   const response = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (!response.ok) return;
+  if (!response.ok || response.redirected) { location.reload(); return; }
   const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
   for (const part of document.querySelectorAll("[data-part]")) {
-    const next = fresh.getElementById(part.id);
-    for (const details of part.querySelectorAll("details[open]")) next?.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
-    if (next) part.replaceChildren(...next.childNodes);
+    const open = [...part.querySelectorAll("details[open]")].map((one) => one.dataset.person);
+    const within = part.contains(document.activeElement);
+    const focus = within && document.activeElement.closest("details")?.dataset.person;
+    part.replaceChildren(...fresh.getElementById(part.id).childNodes);
+    for (const details of part.querySelectorAll("details")) {
+      details.open = open.includes(details.dataset.person);
+      if (details.dataset.person === focus) details.querySelector("summary").focus();
+    }
   }
+}
+
+function element(name, kind, text = "") {
+  const made = document.createElement(name);
+  made.className = kind;
+  made.textContent = text;
+  return made;
 }

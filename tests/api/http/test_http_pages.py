@@ -11,6 +11,7 @@ BROWSER = {"accept": "text/html,application/xhtml+xml"}
 PAGES = [
     "/",
     "/?q=zz",
+    "/users",
     "/runs/ended",
     "/runs/many?after=10",
     "/runs/ended/rows/ops/large",
