@@ -30,7 +30,9 @@ async def skipping(tmp_path: Path, skipping_client: Client) -> AsyncIterator[Ins
     """An installation whose clock jumps to the next timer.
 
     The time-skipping server holds no lock while it passes an event from one workflow to another, so it may jump
-    to an execution's timeout in between. Only what is about time belongs here, with a timer pending throughout.
+    to an execution's timeout in between. Only what is about time belongs here, with a timer pending throughout; and
+    as the server's clock is not ours to mend, such a test is marked ``ON_SKIPPING_SERVER``: on a machine that is busy
+    with other things it gets another try.
     """
     installation = Installation(tmp_path, skipping_client, lambda request: "An answer.")
     async with installation.worker():

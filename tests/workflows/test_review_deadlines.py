@@ -5,8 +5,10 @@ import pytest
 from activities.records.contracts import RunState
 from activities.reviews.contracts import ReviewDecision, ReviewState
 from activities.reviews.register import SqlReviewRegister
-from tests.installation import Installation, Run
+from tests.installation import ON_SKIPPING_SERVER, Installation, Run
 from workflows.row import RowWorkflow
+
+pytestmark = list(ON_SKIPPING_SERVER)
 
 
 def told(prism: Installation, run: Run) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import pytest
 
 from activities.records.contracts import RowState, RunState
 from activities.reviews.contracts import ReviewDecision
-from tests.installation import Installation, Run
+from tests.installation import ON_SKIPPING_SERVER, Installation, Run
 from workflows.row import RowWorkflow
 
 ANA = ReviewDecision(by="ana", comment="reads well")
@@ -135,6 +135,8 @@ async def test_somebody_who_is_not_a_reviewer_decides_nothing(prism: Installatio
     assert (await run.result()).state is RunState.COMPLETED
 
 
+@ON_SKIPPING_SERVER[0]
+@ON_SKIPPING_SERVER[1]
 async def test_nobody_deciding_before_the_deadline_never_approves(skipping: Installation) -> None:
     run = await skipping.start("id,objective,review,deadline\na,Hedge,required,7d\n")
     assert (await run.result()).state is RunState.COMPLETED_WITH_FAILURES
