@@ -10,6 +10,7 @@ from activities.audit.service import AuditLog
 from activities.identity.access import ACCESS_SECONDS, AccessTokens
 from activities.identity.audited import refused_login
 from activities.identity.contracts import (
+    FIRST_USER,
     TOKEN_PREFIX,
     BrowserLogin,
     Caller,
@@ -28,7 +29,6 @@ from activities.identity.throttle import WINDOW_SECONDS, LoginThrottle
 from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
 from activities.identity.users import SqlUsers
 
-FIRST_USER = "admin"
 EVERYTHING = tuple(Role)
 
 

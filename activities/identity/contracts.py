@@ -19,6 +19,10 @@ Password = Annotated[str, StringConstraints(min_length=12, max_length=256)]
 TOKEN_PREFIX: Final = "prism_"  # noqa: S105 -- no secret
 
 
+# The administrator that an installation makes for itself.
+FIRST_USER: Final = "admin"
+
+
 class Role(StrEnum):
     """What somebody does here; ``policies/authz/data.json`` says which actions that takes."""
 

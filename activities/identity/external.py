@@ -5,7 +5,8 @@ from typing import Final
 
 from sqlalchemy import Connection, insert, select
 
-from activities.identity.contracts import AccountConflict, Role, User
+from activities.audit.contracts import NOBODY, POLICY
+from activities.identity.contracts import FIRST_USER, AccountConflict, Role, User, Via
 from activities.identity.oidc import LoginRefused, Person
 from activities.identity.tables import ExternalIdentityRow
 from activities.identity.transactions import Transactions
@@ -14,6 +15,8 @@ from activities.records.database import timestamp
 
 _IDENTITIES = ExternalIdentityRow.__table__  # type: ignore[attr-defined]
 _ODD: Final = re.compile(r"[^a-z0-9._@-]+")
+# Recorded for what no person does, or kept for the first administrator: a provider's people choose their own names.
+_OURS: Final = frozenset({NOBODY, POLICY, FIRST_USER, Via.LOCAL.value, Via.SERVICE.value})
 _LONGEST: Final = 56
 _TRIES: Final = 50
 
@@ -55,7 +58,7 @@ class SqlExternalIdentities:
 
     async def _created(self, person: Person, roles: list[Role]) -> User:
         wanted = _ODD.sub("-", person.name.lower()).strip("-._@")[:_LONGEST] or "user"
-        for number in range(1, _TRIES):
+        for number in range(2 if wanted in _OURS else 1, _TRIES):
             name = wanted if number == 1 else f"{wanted}-{number}"
             try:
                 user = await self._users.create(name, roles)

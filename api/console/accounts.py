@@ -52,6 +52,7 @@ async def account_page(services: Served, access: Owner) -> Response:
         "account.html",
         account=account_of(access),
         principal=principal,
+        has_password=(await services.identity.users.get(principal.name)).has_password,
         sessions=await services.identity.sessions.of(principal.name),
         tokens=await services.identity.tokens.of(principal.name),
         scopes={name: SCOPES[name] for name in SCOPES if _within_reach(services, principal, name)},

@@ -13,6 +13,7 @@ import pytest
 from pydantic import SecretStr
 
 from activities.identity.contracts import Role
+from activities.identity.oidc import Person
 from tests.api.http.guarding import Guarded, guarded_api
 from tests.conftest import free_port
 
@@ -189,3 +190,25 @@ async def test_without_a_provider_there_is_no_such_login(tmp_path: Path) -> None
 @pytest.mark.parametrize("wanted", ["//evil.example", "https://evil.example", "/\\evil.example"])
 async def test_a_login_leads_nowhere_else(browser: Browser, wanted: str) -> None:
     assert 'content="0; url=/"' in unescape((await browser.login(wanted=wanted)).text)
+
+
+async def test_nobody_keeps_the_first_administrator_out_by_being_called_so(browser: Browser, house: Guarded) -> None:
+    await browser.login("u-2")
+    assert (await browser.http.get("/api/v1/auth/me")).json()["name"] == "admin-2"
+    identity = house.served.services.identity
+    assert await identity.first_link()
+    assert [user.name for user in await identity.users.all() if Role.ADMIN in user.roles] == ["admin"]
+
+
+@pytest.mark.parametrize("name", ["policy", "nobody", "local", "service", "Service"])
+async def test_nobody_is_recorded_under_a_name_of_the_systems_own(house: Guarded, name: str) -> None:
+    person = Person(issuer="https://id.example", subject="u-9", name=name)
+    user = await house.served.services.identity.external.user(person, roles_given=False)
+    assert user.name == f"{name.lower()}-2"
+
+
+async def test_who_has_no_password_is_asked_for_none(browser: Browser) -> None:
+    await browser.login()
+    page = (await browser.http.get("/account")).text
+    assert "You have no password here" in page
+    assert 'name="current"' not in page
