@@ -55,9 +55,9 @@ async def dev_client(dev_server: TemporalAddress) -> Client:
     return await connect(dev_server)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def skipping_client() -> AsyncIterator[Client]:
-    """A client of the real time-skipping test server."""
+    """A client of a real time-skipping test server of this test's own: one that hangs, hangs for all that use it."""
     environment = await WorkflowEnvironment.start_time_skipping(
         data_converter=pydantic_data_converter,
         test_server_existing_path=str(Path(sys.executable).with_name("temporal-test-server")),
