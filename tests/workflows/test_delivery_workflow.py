@@ -17,7 +17,7 @@ from temporal.client import TemporalAddress
 from temporal.dev_server import dev_server_command
 from temporal.names import DELIVERY_WORKFLOW_ID, ActivityName, TaskQueue
 from tests.conftest import answering, free_port
-from tests.installation import Installation
+from tests.installation import ON_SKIPPING_SERVER, Installation
 from tests.receiver import receiver
 from workers.notifications import start_delivery
 from workers.settings import Settings
@@ -72,6 +72,8 @@ def test_the_pause_lasts_until_something_is_due_but_never_long(wait: float | Non
     assert pause(DueReport(wait_seconds=wait)) == timedelta(seconds=expected)
 
 
+@ON_SKIPPING_SERVER[0]
+@ON_SKIPPING_SERVER[1]
 async def test_the_loop_waits_by_durable_timers(skipping_client: Client) -> None:
     waits = [None, 5.0, 3600.0, 0.0, None]
     async with scripted(skipping_client, [DueReport(wait_seconds=wait) for wait in waits]) as script:
