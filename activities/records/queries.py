@@ -11,7 +11,16 @@ from sqlalchemy.exc import OperationalError
 from activities.records.contracts import RecordsUnavailable, RowState
 from activities.records.database import timestamp
 from activities.records.tables import EventRow, NotificationRow, RunRow, StepRow, TaskRecord
-from activities.records.views import EventView, NotificationView, RowDetail, RowNode, RowView, RunView, StepView
+from activities.records.views import (
+    EventView,
+    NotificationView,
+    RowDetail,
+    RowNode,
+    RowSpan,
+    RowView,
+    RunView,
+    StepView,
+)
 from temporal.contract import Contract
 
 Result = TypeVar("Result")
@@ -126,6 +135,27 @@ class RecordQueries:
         if board:
             statement = statement.where(_ROWS.c.board == board)
         return await self._read(lambda connection: _views(connection, statement, RowNode))
+
+    async def spans(self, run: str, *, board: str = "", limit: int) -> list[RowSpan]:
+        """Return rows of a run, or of one of its boards, in the order in which they began, with their newest steps."""
+        columns = (_ROWS.c.row, _ROWS.c.title, _ROWS.c.state, _ROWS.c.attempt, _ROWS.c.started_at, _ROWS.c.finished_at)
+        begun = select(*columns).where(_ROWS.c.run == run, _ROWS.c.started_at.is_not(None))
+        if board:
+            begun = begun.where(_ROWS.c.board == board)
+        begun = begun.order_by(_ROWS.c.started_at, _ROWS.c.position).limit(limit)
+        shown = begun.subquery()
+        newest = (_STEPS.c.run == run) & (_STEPS.c.row == shown.c.row) & (_STEPS.c.attempt == shown.c.attempt)
+        columns_of_steps = [column for column in _STEPS.c if column.name not in {"run", "detail"}]
+        steps = select(*columns_of_steps).join(shown, newest).order_by(_STEPS.c.started_at, _STEPS.c.finished_at)
+
+        def read(connection: Connection) -> list[RowSpan]:
+            done: dict[str, list[dict[str, Any]]] = {}
+            for step in connection.execute(steps).mappings():
+                done.setdefault(step["row"], []).append({name: step[name] for name in step if name != "row"})
+            rows = connection.execute(begun).mappings()
+            return [RowSpan.model_validate(dict(row) | {"steps": done.get(row["row"], [])}) for row in rows]
+
+        return await self._read(read)
 
     async def counts_by_board(self, run: str) -> dict[str, dict[RowState, int]]:
         """Return how many rows of each board are in which state."""

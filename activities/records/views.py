@@ -104,6 +104,18 @@ class RowDetail(RowView):
     steps: list[StepView] = Field(default_factory=list)
 
 
+class RowSpan(Contract):
+    """A row that has begun, with the steps of its newest execution: what its run's timeline needs."""
+
+    row: str
+    title: str = ""
+    state: RowState
+    attempt: int = 1
+    started_at: str | None = None
+    finished_at: str | None = None
+    steps: list[StepView] = Field(default_factory=list)
+
+
 class EventView(Contract):
     """Something that happened. ``kind`` is ``run``, ``row`` or ``step``."""
 

@@ -13,6 +13,7 @@ from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, shown_review
+from api.console.timeline import MOST_LANES, row_timeline, run_timeline
 from api.console.underway import up_to_now
 from api.control import known_run
 from api.errors import NotFound
@@ -83,6 +84,7 @@ async def run_page(
         bar=bar(view.counts, view.total),
         ended=ended_rows(view),
         picture=await picture_of(services, view, board),
+        timeline=run_timeline(await services.queries.spans(run, board=board, limit=MOST_LANES + 1)),
         rows=rows,
         states=[one.value for one in BAR_ORDER if view.counts.get(one)],
         state=wanted,
@@ -119,6 +121,7 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         row=detail,
         output=await output_of(services, detail),
         executions=await shown_steps(services, detail),
+        timeline=row_timeline(detail),
         review=review,
         fields=fields_of(review.waiting) if review.waiting else [],
         temporal_url=temporal_url(services, row_workflow_id(run, row)),

@@ -164,3 +164,14 @@ async def test_steps_are_told_while_they_happen(
     assert row.state is RowState.RUNNING
     assert [(one.step, one.state) for one in row.steps] == [("policy", StepState.DONE)]
     assert [event.body["state"] for event in await queries.events(0, run="r")] == ["running", "done"]
+
+
+async def test_rows_that_began_are_told_with_the_steps_of_their_newest_execution(
+    keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    await keeper.record_row(record("b"))
+    await keeper.record_row(record("b", attempt=2))
+    spans = await queries.spans("r", limit=10)
+    assert [(span.row, span.attempt, span.started_at) for span in spans] == [("b", 2, AT)]
+    assert {step.attempt for step in spans[0].steps} == {2}
+    assert await queries.spans("r", board="elsewhere", limit=10) == []
