@@ -1,5 +1,6 @@
 // One's account, and users: tokens, sessions, passwords, roles. Secrets are shown once and kept nowhere.
 import { post, send, toast } from "./http.js";
+import { refresh } from "./live.js";
 
 export function accounts(root) {
   root.addEventListener("click", (event) => {
@@ -48,7 +49,8 @@ async function submit(form, work) {
   fault.hidden = true;
   try {
     await work(form, new FormData(form));
-    await redraw();
+    form.dataset.sent = "";
+    await refresh();
   } catch (error) {
     fault.textContent = error.message;
     fault.hidden = false;
@@ -66,7 +68,7 @@ async function act(button) {
     const answer = await send(method, path, body && JSON.parse(body));
     if (link) invite(answer);
     else toast(done);
-    await redraw();
+    await refresh();
   } catch (error) {
     toast(error.message, true);
   } finally {
@@ -127,22 +129,6 @@ function close(form) {
   form.reset();
   form.querySelectorAll(".grants li").forEach((one) => one.remove());
   form.closest("details").open = false;
-}
-
-async function redraw() {
-  const response = await fetch(location.href, { headers: { accept: "text/html" } });
-  if (!response.ok || response.redirected) { location.reload(); return; }
-  const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
-  for (const part of document.querySelectorAll("[data-part]")) {
-    const open = [...part.querySelectorAll("details[open]")].map((one) => one.dataset.person);
-    const within = part.contains(document.activeElement);
-    const focus = within && document.activeElement.closest("details")?.dataset.person;
-    part.replaceChildren(...fresh.getElementById(part.id).childNodes);
-    for (const details of part.querySelectorAll("details")) {
-      details.open = open.includes(details.dataset.person);
-      if (details.dataset.person === focus) details.querySelector("summary").focus();
-    }
-  }
 }
 
 function element(name, kind, text = "") {

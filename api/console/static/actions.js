@@ -14,9 +14,6 @@ export function act(root) {
     event.preventDefault();
     during(form.querySelector("button"), () => pace(form));
   });
-  root.addEventListener("change", (event) => {
-    if (event.target.matches("[data-submits]")) event.target.form.requestSubmit();
-  });
 }
 
 async function during(button, work) {
@@ -41,6 +38,7 @@ async function steer(button) {
 async function pace(form) {
   const limit = Number(new FormData(form).get("limit"));
   await post(form.dataset.pace, { limit });
+  form.dataset.sent = "";
   toast(limit === 1 ? "One row at once from now on" : `Up to ${limit} rows at once from now on`);
   document.activeElement.blur();
   reopen();

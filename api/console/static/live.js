@@ -1,5 +1,6 @@
-// Live pages: an event says that something changed, then the page asks for itself and takes over the parts that differ.
-// What a person has open, typed into or focused stays as it is.
+// Live pages: an event says that something changed, then htmx asks for the page again and morphs it into the one shown.
+import { keep } from "./keeping.js";
+
 const MOST_OFTEN = 700; // milliseconds between refreshes
 
 let source = null;
@@ -9,6 +10,9 @@ let waiting = false;
 let again = false;
 
 export function watch(main) {
+  keep();
+  document.addEventListener("htmx:afterSettle", () => document.dispatchEvent(new Event("refreshed")));
+  document.addEventListener("htmx:beforeSwap", leave);
   if (!main) return;
   place = main;
   after = main.dataset.after ?? "0";
@@ -33,7 +37,7 @@ function open() {
   source.onopen = () => show("Live", false);
   source.onerror = () => show("Reconnecting", true);
   for (const kind of ["run", "row", "step", "review"]) source.addEventListener(kind, heard);
-  source.addEventListener("end", () => { close(); place.dataset.ended = ""; refresh(); });
+  source.addEventListener("end", () => { close(); refresh(); });
 }
 
 function close() {
@@ -52,60 +56,18 @@ function heard(event) {
 export async function refresh() {
   if (waiting) { again = true; return; }
   waiting = true;
-  try {
-    const response = await fetch(location.href, { headers: { accept: "text/html" } });
-    if (response.ok) {
-      exchange(new DOMParser().parseFromString(await response.text(), "text/html"));
-      document.dispatchEvent(new Event("refreshed"));
-    }
-  } catch { /* The event source tells that the connection is gone, and asks again. */ }
+  // A fault is no news: the event source tells that the connection is gone, and asks again.
+  await htmx.ajax("GET", location.pathname + location.search, { target: "#main", select: "#main", swap: "morph:outerHTML" }).catch(() => {});
   await new Promise((done) => setTimeout(done, MOST_OFTEN));
   waiting = false;
   if (again) { again = false; refresh(); }
 }
 
-function exchange(fresh) {
-  for (const part of document.querySelectorAll("[data-live]")) {
-    const next = fresh.getElementById(part.id);
-    if (!next || next.innerHTML === part.dataset.shown) continue;
-    const shown = next.innerHTML;
-    if (part.contains(document.activeElement) && part.querySelector("form")) {
-      if (next.querySelector("form")) continue;
-    }
-    if (typed(part) && next.querySelector("form")?.dataset.round === part.querySelector("form").dataset.round) continue;
-    for (const details of part.querySelectorAll("details[open]")) {
-      next.querySelector(`#${CSS.escape(details.id)}`)?.setAttribute("open", "");
-    }
-    for (const box of part.querySelectorAll("[data-choose]:checked")) keep(box, next);
-    const focus = focused(part);
-    const scrolled = [...part.querySelectorAll("[data-scrolls]")].map((one) => [one.id, one.scrollLeft, one.scrollTop]);
-    part.replaceChildren(...next.childNodes);
-    part.dataset.shown = shown;
-    for (const [id, left, top] of scrolled) document.getElementById(id)?.scrollTo({ left, top, behavior: "instant" });
-    if (focus) part.querySelector(focus)?.focus({ preventScroll: true });
-  }
-}
-
-function typed(part) {
-  return [...part.querySelectorAll("form input:not([type=checkbox]), form textarea")].some((field) => field.value !== field.defaultValue);
-}
-
-function keep(box, next) {
-  const { run, row } = box.dataset;
-  next.querySelector(`[data-choose][data-run="${CSS.escape(run)}"][data-row="${CSS.escape(row)}"]`)?.setAttribute("checked", "");
-}
-
-function focused(part) {
-  const active = document.activeElement;
-  if (!part.contains(active) || active === part) return null;
-  if (active.matches("a[href]")) return `a[href="${CSS.escape(active.getAttribute("href"))}"]`;
-  if (active.dataset.post) {
-    const row = active.dataset.row ? `[data-row="${CSS.escape(active.dataset.row)}"]` : "";
-    return `[data-post="${CSS.escape(active.dataset.post)}"]${row}`;
-  }
-  if (active.matches("[data-scrolls]")) return `#${CSS.escape(active.id)}`;
-  const details = active.closest("details[id]");
-  return details ? `#${CSS.escape(details.id)} > summary` : null;
+// Asked for one page and sent to another, as to the login: then go there.
+function leave(event) {
+  const { xhr, requestConfig } = event.detail;
+  const asked = new URL(requestConfig.path, location.href).pathname;
+  if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) { event.detail.shouldSwap = false; location.assign(xhr.responseURL); }
 }
 
 function show(text, off) {

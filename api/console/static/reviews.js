@@ -31,6 +31,7 @@ async function decide(form, kind) {
   if (kind === "answer") body.answers = answers(form);
   if (kind === "reassign") body.reviewers = values.get("reviewers").split(/[;,\s]+/).filter(Boolean);
   const done = await post(`${form.dataset.review}/decide`, body);
+  form.dataset.sent = "";
   toast(done.queued ? "Kept: it counts as soon as a worker is back" : `${TAKEN[kind]}. ${done.message}`);
   document.activeElement.blur();
   reopen();
