@@ -116,9 +116,23 @@ class Events(BaseModel):
 
 
 class Notifications(BaseModel):
-    """Notifications, newest first."""
+    """Notifications, newest first; ``unread`` counts those that fit and were not seen, shown here or not."""
 
     notifications: list[NotificationView]
+    unread: int = 0
+    next: str | None = None
+
+
+class SeenBody(Body):
+    """Which notifications were seen; none named means all of one's own."""
+
+    keys: list[Annotated[str, Field(max_length=500)]] = Field(default_factory=list, max_length=500)
+
+
+class Seen(BaseModel):
+    """How many notifications were marked as read now."""
+
+    marked: int
 
 
 class OperatorBody(Body):

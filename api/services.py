@@ -10,6 +10,7 @@ from temporalio.client import Client
 from activities.audit.service import AuditLog
 from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
+from activities.notifications.inbox_reading import SqlInbox
 from activities.policy.access import EmbeddedAccessPolicy
 from activities.records.queries import RecordQueries
 from activities.reviews.links import DecisionLinks, SqlUsedLinks
@@ -47,6 +48,11 @@ class Services:
     def terminations(self) -> Terminations:
         """What finds runs that were terminated from outside."""
         return Terminations(self.temporal, self.stores.keeper, self.queries)
+
+    @functools.cached_property
+    def inbox(self) -> SqlInbox:
+        """What was told to whom."""
+        return SqlInbox(self.stores.engine)
 
     @functools.cached_property
     def links(self) -> DecisionLinks:

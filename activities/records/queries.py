@@ -10,10 +10,9 @@ from sqlalchemy.exc import OperationalError
 
 from activities.records.contracts import RecordsUnavailable, RowState
 from activities.records.database import timestamp
-from activities.records.tables import EventRow, NotificationRow, RunRow, StepRow, TaskRecord
+from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
 from activities.records.views import (
     EventView,
-    NotificationView,
     RowDetail,
     RowNode,
     RowSpan,
@@ -30,7 +29,6 @@ _RUNS = RunRow.__table__  # type: ignore[attr-defined]
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
 _STEPS = StepRow.__table__  # type: ignore[attr-defined]
 _EVENTS = EventRow.__table__  # type: ignore[attr-defined]
-_NOTES = NotificationRow.__table__  # type: ignore[attr-defined]
 _BATCH = 500
 # Transactions of PostgreSQL commit in any order: an event is shown when no older transaction is still writing, so that
 # a reader who goes on from its id misses none. Ours write for milliseconds; one that hangs elsewhere delays no longer.
@@ -192,15 +190,6 @@ class RecordQueries:
         """Return the id of the newest event, or 0."""
         newest = await self._read(lambda connection: connection.scalar(select(func.max(_EVENTS.c.id))))
         return int(newest or 0)
-
-    async def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
-        """Return notifications, newest first."""
-        statement = select(_NOTES).order_by(_NOTES.c.at.desc()).limit(limit)
-        if recipient:
-            statement = statement.where(_NOTES.c.recipient == recipient)
-        if run:
-            statement = statement.where(_NOTES.c.run == run)
-        return await self._read(lambda connection: _views(connection, statement, NotificationView))
 
     async def boards(self, run: str, row: str = "") -> list[str]:
         """Return the boards of a run, or of one of its rows."""

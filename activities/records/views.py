@@ -138,3 +138,10 @@ class NotificationView(Contract):
     body: str = ""
     severity: str = "info"
     at: str
+    read_at: str | None = None
+    round: int = 0
+
+    @property
+    def cursor(self) -> str:
+        """Where the page of notifications after this one begins."""
+        return f"{self.at}~{self.key}~{self.recipient}"

@@ -120,11 +120,18 @@ def save(client: PrismClient, run: str, file: Path, form: str | None = None) -> 
 @click.option("--recipient", default="", help="Only those to this recipient.")
 @click.option("--run", "run", default="", help="Only those of this run.")
 @click.option("--limit", type=click.IntRange(1, 500), default=50, show_default=True, help="How many, newest first.")
+@click.option("--mine", is_flag=True, help="Only what was told to you, by name or role.")
+@click.option("--unread", is_flag=True, help="Only what was not seen; new ones are bold.")
+@click.option("--mark-read", is_flag=True, help="Mark as read, of your own, what is listed.")
 @with_session
-def notifications(session: Session, recipient: str, run: str, limit: int) -> None:
+def notifications(
+    session: Session, recipient: str, run: str, limit: int, mine: bool, unread: bool, mark_read: bool
+) -> None:
     """List notifications."""
     with session.client() as client:
-        found = client.notifications(recipient=recipient, run=run, limit=limit)
+        found = client.notifications(recipient=recipient, run=run, limit=limit, mine=mine, unread=unread)
+        if mark_read and found:
+            client.mark_notifications_read([one.key for one in found])
     session.show(found, tables.notifications(found) if found else Text("there are no notifications", style="dim"))
 
 

@@ -170,9 +170,10 @@ def notifications(views: Sequence[NotificationView]) -> Table:
     made = table("at", "to", "run", "row", "what")
     made.columns[0].no_wrap = True
     for view in views:
-        told = Text(text.snippet(view.title), style={"error": "red", "warning": "yellow"}.get(view.severity, ""))
+        colour = {"error": "red", "warning": "yellow"}.get(view.severity, "")
+        told = Text(text.snippet(view.title), style=colour if view.read_at else f"bold {colour}".strip())
         if view.body:
-            told.append(f"\n{text.snippet(view.body)}", style="dim")
+            told.append(f"\n{text.snippet(view.body)}", style="not bold dim")
         made.add_row(text.moment(view.at), Text(text.safe(view.recipient)), view.run, Text(text.safe(view.row)), told)
     return made
 

@@ -236,9 +236,15 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         """Return the key that verifies this installation's envelopes, in PEM."""
         return await self.send(calls.public_key())
 
-    async def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
-        """Return notifications, newest first."""
-        return await self.send(calls.notifications(recipient, run, limit))
+    async def notifications(
+        self, *, recipient: str = "", run: str = "", limit: int = 100, mine: bool = False, unread: bool = False
+    ) -> list[NotificationView]:
+        """Return notifications, newest first: with ``mine`` one's own, with ``unread`` what was not seen."""
+        return await self.send(calls.notifications(recipient, run, limit, mine=mine, unread=unread))
+
+    async def mark_notifications_read(self, keys: Sequence[str] = ()) -> int:
+        """Mark notifications as read, those named or all of one's own; return how many had not been."""
+        return await self.send(calls.mark_notifications_read(keys))
 
     async def artifact(self, digest: str) -> bytes:
         """Return an artifact's bytes, checked against their digest."""

@@ -16,7 +16,7 @@ from activities.audit.contracts import AuditReport
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RunView
 from api.client.errors import PrismApiError
-from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Submitted, Validation, Verification
+from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Seen, Submitted, Validation, Verification
 from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
 from temporal.names import ErrorCode
 
@@ -188,14 +188,27 @@ def public_key() -> Call[bytes]:
     return Call("GET", f"{PREFIX}/provenance/key", _content, repeatable=True)
 
 
-def notifications(recipient: str, run: str, limit: int) -> Call[list[NotificationView]]:
+def notifications(
+    recipient: str, run: str, limit: int, *, mine: bool = False, unread: bool = False
+) -> Call[list[NotificationView]]:
     """Notifications, newest first."""
 
     def parse(response: httpx.Response) -> list[NotificationView]:
         return Notifications.model_validate_json(response.content).notifications
 
     params = _given(recipient=recipient, run=run, limit=limit)
+    params |= {name: "true" for name, wanted in (("mine", mine), ("unread", unread)) if wanted}
     return Call("GET", f"{PREFIX}/notifications", parse, repeatable=True, options={"params": params})
+
+
+def mark_notifications_read(keys: Sequence[str]) -> Call[int]:
+    """Mark notifications as read; none named means all of one's own."""
+
+    def parse(response: httpx.Response) -> int:
+        return Seen.model_validate_json(response.content).marked
+
+    options = {"json": {"keys": list(keys)}}
+    return Call("POST", f"{PREFIX}/notifications/read", parse, repeatable=True, options=options)
 
 
 def audit_entries(before: int | None, limit: int, wanted: Mapping[str, Any]) -> Call[AuditPage]:

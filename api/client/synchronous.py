@@ -234,9 +234,15 @@ class PrismClient(ReviewMethods, AccountMethods):
         """Return the key that verifies this installation's envelopes, in PEM."""
         return self.send(calls.public_key())
 
-    def notifications(self, *, recipient: str = "", run: str = "", limit: int = 100) -> list[NotificationView]:
-        """Return notifications, newest first."""
-        return self.send(calls.notifications(recipient, run, limit))
+    def notifications(
+        self, *, recipient: str = "", run: str = "", limit: int = 100, mine: bool = False, unread: bool = False
+    ) -> list[NotificationView]:
+        """Return notifications, newest first: with ``mine`` one's own, with ``unread`` what was not seen."""
+        return self.send(calls.notifications(recipient, run, limit, mine=mine, unread=unread))
+
+    def mark_notifications_read(self, keys: Sequence[str] = ()) -> int:
+        """Mark notifications as read, those named or all of one's own; return how many had not been."""
+        return self.send(calls.mark_notifications_read(keys))
 
     def artifact(self, digest: str) -> bytes:
         """Return an artifact's bytes, checked against their digest."""

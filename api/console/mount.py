@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import accounts, audit, deciding, login, oidc, pages, reviews
+from api.console import accounts, audit, deciding, login, notifications, oidc, pages, reviews
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -36,6 +36,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(deciding.router)
     app.include_router(accounts.router)
     app.include_router(reviews.router)
+    app.include_router(notifications.router)
     app.include_router(pages.router)
     app.include_router(audit.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")

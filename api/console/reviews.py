@@ -1,6 +1,7 @@
 """The inbox, and what a row's page shows of its review."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, Final
 from urllib.parse import urlencode
 
@@ -8,6 +9,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
 from activities.identity.contracts import Principal, Role
+from activities.records.database import timestamp
 from activities.reviews.contracts import ReviewState
 from activities.reviews.views import ReviewFilter
 from api.console.diffs import Line, side_by_side
@@ -25,6 +27,14 @@ Short = Annotated[str, Query(max_length=200)]
 SHOWN: Final = 100
 # A text beyond this is compared elsewhere: a page stays a page.
 MOST_COMPARED: Final = 200_000
+
+
+# Filters of the inbox: what they are called, and how far ahead they look.
+DUES: Final = {
+    "late": ("Overdue", timedelta()),
+    "day": ("Due within a day", timedelta(days=1)),
+    "week": ("Due within a week", timedelta(days=7)),
+}
 
 
 @dataclass(frozen=True)
@@ -55,13 +65,16 @@ async def inbox_page(
     everybody: Annotated[bool, Query()] = False,
     board: Short = "",
     risk: Short = "",
+    due: Short = "",
     q: Short = "",
 ) -> Response:
     """Show what waits for a person, the most urgent first."""
     last_event = await services.queries.last_event()
     own = None if everybody else mine(services, access.principal)
     fitting = ReviewFilter(reviewers=own, boards=access.boards, limit=SHOWN)
-    wanted = fitting.model_copy(update={"board": board, "risk": risk if risk in set(Risk) else "", "text": q})
+    wanted = fitting.model_copy(
+        update={"board": board, "risk": risk if risk in set(Risk) else "", "text": q, "due_before": _until(due)}
+    )
     reviews = await services.register.reviews(wanted)
     return page(
         "reviews.html",
@@ -75,8 +88,10 @@ async def inbox_page(
         everybody_url="/reviews?" + urlencode({"everybody": "true"}),
         board=board,
         risk=risk,
+        due=due,
+        dues={name: told for name, (told, _) in DUES.items()},
         q=q,
-        filtered=bool(board or risk or q),
+        filtered=bool(board or risk or due or q),
         last_event=last_event,
     )
 
@@ -85,6 +100,10 @@ def account_of(access: Access) -> Account | None:
     """Return who is logged in, to be shown; ``None`` where nobody logs in."""
     principal = access.principal
     return Account(principal.name, access.csrf, audits=Role.ADMIN in principal.roles) if principal.personal else None
+
+
+def _until(due: str) -> str:
+    return timestamp(datetime.now(UTC) + DUES[due][1]) if due in DUES else ""
 
 
 async def shown_review(services: Services, principal: Principal, run: str, row: str) -> ShownReview:

@@ -9,7 +9,6 @@ from sse_starlette import EventSourceResponse, ServerSentEvent
 
 from api.control import known_run
 from api.errors import errors
-from api.models import Notifications
 from api.permission import Ground, may
 from api.services import Served, Services
 
@@ -60,18 +59,6 @@ async def all_events(services: Served, after: After = None, last_event_id: LastE
     if after is None and last_event_id is None:
         start = await services.queries.last_event()
     return EventSourceResponse(_follow(services, start, ""), ping=PING_SECONDS)
-
-
-@router.get("/notifications", responses=errors(422, 503), dependencies=[may("notifications.read")])
-async def list_notifications(
-    services: Served,
-    recipient: Annotated[str, Query(max_length=200)] = "",
-    run: Annotated[str, Query(max_length=80)] = "",
-    limit: Annotated[int, Query(ge=1, le=500)] = 100,
-) -> Notifications:
-    """List notifications, newest first."""
-    found = await services.queries.notifications(recipient=recipient, run=run, limit=limit)
-    return Notifications(notifications=found)
 
 
 def _start(after: int | None, last_event_id: str | None) -> int:

@@ -3,7 +3,9 @@ import { accounts } from "./accounts.js";
 import { act } from "./actions.js";
 import { audit } from "./audit.js";
 import { tell } from "./ages.js";
+import { keys } from "./keys.js";
 import { watch } from "./live.js";
+import { notifications } from "./notifications.js";
 import { review } from "./reviews.js";
 import { take } from "./submit.js";
 
@@ -12,5 +14,7 @@ act(document);
 review(document);
 audit(document.querySelector("[data-audit-verify]"));
 tell(document);
+keys(document);
+notifications(document);
 watch(document.querySelector("[data-watch]"));
 take(document.querySelector("#drop"));

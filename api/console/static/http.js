@@ -1,13 +1,14 @@
 // Requests to the API. A fault becomes an Error with the envelope's message.
 const csrf = document.querySelector('meta[name="csrf-token"]')?.content;
 
-export function post(path, body, headers = {}) {
-  return send("POST", path, body, headers);
+export function post(path, body, headers = {}, options = {}) {
+  return send("POST", path, body, headers, options);
 }
 
-export async function send(method, path, body, headers = {}) {
+export async function send(method, path, body, headers = {}, options = {}) {
   const json = body !== undefined && !(body instanceof FormData);
   const response = await fetch(path, {
+    ...options,
     method,
     headers: { accept: "application/json", ...(json ? { "content-type": "application/json" } : {}), ...(csrf ? { "x-csrf-token": csrf } : {}), ...headers },
     body: json ? JSON.stringify(body) : body,

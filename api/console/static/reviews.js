@@ -19,9 +19,7 @@ export function review(root) {
     if (edit) openEditor(edit);
   });
   root.addEventListener("change", (event) => { if (event.target.matches("[data-choose]")) chosen(); });
-  root.addEventListener("keydown", keys);
-  count();
-  document.addEventListener("refreshed", () => { chosen(); count(); });
+  document.addEventListener("refreshed", chosen);
 }
 
 async function decide(form, kind) {
@@ -92,36 +90,4 @@ function chosen() {
   const number = document.querySelectorAll("[data-choose]:checked").length;
   form.hidden = number === 0;
   form.querySelector("[data-chosen]").textContent = String(number);
-}
-
-async function count() {
-  const badge = document.querySelector("#waiting");
-  const response = await fetch("/api/v1/reviews?mine=true&limit=1", { headers: { accept: "application/json" } }).catch(() => null);
-  if (!badge || !response?.ok) return;
-  const { waiting } = await response.json();
-  badge.hidden = waiting === 0;
-  badge.textContent = waiting > 99 ? "99+" : String(waiting);
-  badge.setAttribute("aria-label", `${waiting} waiting`);
-}
-
-// One letter each, nowhere where a person types; none of them decides by itself.
-function keys(event) {
-  if (event.ctrlKey || event.metaKey || event.altKey || event.target.matches("input:not([type=checkbox]), textarea, select")) return;
-  const button = document.querySelector(`#decision [data-key="${CSS.escape(event.key)}"]`);
-  if (button) {
-    event.preventDefault();
-    if (button.dataset.edit !== undefined) button.click();
-    else { button.scrollIntoView({ block: "center" }); button.focus(); }
-    return;
-  }
-  const items = [...document.querySelectorAll("[data-item]")];
-  if (!items.length) return;
-  const here = items.findIndex((item) => item.contains(document.activeElement));
-  if (event.key === "j" || event.key === "k") {
-    const next = items[Math.min(Math.max(here + (event.key === "j" ? 1 : -1), 0), items.length - 1)];
-    next.querySelector("a").focus();
-  } else if (event.key === "x" && here >= 0) {
-    items[here].querySelector("[data-choose]").click();
-  } else return;
-  event.preventDefault();
 }

@@ -11,6 +11,7 @@ from activities.artifacts.folder import FolderArtifactStore
 from activities.llm.contracts import IdempotencyMismatch, ModelAnswer
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
+from activities.notifications.inbox_reading import InboxFilter, SqlInbox
 from activities.records.calls import SqlCallLedger
 from activities.records.contracts import (
     RowChange,
@@ -144,12 +145,36 @@ async def test_a_key_that_was_used_for_another_request_is_refused(engine: Engine
         await ledger.begin("k", "g", "another")
 
 
-async def test_a_notification_is_delivered_once(engine: Engine, queries: RecordQueries) -> None:
+async def test_a_notification_is_delivered_once(engine: Engine) -> None:
     notification = Notification(step=StepRef(run="r", row="a", step="notify"), recipients=("ana", "bo"), title="Done")
     notifier = InboxNotifier(engine)
     deliveries = await asyncio.gather(*(notifier.deliver(notification) for _ in range(5)))
     assert sum(delivery.delivered for delivery in deliveries) == 1
-    assert sorted(note.recipient for note in await queries.notifications()) == ["ana", "bo"]
+    inbox = SqlInbox(engine)
+    assert sorted(note.recipient for note in await inbox.notifications(InboxFilter())) == ["ana", "bo"]
+
+
+async def test_notifications_are_paged_newest_first_and_marked_as_read_by_whom_they_are_for(
+    engine: Engine, keeper: SqlRecordKeeper
+) -> None:
+    await keeper.open_run(RunOpening(run="s", plan=PLAN, title="Hers", submitter="ana", started_at=AT))
+    notifier, inbox = InboxNotifier(engine), SqlInbox(engine)
+    for row, recipients in (("a", ("ana", "bo")), ("b", ("role:cfo",)), ("c", ())):
+        step = StepRef(run="s", row=row, step="notify")
+        await notifier.deliver(Notification(step=step, recipients=recipients, title=row))
+    own = InboxFilter(recipients=("ana", "role:cfo"))
+    pages = []
+    page = await inbox.notifications(own, 1)
+    while page:
+        pages.append((page[0].row, page[0].recipient))
+        page = await inbox.notifications(own.model_copy(update={"before": page[0].cursor}), 1)
+    assert pages == [("c", "submitter"), ("b", "role:cfo"), ("a", "ana")]
+    assert await inbox.unread(own) == 3
+    first = StepRef(run="s", row="a", step="notify").key
+    assert await inbox.mark_read(own.model_copy(update={"keys": (first,)})) == 1
+    assert await inbox.mark_read(own) == 2
+    assert await inbox.mark_read(own) == 0
+    assert [one.recipient for one in await inbox.notifications(InboxFilter(unread=True))] == ["bo"]
 
 
 async def test_steps_are_told_while_they_happen(

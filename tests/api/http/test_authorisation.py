@@ -44,7 +44,8 @@ GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
 POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
 POST   /api/v1/runs/{run}/rows/{row:path}/retry  401 403 403 403 403 409 409 409
 GET    /api/v1/events                            401 403 200 200 200 200 200 200
-GET    /api/v1/notifications                     401 403 200 200 200 200 200 200
+GET    /api/v1/notifications                     401 200 200 200 200 200 200 200
+POST   /api/v1/notifications/read                401 200 200 200 200 200 200 200
 GET    /api/v1/artifacts/{digest}                401 403 404 404 404 404 404 404
 GET    /api/v1/provenance/key                    401 403 200 200 200 200 200 200
 POST   /api/v1/provenance/verify                 401 403 404 404 404 404 404 404
@@ -70,6 +71,7 @@ GET    /openapi.json                             401 200 200 200 200 200 200 200
 GET    /                                         401 403 200 200 200 200 200 200
 GET    /account                                  401 200 200 200 200 200 200 303
 GET    /users                                    401 403 403 403 403 403 200 200
+GET    /notifications                            401 200 200 200 200 200 200 200
 GET    /reviews                                  401 403 200 200 200 200 200 200
 GET    /audit                                    401 403 403 403 403 403 200 200
 GET    /runs/{run}                               401 403 200 200 200 200 200 200
@@ -100,6 +102,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/reject": BY,
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
+    "/api/v1/notifications/read": {"json": {"keys": []}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},

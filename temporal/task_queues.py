@@ -1,0 +1,100 @@
+"""Task queues as Temporal sees them: who polls them, and what waits in them."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from temporalio.api.enums.v1 import TaskQueueType
+from temporalio.api.taskqueue.v1 import PollerInfo
+from temporalio.api.taskqueue.v1 import TaskQueue as TaskQueueReference
+from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest, DescribeTaskQueueResponse
+from temporalio.client import Client
+from temporalio.service import RPCError
+
+from temporal.contract import Contract
+from temporal.names import TaskQueue
+
+# It is read for a person who looks: rather no answer than a page that hangs. Nothing is retried, nothing changes.
+ANSWER_WITHIN: Final = timedelta(seconds=2)
+_KINDS: Final = {
+    "workflows": TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW,
+    "activities": TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY,
+}
+
+
+class Poller(Contract):
+    """A worker that asks a queue for work.
+
+    Args:
+        identity: As the worker calls itself: ``process@host`` unless it was given a name.
+        last_seen: When it asked last, ISO 8601 UTC.
+        takes: ``workflows``, ``activities`` or both.
+    """
+
+    identity: str
+    last_seen: str
+    takes: tuple[str, ...]
+
+
+class QueueState(Contract):
+    """A task queue.
+
+    Args:
+        backlog: How many tasks wait, as Temporal estimates.
+        oldest_seconds: How long the oldest of them has waited.
+        added_per_second: Tasks that came in, of late.
+        taken_per_second: Tasks that workers took, of late.
+        problem: Why nothing is known; empty when it is.
+    """
+
+    queue: str
+    pollers: tuple[Poller, ...] = ()
+    backlog: int = 0
+    oldest_seconds: float = 0.0
+    added_per_second: float = 0.0
+    taken_per_second: float = 0.0
+    problem: str = ""
+
+
+async def queue_states(client: Client) -> list[QueueState]:
+    """Return every queue of Prism; one that Temporal does not tell of says why."""
+    return await asyncio.gather(*(_state(client, queue) for queue in TaskQueue))
+
+
+async def _state(client: Client, queue: TaskQueue) -> QueueState:
+    try:
+        async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
+            found = await asyncio.gather(*(_described(client, queue, kind) for kind in _KINDS.values()))
+    except (TimeoutError, RPCError, RuntimeError) as error:
+        return QueueState(queue=queue.value, problem=f"Temporal does not answer: {error or type(error).__name__}")
+    seen: dict[str, tuple[datetime, list[str]]] = {}
+    for takes, answer in zip(_KINDS, found, strict=True):
+        for poller in answer.pollers:
+            at, kinds = seen.get(poller.identity, (datetime.min.replace(tzinfo=UTC), []))
+            seen[poller.identity] = (max(at, _last(poller)), [*kinds, takes])
+    stats = [answer.stats for answer in found]
+    return QueueState(
+        queue=queue.value,
+        pollers=tuple(
+            Poller(identity=identity, last_seen=at.strftime("%Y-%m-%dT%H:%M:%SZ"), takes=tuple(kinds))
+            for identity, (at, kinds) in sorted(seen.items())
+        ),
+        backlog=sum(one.approximate_backlog_count for one in stats),
+        oldest_seconds=max(one.approximate_backlog_age.ToTimedelta().total_seconds() for one in stats),
+        added_per_second=sum(one.tasks_add_rate for one in stats),
+        taken_per_second=sum(one.tasks_dispatch_rate for one in stats),
+    )
+
+
+async def _described(client: Client, queue: TaskQueue, kind: TaskQueueType.ValueType) -> DescribeTaskQueueResponse:
+    request = DescribeTaskQueueRequest(
+        namespace=client.namespace,
+        task_queue=TaskQueueReference(name=queue.value),
+        task_queue_type=kind,
+        report_stats=True,
+    )
+    return await client.workflow_service.describe_task_queue(request, timeout=ANSWER_WITHIN)
+
+
+def _last(poller: PollerInfo) -> datetime:
+    return poller.last_access_time.ToDatetime(UTC)
