@@ -13,7 +13,20 @@ from api.errors import install_error_handlers
 from api.identification import Identification
 from api.middleware import Gatekeeper
 from api.openapi import complete_document
-from api.routes import accounts, artifacts, audit, auth, catalogs, events, health, notifications, reviews, rows, runs
+from api.routes import (
+    accounts,
+    artifacts,
+    audit,
+    auth,
+    catalogs,
+    events,
+    health,
+    notifications,
+    reviews,
+    rows,
+    runs,
+    system,
+)
 from api.services import Services
 from workers.settings import Settings
 
@@ -45,7 +58,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app, denied)
-    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit)
+    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit, system)
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

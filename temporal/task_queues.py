@@ -1,6 +1,7 @@
 """Task queues as Temporal sees them: who polls them, and what waits in them."""
 
 import asyncio
+import logging
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -13,6 +14,8 @@ from temporalio.service import RPCError
 
 from temporal.contract import Contract
 from temporal.names import TaskQueue
+
+log = logging.getLogger(__name__)
 
 # It is read for a person who looks: rather no answer than a page that hangs. Nothing is retried, nothing changes.
 ANSWER_WITHIN: Final = timedelta(seconds=2)
@@ -65,8 +68,14 @@ async def _state(client: Client, queue: TaskQueue) -> QueueState:
     try:
         async with asyncio.timeout(ANSWER_WITHIN.total_seconds()):
             found = await asyncio.gather(*(_described(client, queue, kind) for kind in _KINDS.values()))
-    except (TimeoutError, RPCError, RuntimeError) as error:
-        return QueueState(queue=queue.value, problem=f"Temporal does not answer: {error or type(error).__name__}")
+    except TimeoutError:
+        return QueueState(queue=queue.value, problem=f"Temporal did not answer within {ANSWER_WITHIN.seconds} s")
+    except RPCError as error:
+        return QueueState(queue=queue.value, problem=f"Temporal refused to tell: {error.message}")
+    except RuntimeError as error:
+        # The lazy client's own words are those of its transport, five layers deep.
+        log.info("Temporal cannot be reached: %s", error)
+        return QueueState(queue=queue.value, problem="Temporal cannot be reached")
     seen: dict[str, tuple[datetime, list[str]]] = {}
     for takes, answer in zip(_KINDS, found, strict=True):
         for poller in answer.pollers:

@@ -209,6 +209,21 @@ class RecordQueries:
 
         return await self._read(read)
 
+    async def spend(self, since: Sequence[str]) -> list[tuple[str, int, float, float, float]]:
+        """Return model, rows and cost of the rows that ended lately, the dearest first.
+
+        Args:
+            since: Three moments, the newest first: from when on each of the three costs counts.
+        """
+        costs = [func.sum(case((_ROWS.c.finished_at >= moment, _ROWS.c.cost_usd), else_=0.0)) for moment in since]
+        statement = (
+            select(_ROWS.c.model, func.count(), *costs)
+            .where(_ROWS.c.finished_at >= since[-1], _ROWS.c.model != "")
+            .group_by(_ROWS.c.model)
+            .order_by(costs[-1].desc(), _ROWS.c.model)
+        )
+        return await self._read(lambda connection: [tuple(row) for row in connection.execute(statement)])
+
     async def outcomes(self, run: str) -> list[tuple[str, str, int, int, str | None]]:
         """Return id, state, attempt, generation and output digest of every row: what a retry starts from."""
         statement = (

@@ -71,6 +71,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "users": Entry("api.cli.accounts", "users", "List and change users."),
     },
     "System": {
+        "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, spending."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),

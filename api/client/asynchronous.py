@@ -20,6 +20,7 @@ from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
+from api.system_models import System
 
 Answer = TypeVar("Answer")
 
@@ -55,6 +56,10 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
     async def health(self) -> Health:
         """Return whether the API's process serves."""
         return await self.send(calls.health())
+
+    async def system(self) -> System:
+        """Return task queues with their pollers, policies in force, spending and, for administrators, settings."""
+        return await self.send(calls.system())
 
     async def ready(self) -> Health:
         """Return whether the API and what it needs answer."""

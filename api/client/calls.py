@@ -18,6 +18,7 @@ from activities.records.views import NotificationView, RowDetail, RunView
 from api.client.errors import PrismApiError
 from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Seen, Submitted, Validation, Verification
 from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
+from api.system_models import System
 from temporal.names import ErrorCode
 
 Answer = TypeVar("Answer")
@@ -84,6 +85,11 @@ def repeated(call: Call[Any], error: httpx.TransportError, attempt: int) -> bool
 def health() -> Call[Health]:
     """Whether the process serves."""
     return Call("GET", "/healthz", _model(Health), repeatable=True, options={"timeout": PROBE_TIMEOUT})
+
+
+def system() -> Call[System]:
+    """Queues, policies, spending, settings."""
+    return Call("GET", f"{PREFIX}/system", _model(System), repeatable=True)
 
 
 def ready() -> Call[Health]:

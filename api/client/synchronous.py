@@ -18,6 +18,7 @@ from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
+from api.system_models import System
 
 Answer = TypeVar("Answer")
 
@@ -59,6 +60,10 @@ class PrismClient(ReviewMethods, AccountMethods):
     def health(self) -> Health:
         """Return whether the API's process serves."""
         return self.send(calls.health())
+
+    def system(self) -> System:
+        """Return task queues with their pollers, policies in force, spending and, for administrators, settings."""
+        return self.send(calls.system())
 
     def ready(self) -> Health:
         """Return whether the API and what it needs answer."""

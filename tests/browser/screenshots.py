@@ -38,6 +38,10 @@ MORE: Final = {
     "audit": ("/audit", DESKTOP),
     "audit-dark": ("/audit", (1280, 800, "dark")),
     "audit-phone-dark": ("/audit", PHONE),
+    "system": ("/system", DESKTOP),
+    "system-phone-dark": ("/system", PHONE),
+    "notifications": ("/notifications", DESKTOP),
+    "notifications-phone-dark": ("/notifications", PHONE),
     "missing": ("/runs/nothing", DESKTOP),
 }
 

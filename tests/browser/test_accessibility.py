@@ -29,6 +29,8 @@ PAGES = {
     "nothing here": "/runs/nothing",
     "reviews": "/reviews",
     "audit": "/audit",
+    "notifications": "/notifications?everybody=true",
+    "system": "/system",
 }
 JUDGE = """async (levels) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: levels } });

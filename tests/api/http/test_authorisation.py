@@ -64,6 +64,8 @@ POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
+GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
 GET    /docs                                     401 200 200 200 200 200 200 200
 GET    /docs/start.js                            401 200 200 200 200 200 200 200

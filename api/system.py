@@ -1,0 +1,104 @@
+"""What this installation is made of: queues and who serves them, policies in force, settings, spending."""
+
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from importlib.metadata import version
+from typing import Any, Final
+from urllib.parse import urlsplit, urlunsplit
+
+from pydantic import SecretStr
+
+from activities.policy.bundle import AUTHORISATION, RegoBundle
+from activities.records.database import timestamp
+from api.services import Services
+from api.system_models import PolicyView, Setting, Spend, System
+from temporal.names import TaskQueue
+from temporal.task_queues import queue_states
+from workers.identity import POLICIES
+from workers.settings import Settings
+
+SERVES: Final = {
+    TaskQueue.WORKFLOWS: "workflows, and the steps that take milliseconds",
+    TaskQueue.MODEL: "model calls",
+    TaskQueue.SANDBOX: "sandboxed code",
+    TaskQueue.NOTIFICATIONS: "notifications on their way out",
+}
+_TITLES: Final = {"admission": "What may run, and what a person has to see", "authz": "Who may do what"}
+_UNSET: Final = ("", None, False)
+
+
+async def system(services: Services, *, with_settings: bool) -> System:
+    """Return what an administrator, or whoever wonders why nothing moves, wants to know.
+
+    Args:
+        services: What to look at.
+        with_settings: Whether settings are told; never the secrets among them.
+    """
+    now = datetime.now(UTC)
+    since = [timestamp(now - timedelta(days=days)) for days in (1, 7, 30)]
+    return System(
+        version=version("prism-console"),
+        temporal=services.settings.temporal.target,
+        namespace=services.settings.temporal_namespace,
+        queues=await queue_states(services.temporal),
+        policies=list(policies_in_force()),
+        spend=[
+            Spend(model=model, rows=rows, day=day, week=week, month=month)
+            for model, rows, day, week, month in await services.queries.spend(since)
+        ],
+        settings=shown_settings(services.settings) if with_settings else [],
+    )
+
+
+@cache
+def policies_in_force() -> tuple[PolicyView, ...]:
+    """Return the policies that this installation decides by; they are read at its start."""
+    bundles = {
+        "admission": RegoBundle(POLICIES, "admission.decision", lambda package: package != AUTHORISATION),
+        "authz": RegoBundle(POLICIES, "authz.decision", lambda package: package == AUTHORISATION),
+    }
+    return tuple(
+        PolicyView(
+            name=name,
+            title=_TITLES[name],
+            digest=bundle.digest,
+            files={
+                str(path.relative_to(POLICIES)): path.read_text()
+                for path in sorted((POLICIES / name).glob("*"))
+                if path.name == "data.json" or (path.suffix == ".rego" and not path.name.endswith("_test.rego"))
+            },
+        )
+        for name, bundle in bundles.items()
+    )
+
+
+def shown_settings(settings: Settings) -> list[Setting]:
+    """Return every setting as its environment variable, without secrets."""
+    shown = []
+    for name, field in type(settings).model_fields.items():
+        value = getattr(settings, name)
+        chosen = name in settings.model_fields_set and value != field.default
+        shown.append(Setting(name=f"PRISM_{name.upper()}", value=_told(value), chosen=chosen))
+    return shown
+
+
+def _told(value: Any) -> str:  # noqa: ANN401 -- whatever a setting is
+    if isinstance(value, SecretStr):
+        return "set"
+    if value in _UNSET:
+        return "off" if value is False else ""
+    text = "on" if value is True else str(value)
+    return _without_password(text) if "://" in text else text
+
+
+def _without_password(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        if parts.password is None and not parts.query:
+            return url
+        host = parts.netloc.rpartition("@")[2]
+        user = f"{parts.username}:***@" if parts.password is not None else parts.netloc.removesuffix(host)
+        # A query may hold a password too, as in sslpassword.
+        return urlunsplit(parts._replace(netloc=user + host, query="***" if parts.query else ""))
+    except ValueError:
+        return "set"

@@ -1,0 +1,44 @@
+"""What HTTP tells of the installation itself."""
+
+from pydantic import BaseModel, Field
+
+from temporal.task_queues import QueueState
+
+
+class PolicyView(BaseModel):
+    """A policy in force; ``digest`` is the one that decisions and provenance name."""
+
+    name: str
+    title: str
+    digest: str
+    files: dict[str, str] = Field(description="Rego sources and data documents by path")
+
+
+class Setting(BaseModel):
+    """A setting as its environment variable; of a secret only that it is set."""
+
+    name: str
+    value: str
+    chosen: bool = Field(description="Whether it differs from its default")
+
+
+class Spend(BaseModel):
+    """What rows that ended lately cost with a model, in US dollars."""
+
+    model: str
+    rows: int
+    day: float
+    week: float
+    month: float
+
+
+class System(BaseModel):
+    """The installation: queues, policies, spending, and for administrators its settings."""
+
+    version: str
+    temporal: str
+    namespace: str
+    queues: list[QueueState]
+    policies: list[PolicyView]
+    spend: list[Spend]
+    settings: list[Setting]
