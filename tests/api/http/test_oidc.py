@@ -222,3 +222,16 @@ async def test_a_token_whose_signature_does_not_fit_the_key_is_refused(
 @pytest.mark.parametrize("subject", SOUND)
 async def test_a_token_signed_by_the_second_published_key_is_taken(browser: Browser, subject: str) -> None:
     assert (await browser.login(subject)).status_code == 200
+
+
+async def test_the_last_administrator_gets_in_though_the_provider_takes_the_role(
+    browser: Browser, house: Guarded
+) -> None:
+    await browser.login()
+    await house.served.services.identity.users.change("ana", roles=[Role.ADMIN])
+    assert (await browser.login()).status_code == 200
+    assert (await browser.http.get("/api/v1/auth/me")).json()["roles"] == ["reviewer", "admin"]
+    shown = await browser.http.get("/users")
+    assert 'class="chip good">OIDC<' in shown.text
+    listed = (await browser.http.get("/api/v1/users")).json()["users"]
+    assert [(one["name"], one["via_provider"]) for one in listed] == [("ana", True)]
