@@ -36,10 +36,9 @@ def open_identity(settings: Settings, engine: Engine) -> Identity:
         SigningKeyUnusable: The file of the key that signs the audit log cannot be used.
     """
     transactions = Transactions(engine)
-    users = SqlUsers(transactions)
     return Identity(
-        users=users,
-        external=SqlExternalIdentities(transactions, users),
+        users=SqlUsers(transactions),
+        external=SqlExternalIdentities(transactions),
         sessions=SqlSessions(transactions),
         tokens=SqlApiTokens(transactions),
         links=SqlLoginLinks(transactions),

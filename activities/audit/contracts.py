@@ -29,6 +29,7 @@ class AuditKind(StrEnum):
     TOKEN_REVOKED = "token.revoked"  # noqa: S105 -- likewise
     USER_CREATED = "user.created"
     USER_CHANGED = "user.changed"
+    ADMIN_KEPT = "user.admin_kept"
     PASSWORD_CHANGED = "password.changed"  # noqa: S105 -- likewise
     PASSWORD_RESET = "password.reset"  # noqa: S105 -- likewise
     ACCESS_DENIED = "access.denied"

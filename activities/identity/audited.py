@@ -1,7 +1,9 @@
 """What the audit log is told of accounts. Never a secret, and of an unknown name not even the name."""
 
+from collections.abc import Sequence
+
 from activities.audit.contracts import NOBODY, AuditEvent, AuditKind
-from activities.identity.contracts import Caller, User
+from activities.identity.contracts import Caller, Role, User
 
 
 def about_user(
@@ -10,6 +12,15 @@ def about_user(
     """Return an event about an account, with what it may do now and what it might before."""
     detail = {when: _rights(user) for when, user in (("before", before), ("after", after)) if user is not None}
     return AuditEvent(kind=kind, actor=actor, subject=f"user/{name}", detail=detail)
+
+
+def kept_administrator(name: str, roles: Sequence[Role]) -> AuditEvent:
+    """Return an event about the last administrator, who stays one though the provider named only these roles."""
+    detail = {
+        "provider": [role.value for role in roles],
+        "reason": "the provider does not name the role admin, but nobody else who can log in has it",
+    }
+    return AuditEvent(kind=AuditKind.ADMIN_KEPT, subject=f"user/{name}", detail=detail)
 
 
 def about_session(

@@ -110,6 +110,7 @@ class User(Contract):
         roles: What they do on every board.
         boards: What they do on single boards.
         has_password: Whether they have set one; before, a one-time link is the only way in.
+        via_provider: Whether they sign in through the OpenID Connect provider.
     """
 
     name: str
@@ -117,7 +118,17 @@ class User(Contract):
     boards: tuple[BoardGrant, ...] = ()
     disabled: bool = False
     has_password: bool = False
+    via_provider: bool = False
     created_at: str
+
+    @property
+    def state(self) -> str:
+        """How they get in, in a word for people."""
+        if self.disabled:
+            return "disabled"
+        if self.via_provider:
+            return "OIDC"
+        return "active" if self.has_password else "invited"
 
 
 class Session(Contract):

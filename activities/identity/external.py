@@ -4,21 +4,25 @@ import re
 from typing import Final
 
 from sqlalchemy import Connection, insert, select
+from sqlalchemy.exc import IntegrityError
 
 from activities.audit.contracts import NOBODY, POLICY
-from activities.identity.contracts import FIRST_USER, AccountConflict, Role, User, Via
+from activities.identity.contracts import FIRST_USER, Role, User, Via
 from activities.identity.oidc import LoginRefused, Person
-from activities.identity.tables import ExternalIdentityRow
+from activities.identity.tables import ExternalIdentityRow, UserRow
 from activities.identity.transactions import Transactions
-from activities.identity.users import SqlUsers
+from activities.identity.users import create, follow, read
 from activities.records.database import timestamp
 
 _IDENTITIES = ExternalIdentityRow.__table__  # type: ignore[attr-defined]
+_USERS = UserRow.__table__  # type: ignore[attr-defined]
 _ODD: Final = re.compile(r"[^a-z0-9._@-]+")
 # Recorded for what no person does, or kept for the first administrator: a provider's people choose their own names.
 _OURS: Final = frozenset({NOBODY, POLICY, FIRST_USER, Via.LOCAL.value, Via.SERVICE.value})
 _LONGEST: Final = 56
-_TRIES: Final = 50
+_NAMESAKES: Final = 50
+# Each needs somebody else whose first login came between.
+_TRIES: Final = 20
 
 
 class SqlExternalIdentities:
@@ -26,17 +30,16 @@ class SqlExternalIdentities:
 
     Args:
         transactions: The records database.
-        users: The accounts.
     """
 
-    def __init__(self, transactions: Transactions, users: SqlUsers) -> None:
+    def __init__(self, transactions: Transactions) -> None:
         self._transactions = transactions
-        self._users = users
 
     async def user(self, person: Person, *, roles_given: bool) -> User:
         """Return the account of a person, made at their first login.
 
-        A name that somebody has here already stays theirs: whoever is called so at the provider gets another.
+        A name that somebody has here already stays theirs: whoever is called so at the provider gets another. The last
+        administrator stays one, whatever roles the provider gives.
 
         Args:
             person: Who the provider says they are.
@@ -45,35 +48,39 @@ class SqlExternalIdentities:
         Raises:
             LoginRefused: Their account is disabled.
         """
-        roles = [Role(role) for role in person.roles if role in set(Role)]
-        name = await self._transactions.run(lambda connection: _known(connection, person))
-        if name is None:
-            return await self._created(person, roles if roles_given else [])
-        user = await self._users.get(name)
-        if user.disabled:
-            raise LoginRefused("this account is disabled")
-        if roles_given and set(user.roles) != set(roles):
-            user = await self._users.change(name, roles=roles)
-        return user
-
-    async def _created(self, person: Person, roles: list[Role]) -> User:
-        wanted = _ODD.sub("-", person.name.lower()).strip("-._@")[:_LONGEST] or "user"
-        for number in range(2 if wanted in _OURS else 1, _TRIES):
-            name = wanted if number == 1 else f"{wanted}-{number}"
+        roles = [Role(role) for role in person.roles if role in set(Role)] if roles_given else None
+        for _ in range(_TRIES):
             try:
-                user = await self._users.create(name, roles)
-            except AccountConflict:
+                return await self._transactions.run(lambda connection: _signed_in(connection, person, roles))
+            except IntegrityError:
+                # Somebody else made this account, or one of this name, at the same moment: it is found now.
                 continue
-            await self._remember(person, name)
-            return user
-        raise LoginRefused(f"too many people here are called {wanted}; ask an administrator")
-
-    async def _remember(self, person: Person, name: str) -> None:
-        values = {"issuer": person.issuer, "subject": person.subject, "user": name, "created_at": timestamp()}
-        await self._transactions.run(lambda connection: connection.execute(insert(_IDENTITIES).values(values)))
+        raise LoginRefused("too many people log in here for the first time just now; begin again")
 
 
-def _known(connection: Connection, person: Person) -> str | None:
+def _signed_in(connection: Connection, person: Person, roles: list[Role] | None) -> User:
     here = (_IDENTITIES.c.issuer == person.issuer) & (_IDENTITIES.c.subject == person.subject)
-    name: str | None = connection.scalar(select(_IDENTITIES.c.user).where(here))
-    return name
+    name = connection.scalar(select(_IDENTITIES.c.user).where(here))
+    if name is None:
+        return _created(connection, person, roles or [])
+    user = read(connection, name)
+    if user.disabled:
+        raise LoginRefused("this account is disabled")
+    return user if roles is None or set(user.roles) == set(roles) else follow(connection, name, roles)
+
+
+def _created(connection: Connection, person: Person, roles: list[Role]) -> User:
+    name = _free_name(connection, person)
+    values = {"issuer": person.issuer, "subject": person.subject, "user": name, "created_at": timestamp()}
+    connection.execute(insert(_IDENTITIES).values(values))
+    return create(connection, name, roles)
+
+
+def _free_name(connection: Connection, person: Person) -> str:
+    wanted = _ODD.sub("-", person.name.lower()).strip("-._@")[:_LONGEST] or "user"
+    names = [wanted, *(f"{wanted}-{number}" for number in range(2, _NAMESAKES))]
+    taken = {*_OURS, *connection.scalars(select(_USERS.c.name).where(_USERS.c.name.in_(names)))}
+    for name in names:
+        if name not in taken:
+            return name
+    raise LoginRefused(f"too many people here are called {wanted}; ask an administrator")

@@ -21,7 +21,14 @@ LOGIN_SECONDS: Final = 600
 # The provider's document and keys change rarely; a key that is not among them is fetched at once.
 FRESH_SECONDS: Final = 600.0
 SKEW_SECONDS: Final = 60
-_ALGORITHMS: Final = ["RS256", "RS384", "RS512", "ES256", "ES384", "PS256", "EdDSA"]
+# Which algorithms a key can have signed with, by its type and curve (RFC 7518, RFC 8037). Secrets are none of them: a
+# signature by one proves nothing about who signed.
+_ALGORITHMS: Final = {
+    ("RSA", None): ("RS256", "RS384", "RS512", "PS256"),
+    ("EC", "P-256"): ("ES256",),
+    ("EC", "P-384"): ("ES384",),
+    ("OKP", "Ed25519"): ("EdDSA",),
+}
 _HS256: Final = "HS256"
 
 
@@ -87,7 +94,7 @@ class OidcProvider:
         self._roles_claim = roles_claim
         self._key = hmac.digest(secret, b"oidc", "sha256")
         self._document: dict[str, Any] = {}
-        self._keys: jwt.PyJWKSet | None = None
+        self._keys: list[dict[str, Any]] | None = None
         self._fetched = 0.0
 
     async def begin(self, wanted: str, callback: str) -> tuple[str, str]:
@@ -168,33 +175,33 @@ class OidcProvider:
     async def _proven(self, token: str) -> dict[str, Any]:
         try:
             header = jwt.get_unverified_header(token)
-            key = await self._signing_key(str(header.get("kid", "")))
+            algorithm = str(header.get("alg", ""))
+            key = await self._signing_key(str(header.get("kid", "")), algorithm)
             return dict(
                 jwt.decode(
                     token,
                     key,
-                    algorithms=_ALGORITHMS,
+                    algorithms=[algorithm],
                     audience=self._client_id,
                     issuer=[self.issuer, f"{self.issuer}/"],
                     leeway=SKEW_SECONDS,
                     options={"require": ["exp", "iat", "sub", "aud", "iss"]},
                 )
             )
-        except jwt.InvalidTokenError:
+        except jwt.PyJWTError:
             raise LoginRefused("the provider's proof of who you are does not hold") from None
 
-    async def _signing_key(self, kid: str) -> Any:  # noqa: ANN401 -- any public key
+    async def _signing_key(self, kid: str, algorithm: str) -> jwt.PyJWK:
         document = await self._discovered()
         for fresh in (False, True):
             if self._keys is None or fresh:
-                found = await self._json("GET", str(document["jwks_uri"]))
-                try:
-                    self._keys = jwt.PyJWKSet.from_dict(found)
-                except jwt.PyJWTError:
-                    raise ProviderUnavailable("the provider's keys cannot be used") from None
-            keys = [one for one in self._keys.keys if one.key_id == kid or not kid]
-            if keys:
-                return keys[0].key
+                self._keys = _keys(await self._json("GET", str(document["jwks_uri"])))
+            meant = [one for one in self._keys if one.get("kid") == kid or not kid]
+            for key in meant:
+                if _fits(key, algorithm):
+                    return jwt.PyJWK(key, algorithm)
+            if meant and kid:
+                raise LoginRefused("the provider signed in a way that does not fit its key")
         raise LoginRefused("the provider signed with a key that it does not publish")
 
     async def _json(self, method: str, url: str, form: dict[str, str] | None = None) -> dict[str, Any]:
@@ -223,3 +230,18 @@ class OidcProvider:
             name=str(named),
             roles=tuple(str(role) for role in (roles if isinstance(roles, list) else [roles])),
         )
+
+
+def _keys(found: dict[str, Any]) -> list[dict[str, Any]]:
+    keys = found.get("keys")
+    if not isinstance(keys, list) or not all(isinstance(one, dict) for one in keys):
+        raise ProviderUnavailable("the provider's keys cannot be used")
+    return keys
+
+
+def _fits(key: dict[str, Any], algorithm: str) -> bool:
+    """Return whether a key may have signed with an algorithm, by its type and by what the provider says of it."""
+    # As texts: what a provider publishes may be of any type, and a list is no key of a dict.
+    kind = (str(key.get("kty")), str(key["crv"]) if "crv" in key else None)
+    named = key.get("alg", algorithm) == algorithm and key.get("use", "sig") == "sig"
+    return named and algorithm in _ALGORITHMS.get(kind, ())

@@ -227,9 +227,8 @@ def _grants(boards: Sequence[str]) -> list[BoardGrant]:
 def _users(found: Sequence[User]) -> Table:
     shown = table("user", "roles", "boards", "state", "since")
     for one in found:
-        state = "disabled" if one.disabled else "active" if one.has_password else "invited"
         grants = ", ".join(f"{grant.board}: {grant.role}" for grant in one.boards)
-        shown.add_row(one.name, ", ".join(one.roles) or "none", grants, state, text.moment(one.created_at))
+        shown.add_row(one.name, ", ".join(one.roles) or "none", grants, one.state, text.moment(one.created_at))
     return shown
 
 

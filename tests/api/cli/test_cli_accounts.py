@@ -1,5 +1,6 @@
 """Accounts from the command line: login, refresh, users, tokens, sessions; and that nothing secret lies about."""
 
+import asyncio
 import json
 import stat
 from collections.abc import AsyncIterator
@@ -10,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 
 from activities.identity.contracts import Role
+from activities.identity.oidc import Person
 from api.cli import credentials
 from api.cli.credentials import Credentials
 from api.cli.main import cli
@@ -117,6 +119,16 @@ def test_users_are_changed_disabled_and_reset(terminal: Terminal) -> None:
     assert "/login?link=" in terminal.prism("users", "reset", "viewer")
     assert "there is no user nobody" in terminal.prism("users", "change", "nobody", "--enable", code=1)
     assert "BOARD=ROLE" in terminal.prism("users", "change", "viewer", "--board", "ops", code=2)
+
+
+async def test_who_comes_from_the_provider_is_listed_so(terminal: Terminal) -> None:
+    person = Person(issuer="https://id.example", subject="u-1", name="ana")
+    await terminal.guarded.served.services.identity.external.user(person, roles_given=False)
+    await asyncio.to_thread(terminal.login)
+    shown = await asyncio.to_thread(terminal.prism, "users", "list")
+    assert "OIDC" in next(line for line in shown.splitlines() if "ana" in line)
+    listed = json.loads(await asyncio.to_thread(terminal.prism, "users", "list", "--json"))["users"]
+    assert {one["name"]: one["via_provider"] for one in listed} == {"admin": False, "ana": True, "viewer": False}
 
 
 def test_a_token_is_shown_once_and_works_within_its_scopes(terminal: Terminal) -> None:

@@ -15,6 +15,7 @@ from pydantic import SecretStr
 from activities.identity.contracts import Role
 from activities.identity.oidc import Person
 from tests.api.http.guarding import Guarded, guarded_api
+from tests.api.http.identity_provider import FAULTS, SOUND
 from tests.conftest import free_port
 
 ANA = '{"sub": "u-1", "preferred_username": "Ana", "groups": ["reviewer", "nonsense"]}'
@@ -27,14 +28,9 @@ async def issuer() -> AsyncIterator[str]:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "oidc_provider_mock",
-        "--port",
+        "tests.api.http.identity_provider",
         str(port),
-        "--require-nonce",
-        "true",
-        "--user-claims",
         ANA,
-        "--user-claims",
         IMPOSTOR,
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
@@ -212,3 +208,30 @@ async def test_who_has_no_password_is_asked_for_none(browser: Browser) -> None:
     page = (await browser.http.get("/account")).text
     assert "You have no password here" in page
     assert 'name="current"' not in page
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+async def test_a_token_whose_signature_does_not_fit_the_key_is_refused(
+    browser: Browser, house: Guarded, fault: str
+) -> None:
+    refused = await browser.login(fault)
+    assert (refused.status_code, "Not logged in" in refused.text) == (401, True)
+    assert await house.served.services.identity.users.all() == []
+
+
+@pytest.mark.parametrize("subject", SOUND)
+async def test_a_token_signed_by_the_second_published_key_is_taken(browser: Browser, subject: str) -> None:
+    assert (await browser.login(subject)).status_code == 200
+
+
+async def test_the_last_administrator_gets_in_though_the_provider_takes_the_role(
+    browser: Browser, house: Guarded
+) -> None:
+    await browser.login()
+    await house.served.services.identity.users.change("ana", roles=[Role.ADMIN])
+    assert (await browser.login()).status_code == 200
+    assert (await browser.http.get("/api/v1/auth/me")).json()["roles"] == ["reviewer", "admin"]
+    shown = await browser.http.get("/users")
+    assert 'class="chip good">OIDC<' in shown.text
+    listed = (await browser.http.get("/api/v1/users")).json()["users"]
+    assert [(one["name"], one["via_provider"]) for one in listed] == [("ana", True)]
