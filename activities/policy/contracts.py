@@ -20,6 +20,12 @@ class PolicyUnavailable(PrismError):
     retryable = True
 
 
+class InvalidPolicyServer(PrismError):
+    """The address of a policy server cannot be used."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
 class AdmissionRequest(Contract):
     """Which row of which plan asks to run.
 

@@ -73,7 +73,8 @@ deny contains reason if {
 # title: Nobody is asked to run what looks like an attack on the host
 deny contains reason if {
 	some pattern in data.admission.forbidden_code
-	regex.match(pattern, object.get(input, ["row", "code"], ""))
+	some ["code", code] in texts
+	regex.match(pattern, code)
 	reason := sprintf("the code matches the forbidden pattern %s", [pattern])
 }
 
@@ -84,7 +85,23 @@ deny contains reason if {
 	some what, pattern in data.admission.forbidden_content
 	some [field, value] in texts
 	regex.match(pattern, value)
-	reason := sprintf("%s holds %s", [field, what])
+	reason := sprintf("%v holds %s", [field, what])
+}
+
+# METADATA
+# title: What cannot be searched cannot pass as searched
+# description: OPA's server takes a builtin that fails for a condition that does not hold.
+deny contains reason if {
+	some [field, value] in given
+	not is_string(value)
+	reason := sprintf("%v is no text", [field])
+}
+
+# METADATA
+# title: Labels are a table, in which a data class would be found
+deny contains "labels are no table" if {
+	labels := object.get(input, ["row", "labels"], {})
+	not is_object(labels)
 }
 
 # METADATA
@@ -93,7 +110,7 @@ deny contains reason if {
 	labelled
 	not data_class in object.keys(data.admission.data_classes)
 	known := concat(", ", sort(object.keys(data.admission.data_classes)))
-	reason := sprintf("data_class %q is none of %s", [data_class, known])
+	reason := sprintf("data_class %v is none of %s", [data_class, known])
 }
 
 # METADATA
@@ -104,7 +121,7 @@ deny contains reason if {
 	models := data.admission.data_classes[data_class].models
 	model := object.get(input, ["row", "model"], "")
 	not model in models
-	reason := sprintf("model %q is not allowed for data_class %q: name one of %s", [
+	reason := sprintf("model %v is not allowed for data_class %v: name one of %s", [
 		model,
 		data_class,
 		concat(", ", models),
@@ -173,7 +190,10 @@ amount(value) if {
 
 # METADATA
 # title: The row says which class its data is of
-labelled if "data_class" in object.keys(input.row.labels)
+labelled if {
+	is_object(input.row.labels)
+	"data_class" in object.keys(input.row.labels)
+}
 
 # METADATA
 # title: The class of the row's data, as its label says
@@ -182,14 +202,29 @@ data_class := input.row.labels.data_class
 # METADATA
 # title: Everything of a row that may reach a model, with its column
 # scope: document
-texts contains [field, value] if {
+given contains [field, value] if {
 	some field in ["title", "task", "objective", "stack", "agent", "prompt", "code"]
 	value := input.row[field]
 }
 
-texts contains [field, value] if {
+given contains [field, value] if {
 	some field in ["workflow", "verification"]
 	some value in input.row[field]
 }
 
-texts contains [field, value] if some field, value in input.row.variables
+given contains [field, value] if {
+	some field in ["workflow", "verification"]
+	value := input.row[field]
+	not is_array(value)
+}
+
+given contains [field, value] if some field, value in input.row.variables
+
+given contains ["variables", input.row.variables] if not is_object(input.row.variables)
+
+# METADATA
+# title: What of it can be searched
+texts contains [field, value] if {
+	some [field, value] in given
+	is_string(value)
+}

@@ -101,7 +101,7 @@ test_public_data_goes_to_any_model if {
 
 test_restricted_data_goes_only_to_local_models if {
 	classed("restricted", "local").allow
-	classed("restricted", "openai").deny == ["model \"openai\" is not allowed for data_class \"restricted\": name one of local"]
+	classed("restricted", "openai").deny == ["model openai is not allowed for data_class restricted: name one of local"]
 }
 
 test_a_default_model_proves_nothing_about_restricted_data if {
@@ -116,7 +116,19 @@ test_output_of_restricted_data_is_reviewed if {
 
 test_an_unknown_data_class_is_denied if {
 	decision := classed("secretive", "local")
-	decision.deny == ["data_class \"secretive\" is none of confidential, internal, public, restricted"]
+	decision.deny == ["data_class secretive is none of confidential, internal, public, restricted"]
 }
 
 test_a_row_without_a_data_class_is_as_before if decide({"labels": {"team": "treasury"}}).allow
+
+test_what_is_no_text_is_denied_not_overlooked if {
+	every field in ["prompt", "code", "workflow", "variables"] {
+		decide({field: 7}).deny == [sprintf("%s is no text", [field])]
+	}
+	decide({"variables": {"region": ["x"]}}).deny == ["region is no text"]
+	decide({"workflow": ["first", null]}).deny == ["workflow is no text"]
+}
+
+test_labels_that_are_no_table_hide_no_data_class if {
+	decide({"labels": [["data_class", "restricted"]]}).deny == ["labels are no table"]
+}

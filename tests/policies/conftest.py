@@ -1,13 +1,13 @@
-"""The real OPA, and a server of it."""
+"""The real OPA."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.policies import opa as program
+from tests.opa import installed
 
 
 @pytest.fixture(scope="session")
 def opa() -> Path:
     """The real ``opa`` program."""
-    return program.installed()
+    return installed()
