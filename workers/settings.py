@@ -29,6 +29,9 @@ class Settings(BaseSettings):
         oidc_roles_claim: Claim whose values are roles here; empty leaves roles to administrators.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+        opa_url: Address of an OPA server that decides what may run; empty means the policies that ship decide.
+        opa_token: Bearer token that server asks for.
+        opa_timeout_seconds: Longest it may take to decide on one row.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
@@ -69,6 +72,10 @@ class Settings(BaseSettings):
     model_key: SecretStr | None = None
     default_group: str = ""
     judge_group: str = ""
+
+    opa_url: str = ""
+    opa_token: SecretStr | None = None
+    opa_timeout_seconds: float = Field(default=2.0, gt=0, le=15)
 
     approval_rules: Path | None = None
     notification_rules: Path | None = None

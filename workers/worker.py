@@ -9,7 +9,6 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 from temporalio.client import Client
@@ -23,7 +22,7 @@ from activities.notifications.inbox import InboxNotifier
 from activities.notifications.rules_file import InvalidRules
 from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
-from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.keyfile import open_signer
@@ -46,6 +45,7 @@ from temporal.names import TaskQueue
 from workers.audit import open_checkpointer
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
+from workers.policy import open_policy
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
@@ -56,7 +56,6 @@ Activities = list[Callable[..., Any]]
 
 log = logging.getLogger("prism.worker")
 
-POLICIES = Path(__file__).parents[1] / "policies"
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
@@ -156,6 +155,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     signer = await open_signer(settings.signing_key)
     settings.public_key.write_bytes(signer.public_key_pem)
     stack.push_async_callback(scanner.close)
+    engine = await open_policy(settings, stack)
     return [
         plans.page,
         plans.locate,
@@ -164,7 +164,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
-        PolicyActivities(EmbeddedPolicy(POLICIES), stores.plans, planner).admit,
+        PolicyActivities(engine, stores.plans, planner).admit,
         reviews.open_review,
         reviews.record_review,
         reviews.attach_answers,
@@ -207,7 +207,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules) as error:
+    except (InvalidRules, InvalidApprovalRules, InvalidPolicyServer) as error:
         sys.exit(error.message)
 
 

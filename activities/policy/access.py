@@ -5,8 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from activities.identity.contracts import Principal
-from activities.policy.bundle import AUTHORISATION, RegoBundle
+from activities.policy.bundle import RegoBundle
 from activities.policy.contracts import AccessDecision, PolicyUnavailable
+from activities.policy.folder import AUTHORISATION
 
 _AUTHORISATION: Final = "authz.decision"
 

@@ -3,16 +3,12 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from opa_bindings import OpaEngine, OpaError
 
-from activities.artifacts.contracts import digest_of
 from activities.policy.contracts import PolicyUnavailable
-
-# Who may send requests is decided apart from what may run: the digest that provenance records of the one does not
-# change with the other.
-AUTHORISATION: Final = "authz"
+from activities.policy.folder import PolicyFolder, read_policies
 
 
 class RegoBundle:
@@ -29,24 +25,10 @@ class RegoBundle:
 
     def __init__(self, folder: Path, entry: str, wanted: Callable[[str], bool]) -> None:
         self._entry = entry
-        files = [path for path in sorted(folder.glob("**/*")) if wanted(path.relative_to(folder).parts[0])]
-        modules = {
-            path: path.read_bytes() for path in files if path.suffix == ".rego" and not path.name.endswith("_test.rego")
-        }
-        documents = {path: path.read_bytes() for path in files if path.name == "data.json"}
-        parts = [
-            [str(path.relative_to(folder)), digest_of(data)] for path, data in sorted((modules | documents).items())
-        ]
-        self.digest = digest_of(json.dumps(parts).encode())
-        self._engine = OpaEngine()
-        try:
-            for path, source in modules.items():
-                self._engine.add_policy(str(path.relative_to(folder)), source.decode())
-            for path, source in documents.items():
-                self._engine.add_data(json.loads(source), "/".join(path.parent.relative_to(folder).parts))
-            self._engine.eval_document(entry, {})
-        except (OpaError, ValueError) as error:
-            raise PolicyUnavailable(f"the policies in {folder} do not compile: {error}") from error
+        policies = read_policies(folder, wanted)
+        self.digest = policies.digest
+        self._engine = open_engine(policies)
+        self.evaluate({})
 
     def evaluate(self, document: dict[str, Any]) -> Any:  # noqa: ANN401 -- a Rego value
         """Return the rule's value for an input.
@@ -60,3 +42,26 @@ class RegoBundle:
             return self._engine.eval_document(self._entry, document)
         except OpaError as error:
             raise PolicyUnavailable(f"policy {self._entry} could not be evaluated: {error}") from error
+
+
+def open_engine(policies: PolicyFolder, *, with_tests: bool = False) -> OpaEngine:
+    """Return an engine that holds policies.
+
+    Args:
+        policies: What it evaluates.
+        with_tests: Whether it holds their Rego tests too.
+
+    Raises:
+        PolicyUnavailable: They do not compile.
+    """
+    engine = OpaEngine()
+    modules = policies.modules | (policies.tests if with_tests else {})
+    try:
+        for path, source in modules.items():
+            engine.add_policy(str(path), source.decode())
+        for path, source in policies.documents.items():
+            engine.add_data(json.loads(source), ".".join(path.parent.parts))
+        engine.eval_query("true")
+    except (OpaError, ValueError) as error:
+        raise PolicyUnavailable(f"the policies in {policies.folder} do not compile: {error}") from error
+    return engine

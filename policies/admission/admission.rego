@@ -3,9 +3,12 @@
 # description: |
 #   Decides whether a catalog row may run, and whether a person must look at its output.
 #   Nothing is allowed by default; a rule denies on "not proven", so a missing field cannot pass.
-# entrypoint: true
+#   The limits and tables are data.admission.
 package admission
 
+# METADATA
+# title: What is decided on a row
+# entrypoint: true
 decision := {
 	"allow": allow,
 	"deny": [reason | some reason in deny],
@@ -14,6 +17,9 @@ decision := {
 	"silence_approves": silence_approves,
 }
 
+# METADATA
+# title: A row runs where nothing speaks against it
+# scope: document
 default allow := false
 
 allow if count(deny) == 0
@@ -22,19 +28,17 @@ allow if count(deny) == 0
 # title: A row says what it is for
 deny contains "the row has no objective" if not has_objective
 
-has_objective if {
-	is_string(input.row.objective)
-	trim_space(input.row.objective) != ""
-}
+# METADATA
+# title: A row has an id, by which its output is found again
+deny contains "the row has no id" if not has_id
 
 # METADATA
 # title: A risk is one of the known levels
 deny contains reason if {
 	not known_risk
-	reason := sprintf("risk %v is none of %s", [object.get(input.row, "risk", null), concat(", ", data.admission.risks)])
+	risk := object.get(input, ["row", "risk"], null)
+	reason := sprintf("risk %v is none of %s", [risk, concat(", ", data.admission.risks)])
 }
-
-known_risk if input.row.risk in data.admission.risks
 
 # METADATA
 # title: Spending above the limit of a row is not started
@@ -48,19 +52,80 @@ deny contains reason if {
 }
 
 # METADATA
+# title: A budget is an amount
+# description: What is no number is compared with no limit, so it must not pass as if it were below.
+deny contains "budget_usd is not an amount of dollars" if {
+	budget := object.get(input, ["row", "budget_usd"], null)
+	budget != null
+	not amount(budget)
+}
+
+# METADATA
 # title: Code runs only in languages the sandbox knows
 deny contains reason if {
-	is_string(input.row.language)
-	not input.row.language in data.admission.languages
-	reason := sprintf("language %q is none of %s", [input.row.language, concat(", ", data.admission.languages)])
+	language := object.get(input, ["row", "language"], null)
+	language != null
+	not language in data.admission.languages
+	reason := sprintf("language %q is none of %s", [sprintf("%v", [language]), concat(", ", data.admission.languages)])
 }
 
 # METADATA
 # title: Nobody is asked to run what looks like an attack on the host
 deny contains reason if {
 	some pattern in data.admission.forbidden_code
-	regex.match(pattern, object.get(input.row, "code", ""))
+	some ["code", code] in texts
+	regex.match(pattern, code)
 	reason := sprintf("the code matches the forbidden pattern %s", [pattern])
+}
+
+# METADATA
+# title: What never leaves the house is in no text that goes to a model
+# description: The reason names what was found, never the text.
+deny contains reason if {
+	some what, pattern in data.admission.forbidden_content
+	some [field, value] in texts
+	regex.match(pattern, value)
+	reason := sprintf("%v holds %s", [field, what])
+}
+
+# METADATA
+# title: What cannot be searched cannot pass as searched
+# description: OPA's server takes a builtin that fails for a condition that does not hold.
+deny contains reason if {
+	some [field, value] in given
+	not is_string(value)
+	reason := sprintf("%v is no text", [field])
+}
+
+# METADATA
+# title: Labels are a table, in which a data class would be found
+deny contains "labels are no table" if {
+	labels := object.get(input, ["row", "labels"], {})
+	not is_object(labels)
+}
+
+# METADATA
+# title: A data class is one of the known ones
+deny contains reason if {
+	labelled
+	not data_class in object.keys(data.admission.data_classes)
+	known := concat(", ", sort(object.keys(data.admission.data_classes)))
+	reason := sprintf("data_class %v is none of %s", [data_class, known])
+}
+
+# METADATA
+# title: Data of a class goes only to models that are allowed for it
+# description: A row without a model takes whichever is the default, which proves nothing.
+deny contains reason if {
+	labelled
+	models := data.admission.data_classes[data_class].models
+	model := object.get(input, ["row", "model"], "")
+	not model in models
+	reason := sprintf("model %v is not allowed for data_class %v: name one of %s", [
+		model,
+		data_class,
+		concat(", ", models),
+	])
 }
 
 # METADATA
@@ -71,7 +136,16 @@ review contains reason if {
 }
 
 # METADATA
+# title: Output made of data of some classes is reviewed
+review contains reason if {
+	labelled
+	data.admission.data_classes[data_class].review
+	reason := sprintf("data_class is %s", [data_class])
+}
+
+# METADATA
 # title: Who submits what could do harm does not approve it
+# scope: document
 default four_eyes := true
 
 four_eyes := false if {
@@ -81,9 +155,76 @@ four_eyes := false if {
 
 # METADATA
 # title: Silence approves only what could do no harm, and only where the row asks for it
+# scope: document
 default silence_approves := false
 
 silence_approves if {
 	input.row.on_deadline == "approve"
 	input.row.risk in data.admission.silence_risks
+}
+
+# METADATA
+# title: The row has an objective that is more than blanks
+has_objective if {
+	is_string(input.row.objective)
+	trim_space(input.row.objective) != ""
+}
+
+# METADATA
+# title: The row has an id
+has_id if {
+	is_string(input.row.id)
+	input.row.id != ""
+}
+
+# METADATA
+# title: The row's risk is one that the data document lists
+known_risk if input.row.risk in data.admission.risks
+
+# METADATA
+# title: A value is an amount of dollars
+amount(value) if {
+	is_number(value)
+	value >= 0
+}
+
+# METADATA
+# title: The row says which class its data is of
+labelled if {
+	is_object(input.row.labels)
+	"data_class" in object.keys(input.row.labels)
+}
+
+# METADATA
+# title: The class of the row's data, as its label says
+data_class := input.row.labels.data_class
+
+# METADATA
+# title: Everything of a row that may reach a model, with its column
+# scope: document
+given contains [field, value] if {
+	some field in ["title", "task", "objective", "stack", "agent", "prompt", "code"]
+	value := input.row[field]
+}
+
+given contains [field, value] if {
+	some field in ["workflow", "verification"]
+	some value in input.row[field]
+}
+
+given contains [field, value] if {
+	some field in ["workflow", "verification"]
+	value := input.row[field]
+	not is_array(value)
+}
+
+given contains [field, value] if some field, value in input.row.variables
+
+given contains ["variables", input.row.variables] if not is_object(input.row.variables)
+
+# METADATA
+# title: What of it can be searched
+texts contains [field, value] if {
+	some [field, value] in given
+	is_string(value)
 }

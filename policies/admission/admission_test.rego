@@ -2,7 +2,7 @@ package admission_test
 
 import data.admission
 
-row := {"objective": "Summarise the minutes", "risk": "low", "code": "", "language": null, "budget_usd": null}
+row := {"id": "a", "objective": "Summarise the minutes", "risk": "low", "code": "", "language": null, "budget_usd": null}
 
 decide(change) := decision if {
 	decision := admission.decision with input as {"row": object.union(row, change)}
@@ -61,3 +61,74 @@ test_silence_approves_where_row_and_policy_agree if decide({"on_deadline": "appr
 test_silence_approves_nothing_risky if not decide({"on_deadline": "approve", "risk": "medium"}).silence_approves
 
 test_silence_approves_nothing_unasked if not decide({"on_deadline": "wait"}).silence_approves
+
+test_an_empty_row_is_denied_for_all_it_does_not_prove if {
+	decision := admission.decision with input as {"row": {}}
+	decision.deny == [
+		"risk null is none of low, medium, high, critical",
+		"the row has no id",
+		"the row has no objective",
+	]
+}
+
+test_a_row_without_an_id_is_denied if decide({"id": ""}).deny == ["the row has no id"]
+
+test_a_budget_that_is_no_number_is_denied if {
+	every budget in ["1000", [], -1] {
+		decide({"budget_usd": budget}).deny == ["budget_usd is not an amount of dollars"]
+	}
+}
+
+test_a_language_that_is_no_word_is_denied if not decide({"language": 3}).allow
+
+test_a_private_key_goes_to_no_model if {
+	decision := decide({"prompt": "Use -----BEGIN RSA PRIVATE KEY-----"})
+	decision.deny == ["prompt holds a private key"]
+}
+
+test_forbidden_content_is_found_in_lists_and_variables if {
+	key := concat("", ["AKIA", "QWERTYUIOP234567"])
+	decide({"workflow": ["first", key]}).deny == ["workflow holds an AWS access key"]
+	decide({"variables": {"extra": key}}).deny == ["extra holds an AWS access key"]
+}
+
+classed(class, model) := decide({"labels": {"data_class": class}, "model": model})
+
+test_public_data_goes_to_any_model if {
+	classed("public", "").allow
+	classed("internal", "openai").allow
+}
+
+test_restricted_data_goes_only_to_local_models if {
+	classed("restricted", "local").allow
+	classed("restricted", "openai").deny == ["model openai is not allowed for data_class restricted: name one of local"]
+}
+
+test_a_default_model_proves_nothing_about_restricted_data if {
+	not classed("restricted", "").allow
+	not decide({"labels": {"data_class": "restricted"}}).allow
+}
+
+test_output_of_restricted_data_is_reviewed if {
+	classed("restricted", "local").review == ["data_class is restricted"]
+	classed("confidential", "local").review == []
+}
+
+test_an_unknown_data_class_is_denied if {
+	decision := classed("secretive", "local")
+	decision.deny == ["data_class secretive is none of confidential, internal, public, restricted"]
+}
+
+test_a_row_without_a_data_class_is_as_before if decide({"labels": {"team": "treasury"}}).allow
+
+test_what_is_no_text_is_denied_not_overlooked if {
+	every field in ["prompt", "code", "workflow", "variables"] {
+		decide({field: 7}).deny == [sprintf("%s is no text", [field])]
+	}
+	decide({"variables": {"region": ["x"]}}).deny == ["region is no text"]
+	decide({"workflow": ["first", null]}).deny == ["workflow is no text"]
+}
+
+test_labels_that_are_no_table_hide_no_data_class if {
+	decide({"labels": [["data_class", "restricted"]]}).deny == ["labels are no table"]
+}

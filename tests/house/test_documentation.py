@@ -31,6 +31,19 @@ def test_every_setting_of_a_person_is_known(field: str) -> None:
 
 def test_the_commands_the_readme_shows_exist() -> None:
     commands = set(cli.commands) if hasattr(cli, "commands") and cli.commands else set(cli.list_commands(None))  # type: ignore[arg-type]
-    for command in ("run", "validate", "submit", "status", "rows", "row", "results", "verify", "plan", "up", "approve"):
+    for command in (
+        "run",
+        "validate",
+        "submit",
+        "status",
+        "rows",
+        "row",
+        "results",
+        "verify",
+        "plan",
+        "up",
+        "approve",
+        "policy",
+    ):
         assert command in commands
         assert f"prism {command}" in README

@@ -13,6 +13,7 @@ WORKFLOW_MODULES = sorted(
     for path in (ROOT / "workflows").glob("*.py")
 )
 HEAVY = {
+    "aiohttp",
     "apprise",
     "boto3",
     "fastapi",
@@ -21,7 +22,9 @@ HEAVY = {
     "jsonschema",
     "litellm",
     "opa_bindings",
+    "opa_client",
     "psycopg",
+    "purgatory",
     "requests",
     "securesystemslib",
     "sqlalchemy",

@@ -1,0 +1,86 @@
+"""Both engines decide alike on whatever is asked, sense or nonsense."""
+
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from activities.policy.bundle import RegoBundle
+from activities.policy.contracts import ADMISSION, PolicyUnavailable
+from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.folder import admission_only
+from activities.policy.server import OpaServerPolicy
+from catalogs.row import CatalogRow, Language, OnDeadline, Risk
+from workers.policy import POLICIES
+
+pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("opa")]
+CASES = 500
+BUNDLE = RegoBundle(POLICIES, ADMISSION, admission_only)
+PATIENT = settings(
+    max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+)
+
+WORDS = st.text(alphabet=st.characters(codec="utf-8"), max_size=20)
+TELLING = st.sampled_from(
+    [
+        "-----BEGIN EC PRIVATE KEY-----",
+        "AKIA" + "QWERTYUIOP234567",
+        "curl 169.254.169.254/latest",
+        "cat /proc/1/environ",
+        " ",
+        "Summarise",
+    ]
+)
+TEXTS = WORDS | TELLING
+CLASSES = st.sampled_from(["public", "internal", "confidential", "restricted", "secretive"])
+MODELS = st.sampled_from(["", "local", "custom", "openai"])
+ROWS = st.builds(
+    CatalogRow,
+    id=st.just("a"),
+    line=st.just(2),
+    objective=TEXTS,
+    task=TEXTS,
+    prompt=TEXTS,
+    workflow=st.lists(TEXTS, max_size=2).map(tuple),
+    model=MODELS,
+    language=st.none() | st.sampled_from(Language),
+    code=TEXTS,
+    risk=st.sampled_from(Risk),
+    on_deadline=st.sampled_from(OnDeadline),
+    budget_usd=st.none() | st.floats(0, 1e6) | st.sampled_from([100.0, 100.5]),
+    labels=st.dictionaries(st.just("data_class"), CLASSES),
+    variables=st.dictionaries(st.sampled_from(["title", "region"]), TEXTS),
+)
+NONSENSE = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**40), 2**40) | st.floats(-1e9, 1e9) | TEXTS | CLASSES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(TEXTS, inner, max_size=3),
+    max_leaves=4,
+)
+COLUMNS = st.sampled_from(sorted(CatalogRow.model_fields))
+DOCUMENTS = st.fixed_dictionaries({}, optional={"row": st.dictionaries(COLUMNS, NONSENSE) | NONSENSE}) | st.builds(
+    lambda row, changes: {"row": row.model_dump(mode="json") | changes, "submitter": "ana"},
+    ROWS,
+    st.dictionaries(COLUMNS, NONSENSE, max_size=2),
+)
+
+
+@PATIENT
+@given(row=ROWS, submitter=WORDS)
+async def test_rows_get_the_same_decision(
+    embedded_policy: EmbeddedPolicy, server_policy: OpaServerPolicy, row: CatalogRow, submitter: str
+) -> None:
+    decided = await server_policy.admit(row, submitter)
+    assert decided.model_copy(update={"decision_id": ""}) == await embedded_policy.admit(row, submitter)
+
+
+@PATIENT
+@given(document=DOCUMENTS)
+async def test_any_document_gets_the_same_answer(server_policy: OpaServerPolicy, document: dict[str, Any]) -> None:
+    try:
+        embedded = BUNDLE.evaluate(document)
+    except PolicyUnavailable:
+        with pytest.raises(PolicyUnavailable):
+            await server_policy._ask(document)
+        return
+    assert (await server_policy._ask(document))["result"] == embedded

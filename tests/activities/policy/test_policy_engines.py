@@ -1,0 +1,88 @@
+"""What every policy engine does, whoever runs it."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from activities.policy.contracts import Decision, PolicyEngine
+from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.server import OpaServerPolicy
+from catalogs.row import CatalogRow
+from workers.policy import POLICIES, open_policy
+from workers.settings import Settings
+
+# Where nobody made the program of the server yet, the compiler takes its time.
+pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("opa")]
+
+
+def row(**columns: Any) -> CatalogRow:
+    return CatalogRow.model_validate({"id": "a", "line": 2, "objective": "Summarise", **columns})
+
+
+async def test_an_ordinary_row_is_allowed(engine: PolicyEngine) -> None:
+    decision = await engine.admit(row(), "ana")
+    assert decision.allow
+    assert (decision.deny, decision.review) == ((), ())
+
+
+async def test_a_denial_says_every_reason(engine: PolicyEngine) -> None:
+    decision = await engine.admit(row(objective=" ", budget_usd=1000), "ana")
+    assert not decision.allow
+    assert decision.deny == ("budget_usd 1000 is above the limit of 100 for one row", "the row has no objective")
+
+
+async def test_a_risky_row_is_reviewed_by_somebody_else(engine: PolicyEngine) -> None:
+    decision = await engine.admit(row(risk="critical"), "ana")
+    assert decision.allow
+    assert decision.review == ("risk is critical",)
+    assert decision.four_eyes
+
+
+async def test_silence_approves_where_row_and_policy_agree(engine: PolicyEngine) -> None:
+    assert (await engine.admit(row(on_deadline="approve"), "")).silence_approves
+    assert not (await engine.admit(row(on_deadline="approve", risk="high"), "")).silence_approves
+
+
+async def test_restricted_data_stays_on_local_models(engine: PolicyEngine) -> None:
+    restricted = {"labels": {"data_class": "restricted"}}
+    assert (await engine.admit(row(model="local", **restricted), "")).allow
+    assert not (await engine.admit(row(model="openai", **restricted), "")).allow
+
+
+async def test_a_decision_names_its_policy_by_digest(engine: PolicyEngine, embedded_policy: EmbeddedPolicy) -> None:
+    assert (await engine.admit(row(), "")).policy == embedded_policy.digest
+
+
+async def test_a_decision_of_the_server_is_found_in_its_log_by_its_id(
+    server_policy: OpaServerPolicy, decision_log: Path
+) -> None:
+    decision = await server_policy.admit(row(), "ana")
+    assert decision.decision_id
+    assert decision.decision_id in decision_log.read_text()
+
+
+async def test_the_settings_choose_the_engine(opa_url: str) -> None:
+    async with AsyncExitStack() as stack:
+        assert isinstance(await open_policy(Settings(), stack), EmbeddedPolicy)
+        asked = await open_policy(Settings(opa_url=opa_url, opa_timeout_seconds=15), stack)
+        assert isinstance(asked, OpaServerPolicy)
+        assert (await asked.admit(row(), "ana")).allow
+
+
+def test_a_decision_of_before_the_policy_server_still_decodes() -> None:
+    recorded = {"allow": True, "policy": "sha256:" + "0" * 64}
+    assert Decision.model_validate(recorded).decision_id == ""
+
+
+def test_the_digest_is_of_what_decides_alone(tmp_path: Path) -> None:
+    (tmp_path / "admission").mkdir()
+    for path in (POLICIES / "admission").iterdir():
+        (tmp_path / "admission" / path.name).write_bytes(path.read_bytes())
+    before = EmbeddedPolicy(tmp_path).digest
+    (tmp_path / "admission" / "admission_test.rego").unlink()
+    assert EmbeddedPolicy(tmp_path).digest == before == EmbeddedPolicy(POLICIES).digest
+    data = tmp_path / "admission" / "data.json"
+    data.write_text(data.read_text().replace("100", "101"))
+    assert EmbeddedPolicy(tmp_path).digest != before
