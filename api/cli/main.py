@@ -74,6 +74,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
+        "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt what Temporal stores."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },
 }
