@@ -8,13 +8,13 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from activities.policy.bundle import AUTHORISATION, RegoBundle
+from activities.policy.folder import AUTHORISATION, admission_only, read_policies
 from activities.records.database import timestamp
 from api.services import Services
 from api.system_models import PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
 from temporal.task_queues import queue_states
-from workers.identity import POLICIES
+from workers.policy import POLICIES
 from workers.settings import Settings
 
 SERVES: Final = {
@@ -41,7 +41,7 @@ async def system(services: Services, *, with_settings: bool) -> System:
         temporal=services.settings.temporal.target,
         namespace=services.settings.temporal_namespace,
         queues=await queue_states(services.temporal),
-        policies=list(policies_in_force()),
+        policies=list(policies_in_force(services.settings.opa_url)),
         spend=[
             Spend(model=model, rows=rows, day=day, week=week, month=month)
             for model, rows, day, week, month in await services.queries.spend(since)
@@ -51,25 +51,31 @@ async def system(services: Services, *, with_settings: bool) -> System:
 
 
 @cache
-def policies_in_force() -> tuple[PolicyView, ...]:
-    """Return the policies that this installation decides by; they are read at its start."""
-    bundles = {
-        "admission": RegoBundle(POLICIES, "admission.decision", lambda package: package != AUTHORISATION),
-        "authz": RegoBundle(POLICIES, "authz.decision", lambda package: package == AUTHORISATION),
+def policies_in_force(opa_url: str = "") -> tuple[PolicyView, ...]:
+    """Return the policies that this installation decides by; they are read at its start.
+
+    Args:
+        opa_url: Where an OPA server decides what may run; who may do what is always decided here.
+    """
+    shipped = {
+        "admission": read_policies(POLICIES, admission_only),
+        "authz": read_policies(POLICIES, _is_authorisation),
     }
+    server = without_password(opa_url) if opa_url else ""
     return tuple(
         PolicyView(
             name=name,
             title=_TITLES[name],
-            digest=bundle.digest,
-            files={
-                str(path.relative_to(POLICIES)): path.read_text()
-                for path in sorted((POLICIES / name).glob("*"))
-                if path.name == "data.json" or (path.suffix == ".rego" and not path.name.endswith("_test.rego"))
-            },
+            engine=(name == "admission" and server) or "embedded",
+            digest=policies.digest,
+            files={str(path): data.decode() for path, data in sorted((policies.modules | policies.documents).items())},
         )
-        for name, bundle in bundles.items()
+        for name, policies in shipped.items()
     )
+
+
+def _is_authorisation(package: str) -> bool:
+    return package == AUTHORISATION
 
 
 def shown_settings(settings: Settings) -> list[Setting]:
@@ -88,10 +94,11 @@ def _told(value: Any) -> str:  # noqa: ANN401 -- whatever a setting is
     if value in _UNSET:
         return "off" if value is False else ""
     text = "on" if value is True else str(value)
-    return _without_password(text) if "://" in text else text
+    return without_password(text) if "://" in text else text
 
 
-def _without_password(url: str) -> str:
+def without_password(url: str) -> str:
+    """Return an address that may be shown."""
     try:
         parts = urlsplit(url)
         if parts.password is None and not parts.query:

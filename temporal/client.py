@@ -9,7 +9,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
+from temporal.codec import encrypted_converter
 from temporal.errors import PrismError
+from temporal.key_ring import KeyRing
 from temporal.names import DEFAULT_NAMESPACE, ErrorCode, SearchAttribute
 
 
@@ -29,6 +31,7 @@ class TemporalAddress(BaseModel):
         client_cert: PEM file of the client's certificate chain (mTLS).
         client_key: PEM file of its private key.
         server_ca: PEM file of the CA that signed the server's certificate, where it is a private one.
+        encryption_keys: File of the keys that encrypt payloads, made on first use; ``None`` leaves them plain.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -40,6 +43,7 @@ class TemporalAddress(BaseModel):
     client_key: Path | None = None
     server_ca: Path | None = None
     api_key: SecretStr | None = None
+    encryption_keys: Path | None = None
 
 
 async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:
@@ -51,12 +55,16 @@ async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:
 
     Raises:
         TemporalUnavailable: The server does not answer.
+        KeyRingUnusable: The file of the encryption keys cannot be used.
     """
+    keys = address.encryption_keys
     try:
         return await Client.connect(
             address.target,
             namespace=address.namespace,
-            data_converter=pydantic_data_converter,
+            data_converter=encrypted_converter(KeyRing.open(keys), address.namespace)
+            if keys
+            else pydantic_data_converter,
             tls=_tls(address),
             api_key=address.api_key.get_secret_value() if address.api_key else None,
             lazy=lazy,

@@ -1,6 +1,5 @@
 """The part of the composition root that names the backends of identity and authorisation."""
 
-from pathlib import Path
 from typing import Final
 from urllib.parse import urlencode
 
@@ -18,10 +17,10 @@ from activities.identity.transactions import Transactions
 from activities.identity.users import SqlUsers
 from activities.policy.access import EmbeddedAccessPolicy
 from workers.audit import open_audit
+from workers.policy import POLICIES
 from workers.settings import Settings
 
 LOGIN_PAGE: Final = "/login"
-POLICIES = Path(__file__).parents[1] / "policies"
 
 
 def open_identity(settings: Settings, engine: Engine) -> Identity:

@@ -18,6 +18,8 @@ class Settings(BaseSettings):
     Args:
         home: Folder of the embedded system's state.
         temporal_address: ``host:port`` of a real cluster; empty starts the embedded dev server.
+        encryption: ``on`` encrypts what Temporal stores of a row; what was plain stays readable.
+        encryption_key_file: File of its keys, the same for all processes; empty means one under ``home``.
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
@@ -47,6 +49,8 @@ class Settings(BaseSettings):
     temporal_client_key: Path | None = None
     temporal_server_ca: Path | None = None
     temporal_api_key: SecretStr | None = None
+    encryption: Literal["off", "on"] = "off"
+    encryption_key_file: Path | None = None
     temporal_port: int = Field(default=7233, ge=1, le=65535)
     temporal_ui_port: int = Field(default=8233, ge=1, le=65535)
     temporal_ui_url: str = ""
@@ -100,6 +104,7 @@ class Settings(BaseSettings):
             client_key=self.temporal_client_key,
             server_ca=self.temporal_server_ca,
             api_key=self.temporal_api_key,
+            encryption_keys=self.encryption_keys if self.encryption == "on" else None,
         )
 
     @property
@@ -131,6 +136,11 @@ class Settings(BaseSettings):
     def identity_secret(self) -> Path:
         """File of the secret that signs access tokens."""
         return self.home.resolve() / "keys" / "identity.key"
+
+    @property
+    def encryption_keys(self) -> Path:
+        """File of the keys that encrypt Temporal payloads."""
+        return self.encryption_key_file or self.home.resolve() / "keys" / "encryption.keys"
 
     @property
     def socket(self) -> Path:

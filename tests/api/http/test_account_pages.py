@@ -11,7 +11,7 @@ import pytest
 from activities.policy.access import EmbeddedAccessPolicy
 from api.console.accounts import SCOPES
 from tests.api.http.guarding import SERVICE, Guarded, guarded_api, people
-from workers.identity import POLICIES
+from workers.policy import POLICIES
 
 FOREIGN = {"origin": "https://elsewhere.example"}
 
