@@ -4,6 +4,6 @@ UV = .setup/bin/uv run --frozen --no-sync
 
 setup: ; @./.ci/setup
 demo: setup ; @$(UV) prism run catalogs/samples/demo.csv
-test: setup check ; @$(UV) pytest -n 2 --dist loadgroup
+test: setup check ; @$(UV) python -m tests.opa && $(UV) pytest -n 2 --dist loadgroup
 check: setup ; @./.ci/check
 bench: setup ; @$(UV) python -m tests.bench

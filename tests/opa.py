@@ -1,12 +1,12 @@
 """The real ``opa`` program: no Python package ships it, so Go's module proxy and compiler make it, once a machine."""
 
 import asyncio
+import contextlib
 import fcntl
 import os
 import shutil
 import subprocess
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
@@ -33,7 +33,7 @@ def installed() -> Path:
     return program
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def serving(program: Path, bundle: Path, *, log: Path) -> AsyncIterator[str]:
     """Yield the address of a real server that decides by a bundle and logs its decisions."""
     address = f"127.0.0.1:{free_port()}"
@@ -79,3 +79,9 @@ def _build(cache: Path) -> None:
         pytest.skip(f"Go could not make {MODULE} {VERSION}: {error.stderr.strip().splitlines()[-1:]}")
     # A build that is cut off must not pass for a program.
     (made / "opa").rename(cache / "opa")
+
+
+if __name__ == "__main__":
+    # Before the tests, so that no test waits for a compiler; where it cannot be made they say why they are skipped.
+    with contextlib.suppress(pytest.skip.Exception):
+        installed()
