@@ -13,7 +13,7 @@ from activities.records.database import timestamp
 from api.services import Services
 from api.system_models import PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
-from temporal.task_queues import queue_states
+from temporal.task_queues import QueueState, queue_states
 from workers.policy import POLICIES
 from workers.settings import Settings
 
@@ -40,7 +40,7 @@ async def system(services: Services, *, with_settings: bool) -> System:
         version=version("prism-console"),
         temporal=services.settings.temporal.target,
         namespace=services.settings.temporal_namespace,
-        queues=await queue_states(services.temporal),
+        queues=[queue for queue in await queue_states(services.temporal) if _needed(services.settings, queue)],
         policies=list(policies_in_force(services.settings.opa_url)),
         spend=[
             Spend(model=model, rows=rows, day=day, week=week, month=month)
@@ -48,6 +48,12 @@ async def system(services: Services, *, with_settings: bool) -> System:
         ],
         settings=shown_settings(services.settings) if with_settings else [],
     )
+
+
+def _needed(settings: Settings, queue: QueueState) -> bool:
+    """Nothing leaves the house without rules: then nobody has to serve that queue."""
+    in_use = bool(queue.pollers or queue.backlog or settings.notification_rules)
+    return queue.queue != TaskQueue.NOTIFICATIONS or in_use
 
 
 @cache

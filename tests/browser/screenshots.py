@@ -22,7 +22,7 @@ DESKTOP: Final = (1280, 800, "light")
 PHONE: Final = (390, 844, "dark")
 SHOTS: Final = {
     "runs": ("/", DESKTOP),
-    "run": (RUN, DESKTOP),
+    "run": (RUN, (1280, 1240, "light")),
     "row-phone-dark": (ROW, PHONE),
     "reviews": ("/reviews", DESKTOP),
     "review": (REVIEW, (1280, 1000, "light")),

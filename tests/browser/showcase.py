@@ -1,6 +1,7 @@
 """A company's week of catalogs, for screenshots and for looking at the console by hand."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Final
 
 from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp
@@ -35,6 +36,13 @@ TASKS = (
     ("growth/pricing-faq", "Pricing FAQ", "Answer the twelve most asked questions on pricing."),
     ("growth/launch-post", "Launch post for Prism 1.0", "Write a launch post without superlatives."),
     ("people/interview-kit", "Interview kit: data engineer", "Prepare questions and a scoring guide."),
+)
+
+
+TOLD: Final[tuple[tuple[str, str, str, str], ...]] = (
+    ("finance/cash-report", "Daily cash report: succeeded", "3 of 3 checked criteria hold.", "info"),
+    ("ops/rollback-plan", "Rollback plan for release 4.12: failed", "secrets in the output: line 7", "error"),
+    ("finance/vat-check", "Review wanted: VAT return plausibility", "amounts above EUR 50,000", "warning"),
 )
 
 
@@ -126,6 +134,8 @@ async def fill(seeder: Seeder) -> None:
         for number in range(48)
     ]
     await seeder.run("8f2c41d09be37a16", "Weekly operations", week(), state=RunState.RUNNING, minutes_ago=1.2, took=60)
+    for told in TOLD:
+        await seeder.told("8f2c41d09be37a16", *told)
     await seeder.run("support-1123", "Support answers, Monday", done, state=RunState.COMPLETED, minutes_ago=55)
     mixed = [*done[:20], *[one for one in week() if one.state is not RowState.RUNNING and one.output][3:]]
     await seeder.run(

@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from activities.artifacts.contracts import digest_of
+from activities.notifications.contracts import Notification
+from activities.notifications.inbox import InboxNotifier
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.contracts import SealRequest
 from activities.provenance.keyfile import open_signer
@@ -100,6 +102,13 @@ class Seeder:
         if state is not RunState.RUNNING:
             end = timestamp(begun + timedelta(seconds=took))
             await keeper.change_run(RunChange(run=run, state=state, sequence=1, at=end))
+
+    async def told(self, run: str, row: str, title: str, body: str, severity: str = "info") -> None:
+        """Tell somebody something of a row."""
+        step = StepRef(run=run, row=row, step="notify")
+        await InboxNotifier(self._stores.engine).deliver(
+            Notification(step=step, title=title, body=body, severity=severity)
+        )
 
     async def _waiting(self, run: str, seed: Seed, at: datetime) -> None:
         """Write the review of a row; ``earlier`` is the text of a first round that somebody wanted changed."""
