@@ -25,7 +25,7 @@ async def run_gateway(settings: Settings) -> None:
         default=settings.default_group,
     )
     async with aclosing(EmbeddedModel()) as embedded:
-        router = LitellmCompletion(groups, stores.texts, embedded)
+        router = LitellmCompletion(groups, stores.texts, embedded, streams_all=settings.model_stream == "all")
         await serve_gateway(build_gateway(router, SqlCallLedger(stores.engine)), settings.socket)
 
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         encryption_key_file: File of its keys, the same for all processes; empty means one under ``home``.
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
+        model_stream: Whose text is shown as it arrives: the embedded model's, or that of all models.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -74,6 +75,7 @@ class Settings(BaseSettings):
     model_url: str = ""
     model_name: str = ""
     model_key: SecretStr | None = None
+    model_stream: Literal["local", "all"] = "local"
     default_group: str = ""
     judge_group: str = ""
 

@@ -16,12 +16,14 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway_socket import listening
 from activities.llm.groups import ModelGroups
+from activities.llm.partial import PATH as PARTIAL
+from activities.llm.partial import PartialAnswers
 from activities.llm.router import LitellmCompletion
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
@@ -46,6 +48,7 @@ class Gateway:
     def __init__(self, router: LitellmCompletion, ledger: CallLedger) -> None:
         self._router = router
         self._ledger = ledger
+        self.partial = PartialAnswers()
         self._in_flight: dict[str, asyncio.Task[ModelAnswer]] = {}
         self._draining: asyncio.Task[None] | None = None
 
@@ -87,7 +90,11 @@ class Gateway:
         paid = await self._ledger.begin(key, request.group, request.digest)
         if paid is not None:
             return paid.model_copy(update={"replayed": True})
-        return await self._recorded(key, await self._router.complete(request))
+        try:
+            answer = await self._router.complete(request, self.partial.listener(key))
+        finally:
+            self.partial.forget(key)
+        return await self._recorded(key, answer)
 
     async def _recorded(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         """Write an answer down, however long the records refuse: to let go of it would be to pay again."""
@@ -122,6 +129,10 @@ def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
             return _envelope(error.code, error.message, status=502, retryable=error.retryable, details=error.details)
         return Response(answer.model_dump_json(), media_type="application/json")
 
+    async def partial(request: Request) -> Response:
+        text = gateway.partial.text(request.query_params.get("key", ""))
+        return PlainTextResponse(text or "", status_code=404 if text is None else 200)
+
     async def health(_: Request) -> Response:
         return JSONResponse({"status": "ok", "loaded": router.loaded})
 
@@ -138,6 +149,7 @@ def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
     routes = [
         Route("/v1/complete", complete, methods=["POST"]),
         Route("/v1/groups", groups),
+        Route(PARTIAL, partial),
         Route("/healthz", health),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -1,6 +1,7 @@
 """Model calls through litellm; its own retries are off, as Temporal owns retrying."""
 
 import asyncio
+import contextlib
 import importlib
 import os
 import time
@@ -10,6 +11,7 @@ from urllib.parse import quote
 from activities.artifacts.contracts import Texts
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.groups import Deployment, ModelGroups
+from activities.llm.partial import Heard
 from activities.llm.provider_faults import provider_fault
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
@@ -32,9 +34,14 @@ class LitellmCompletion:
         groups: Which names there are and who answers them.
         texts: Where prompts come from and large answers go.
         embedded: The embedded model.
+        streams_all: Whether vendors are asked for their answers piece by piece too. Every piece costs this process
+            some processor time, the price of a text that a person sees grow.
     """
 
-    def __init__(self, groups: ModelGroups, texts: Texts, embedded: LocalEndpoint) -> None:
+    def __init__(
+        self, groups: ModelGroups, texts: Texts, embedded: LocalEndpoint, *, streams_all: bool = False
+    ) -> None:
+        self._streams_all = streams_all
         self._groups = groups
         self._texts = texts
         self._embedded = embedded
@@ -62,8 +69,12 @@ class LitellmCompletion:
         future = self._litellm
         return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, heard: Heard | None = None) -> ModelAnswer:
         """Make one call.
+
+        Args:
+            request: What to ask.
+            heard: Takes the pieces of the answer as they arrive, where the model gives it piece by piece.
 
         Raises:
             UnknownModel: The group is not configured.
@@ -72,14 +83,14 @@ class LitellmCompletion:
         """
         deployment = self._groups.find(request.group)
         if not deployment.local:
-            return await self._call(deployment, request)
+            return await self._call(deployment, request, heard if self._streams_all else None)
         task = asyncio.current_task()
         if task is not None:
             self._local.add(task)
             task.add_done_callback(self._local.discard)
         # Waiting for a turn is not the model's time: the timeout starts with the call.
         async with self._local_turn:
-            return await self._call(deployment, request)
+            return await self._call(deployment, request, heard)
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""
@@ -91,17 +102,19 @@ class LitellmCompletion:
         if self.loaded and self._litellm is not None:
             await self._litellm.result().aclient_session.aclose()
 
-    async def _call(self, deployment: Deployment, request: ModelRequest) -> ModelAnswer:
+    async def _call(self, deployment: Deployment, request: ModelRequest, heard: Heard | None) -> ModelAnswer:
         litellm = await self._loaded_litellm()
         arguments = await self._arguments(deployment, request)
         started = time.monotonic()
         try:
             # litellm's own timeout bounds each read: a body that drips would never end.
             async with asyncio.timeout(request.timeout):
-                response = await litellm.acompletion(**arguments)
+                response = await (_streamed(litellm, arguments, heard) if heard else litellm.acompletion(**arguments))
         except TimeoutError:
             message = f"{deployment.model} took longer than {request.timeout} s"
             raise ModelUnavailable(message, model=deployment.model) from None
+        except ModelUnavailable:
+            raise
         except Exception as error:  # noqa: BLE001 -- litellm's faults share no base; each becomes ours
             raise provider_fault(error, deployment) from None
         return await self._answer(deployment, response, round((time.monotonic() - started) * 1000))
@@ -151,6 +164,25 @@ class LitellmCompletion:
             latency_ms=milliseconds,
             finish_reason=finish,
         )
+
+
+async def _streamed(litellm: Any, arguments: dict[str, Any], heard: Heard) -> Any:  # noqa: ANN401 -- its response
+    """Return the whole response of a call whose pieces are told as they arrive."""
+    pieces = []
+    stream = await litellm.acompletion(**arguments, stream=True, stream_options={"include_usage": True})
+    async for piece in stream:
+        pieces.append(piece)
+        if piece.choices and piece.choices[0].delta.content:
+            heard(piece.choices[0].delta.content)
+    if not (stream.received_finish_reason or stream.intermittent_finish_reason):
+        # litellm takes the end of the connection for the end of the answer.
+        message = f"{arguments['model']} broke off in the middle of its answer"
+        raise ModelUnavailable(message, model=arguments["model"])
+    response = litellm.stream_chunk_builder(pieces, messages=arguments["messages"])
+    # A whole response carries its price; one put together does not, and its model may have none.
+    with contextlib.suppress(Exception):
+        response._hidden_params["response_cost"] = litellm.completion_cost(response, model=arguments["model"])  # noqa: SLF001 -- where litellm itself puts it
+    return response
 
 
 def _import_litellm() -> Any:  # noqa: ANN401 -- a module

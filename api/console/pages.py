@@ -14,7 +14,7 @@ from api.console.picture import picture_of
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, shown_review
 from api.console.timeline import MOST_LANES, row_timeline, run_timeline
-from api.console.underway import up_to_now
+from api.console.underway import under_way, up_to_now
 from api.control import known_run
 from api.errors import NotFound
 from api.models import MOST_AT_ONCE
@@ -120,6 +120,7 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         retries=await allowed(services, access.principal, "runs.steer", run, row),
         row=detail,
         output=await output_of(services, detail),
+        asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),
         timeline=row_timeline(detail),
         review=review,

@@ -1,6 +1,7 @@
 """What a row that has not ended did so far: its record is written at its end, its workflow knows before."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -9,7 +10,8 @@ from temporalio.client import WorkflowQueryFailedError, WorkflowQueryRejectedErr
 from temporalio.service import RPCError
 
 from activities.llm.contracts import ModelAnswer
-from activities.records.contracts import StepRecord
+from activities.llm.partial import heard_so_far
+from activities.records.contracts import StepRecord, StepState
 from activities.records.tables import CallRow
 from activities.records.views import RowDetail, StepView
 from api.services import Services
@@ -44,6 +46,9 @@ async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
             update["output"] = await services.stores.texts.read(answer.output)
             update["output_digest"] = answer.output.digest
             update["model"] = answer.model
+    if row.output is None and (asking := under_way([*told, *noted])):
+        # Of a second draft what is there of it so far; the first one until then.
+        update |= {"output": said} if (said := await heard_so_far(services.settings.socket, _key(row, asking))) else {}
     return row.model_copy(update=update)
 
 
@@ -58,7 +63,7 @@ async def _progress(services: Services, row: RowDetail) -> RowProgress | None:
 
 async def _answer(services: Services, row: RowDetail, step: StepRecord) -> ModelAnswer | None:
     """Return the answer of a model step from the ledger of calls: small outputs are artifacts only at the row's end."""
-    key = StepRef(run=row.run, row=row.row, step=step.step, ordinal=step.ordinal).key
+    key = _key(row, step)
 
     def read() -> object:
         with services.stores.engine.connect() as connection:
@@ -66,3 +71,13 @@ async def _answer(services: Services, row: RowDetail, step: StepRecord) -> Model
 
     stored = await asyncio.to_thread(read)
     return ModelAnswer.model_validate(stored) if stored else None
+
+
+def under_way(steps: Sequence[StepView]) -> StepView | None:
+    """Return the model call that is under way, if one is."""
+    asking = [step for step in steps if step.step == "model" and step.state is StepState.RUNNING]
+    return asking[-1] if asking else None
+
+
+def _key(row: RowDetail, step: StepRecord | StepView) -> str:
+    return StepRef(run=row.run, row=row.row, step=step.step, ordinal=step.ordinal).key

@@ -20,10 +20,12 @@ class Vendor:
     """What the vendor saw, and what it is to do next.
 
     Faults, one per request, in order: any status such as ``429``, ``malformed``, ``html``, ``cut`` (in the body),
-    ``reset`` (before a byte), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage`` or ``ok``.
+    ``reset`` (before a byte), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage``, ``cut_stream``
+    (after two words) or ``ok``. ``pause`` is what a streamed answer takes between its words.
     """
 
     delay: float = 0.0
+    pause: float = 0.0
     faults: deque[str] = field(default_factory=deque)
     keys: Counter[str] = field(default_factory=Counter)
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
@@ -49,6 +51,7 @@ class Vendor:
 
     def script(self, orders: dict[str, Any]) -> None:
         self.delay = orders.get("delay", self.delay)
+        self.pause = orders.get("pause", self.pause)
         self.answers.update(orders.get("answers", {}))
         self.faults.extend(orders.get("faults", []))
         if orders.get("reset"):
@@ -106,7 +109,7 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
     text = "" if fault == "empty" else vendor.answer(body)
     if body.get("stream"):
         vendor.answered += 1
-        return await stream(writer, body, text)
+        return await stream(writer, body, text, pause=vendor.pause, cut_off=fault == "cut_stream")
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {
         "id": f"chatcmpl-{vendor.requests}",
@@ -151,7 +154,9 @@ async def drip(writer: asyncio.StreamWriter) -> bool:
         await asyncio.sleep(0.1)
 
 
-async def stream(writer: asyncio.StreamWriter, body: dict[str, Any], text: str) -> bool:
+async def stream(
+    writer: asyncio.StreamWriter, body: dict[str, Any], text: str, *, pause: float = 0.0, cut_off: bool = False
+) -> bool:
     """Send an answer word by word as server-sent events."""
     writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n")
     words = [(word, None) for word in text.split(" ")]
@@ -166,6 +171,12 @@ async def stream(writer: asyncio.StreamWriter, body: dict[str, Any], text: str) 
         }
         writer.write(f"data: {json.dumps(chunk)}\n\n".encode())
         await writer.drain()
+        await asyncio.sleep(pause)
+        if cut_off and number == 1:
+            return False
+    if (body.get("stream_options") or {}).get("include_usage"):
+        last = {"id": "chatcmpl-stream", "object": "chat.completion.chunk", "created": 1, "model": "stub"}
+        writer.write(f"data: {json.dumps(last | {'choices': [], 'usage': USAGE})}\n\n".encode())
     writer.write(b"data: [DONE]\n\n")
     await writer.drain()
     return False

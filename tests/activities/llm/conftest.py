@@ -21,7 +21,7 @@ START_SECONDS = 90
 class GatewayProcess:
     """A gateway that can be killed and started again."""
 
-    def __init__(self, home: Path, vendor: VendorProcess) -> None:
+    def __init__(self, home: Path, vendor: VendorProcess, **environment: str) -> None:
         self.settings = Settings(home=home)
         self.stores: Stores = open_stores(self.settings)
         self.environment = {
@@ -30,6 +30,7 @@ class GatewayProcess:
             "PRISM_MODEL_URL": vendor.url,
             "PRISM_MODEL_NAME": "stub",
             "PRISM_MODEL_KEY": "sk-planted-secret",
+            **environment,
         }
         self.process: asyncio.subprocess.Process | None = None
 

@@ -1,0 +1,85 @@
+"""Answers that are shown while they arrive: what is heard of them, and that nothing else about them changes."""
+
+import asyncio
+import signal
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+
+import pytest
+
+from activities.llm.contracts import ModelRefused, ModelUnavailable
+from activities.llm.partial import heard_so_far
+from tests.activities.llm.conftest import GatewayProcess
+from tests.activities.llm.test_gateway import request
+from tests.provider.process import VendorProcess
+
+
+@pytest.fixture(scope="module")
+async def streaming(
+    tmp_path_factory: pytest.TempPathFactory, vendor_server: VendorProcess
+) -> AsyncIterator[GatewayProcess]:
+    """A gateway that asks every vendor for its answers piece by piece."""
+    gateway = GatewayProcess(tmp_path_factory.mktemp("streaming"), vendor_server, PRISM_MODEL_STREAM="all")
+    await gateway.start()
+    yield gateway
+    await gateway.kill(signal.SIGTERM)
+
+
+async def test_an_answer_is_heard_while_it_arrives_and_kept_whole(
+    streaming: GatewayProcess, vendor: VendorProcess
+) -> None:
+    await vendor.script(pause=0.2, answers={"Say hello": "one two three four five six"})
+    asked = request("grows")
+    heard = []
+    async with aclosing(streaming.client()) as client:
+        asking = asyncio.create_task(client.complete(asked))
+        while not asking.done():
+            heard.append(await heard_so_far(streaming.settings.socket, asked.step.key))
+            await asyncio.sleep(0.05)
+        answer = await asking
+    await vendor.script(pause=0.0)
+    assert answer.output.inline == "one two three four five six"
+    assert (answer.prompt_tokens, answer.completion_tokens, answer.finish_reason) == (10, 5, "stop")
+    growing = sorted({text for text in heard if text}, key=len)
+    assert len(growing) > 2
+    assert all(answer.output.inline.startswith(text) for text in growing)
+    assert await heard_so_far(streaming.settings.socket, asked.step.key) == ""
+    assert await vendor.requests() == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "outcome"),
+    [
+        ("429", ModelUnavailable),
+        ("500", ModelUnavailable),
+        ("401", ModelRefused),
+        ("malformed", ModelUnavailable),
+        ("html", ModelUnavailable),
+        ("cut", ModelUnavailable),
+        ("cut_stream", ModelUnavailable),
+        ("reset", ModelUnavailable),
+        ("drip", ModelUnavailable),
+        ("hang", ModelUnavailable),
+    ],
+)
+async def test_a_fault_in_a_stream_costs_one_request_and_is_told_like_any_other(
+    streaming: GatewayProcess, vendor: VendorProcess, fault: str, outcome: type[Exception]
+) -> None:
+    await vendor.script(faults=[fault])
+    async with aclosing(streaming.client()) as client:
+        with pytest.raises(outcome) as raised:
+            await client.complete(request(timeout=2))
+    assert "sk-planted-secret" not in str(raised.value)
+    assert await vendor.requests() == 1
+
+
+async def test_a_stream_without_text_is_an_answer_too(streaming: GatewayProcess, vendor: VendorProcess) -> None:
+    await vendor.script(faults=["empty"])
+    async with aclosing(streaming.client()) as client:
+        assert (await client.complete(request("silent"))).output.inline == ""
+    assert await vendor.requests() == 1
+
+
+async def test_nobody_waits_for_a_gateway_that_is_not_there(streaming: GatewayProcess) -> None:
+    nowhere = streaming.settings.socket.with_name("nowhere.sock")
+    assert await heard_so_far(nowhere, request().step.key) == ""
