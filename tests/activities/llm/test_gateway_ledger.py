@@ -13,6 +13,7 @@ from activities.artifacts.contracts import Text, digest_of
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway import Gateway
 from activities.llm.gateway_socket import BadSocketPath, GatewayRunning, listening
+from activities.llm.partial import Heard
 from activities.llm.router import LitellmCompletion
 from temporal.contract import StepRef
 
@@ -60,7 +61,7 @@ class CountingRouter:
     def drop_local(self) -> None:
         pass
 
-    async def complete(self, request: ModelRequest) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, _heard: Heard | None = None) -> ModelAnswer:
         self.calls += 1
         await asyncio.sleep(0.05)
         if self.fails:
