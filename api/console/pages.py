@@ -12,7 +12,7 @@ from api.console.artifacts import output_of, shown_steps
 from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
 from api.console.render import page
-from api.console.reviews import account_of, fields_of, shown_review
+from api.console.reviews import account_of, fields_of, next_review, shown_review
 from api.console.timeline import MOST_LANES, row_timeline, run_timeline
 from api.console.underway import under_way, up_to_now
 from api.control import known_run
@@ -124,6 +124,7 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         executions=await shown_steps(services, detail),
         timeline=row_timeline(detail),
         review=review,
+        next_review=await next_review(services, access, run, row) if review.rounds else None,
         fields=fields_of(review.waiting) if review.waiting else [],
         temporal_url=temporal_url(services, row_workflow_id(run, row)),
         last_event=last_event,

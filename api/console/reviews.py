@@ -11,7 +11,7 @@ from starlette.responses import HTMLResponse, Response
 from activities.identity.contracts import Principal, Role
 from activities.records.database import timestamp
 from activities.reviews.contracts import ReviewState
-from activities.reviews.views import ReviewFilter
+from activities.reviews.views import ReviewFilter, ReviewView
 from api.console.diffs import Line, side_by_side
 from api.console.render import Account, page
 from api.permission import Access, Ground, may
@@ -117,6 +117,13 @@ async def shown_review(services: Services, principal: Principal, run: str, row: 
         shown.append(ShownRound(one, _changes(before, one)))
         before = one
     return ShownReview(waiting=waiting, may_decide=found.may_decide, rounds=shown[::-1])
+
+
+async def next_review(services: Services, access: Access, run: str, row: str) -> ReviewView | None:
+    """Return what else waits for somebody, the most urgent of it; ``None`` when nothing does."""
+    own = mine(services, access.principal)
+    waiting = await services.register.reviews(ReviewFilter(reviewers=own, boards=access.boards, limit=2))
+    return next((one for one in waiting if (one.run, one.row) != (run, row)), None)
 
 
 def fields_of(review: ReviewRound) -> list[dict[str, Any]]:

@@ -36,7 +36,7 @@ function search(key) {
 
 // In a review.
 function decision(key) {
-  const next = document.querySelector(`#review a[data-key="${CSS.escape(key)}"]`);
+  const next = document.querySelector(`a[data-key="${CSS.escape(key)}"]`);
   if (next) { next.click(); return true; }
   const button = document.querySelector(`#decision [data-key="${CSS.escape(key)}"]`);
   if (!button) return false;
