@@ -62,7 +62,8 @@ async def _healthy(client: httpx.AsyncClient, url: str) -> bool:
 
 
 def _build(cache: Path) -> None:
-    go = shutil.which("go")
+    # Where Go's own instructions put it, which is on no bare PATH.
+    go = shutil.which("go") or shutil.which("go", path="/usr/local/go/bin")
     if go is None:
         pytest.skip(f"{MODULE} {VERSION} is made by Go, which is not installed here")
     made = cache / "making"
