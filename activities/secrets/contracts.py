@@ -104,7 +104,7 @@ class SecretStore(Protocol):
         """
         ...
 
-    async def list(self) -> tuple[str, ...]:
+    async def names(self) -> tuple[str, ...]:
         """Return the names of all secrets, in order."""
         ...
 

@@ -75,7 +75,7 @@ class EncryptedFile:
         checked_name(name)
         return await _answered(lambda: self._versions(name))
 
-    async def list(self) -> tuple[str, ...]:
+    async def names(self) -> tuple[str, ...]:
         """Return the names of all secrets, in order."""
         return await _answered(lambda: tuple(sorted(self._read().secrets)))
 

@@ -127,7 +127,7 @@ class Vault:
         kept = (await self._metadata(name))["versions"]
         return tuple(_version(name, int(number), kept[number]) for number in sorted(kept, key=int))
 
-    async def list(self) -> tuple[str, ...]:
+    async def names(self) -> tuple[str, ...]:
         """Return the names of all secrets, in order."""
         return tuple(sorted(await self._names("")))
 

@@ -64,7 +64,7 @@ async def test_a_key_that_others_may_read_is_refused(store: EncryptedFile, key_f
 async def test_a_damaged_file_is_told_without_its_contents(store: EncryptedFile, tmp_path: Path) -> None:
     (tmp_path / "secrets.json").write_text("{half")
     with pytest.raises(SecretsUnusable, match="is damaged"):
-        await store.list()
+        await store.names()
 
 
 async def test_processes_that_write_at_once_lose_no_version(

@@ -51,10 +51,10 @@ async def test_a_secret_may_have_several_fields(store: SecretStore) -> None:
 
 
 async def test_names_are_listed_in_order_and_through_folders(store: SecretStore) -> None:
-    assert await store.list() == ()
+    assert await store.names() == ()
     for name in ("b", "a/b/c", "a/a", "a"):
         await put(store, name, "x")
-    assert await store.list() == ("a", "a/a", "a/b/c", "b")
+    assert await store.names() == ("a", "a/a", "a/b/c", "b")
 
 
 async def test_a_destroyed_version_is_gone_and_the_others_are_not(store: SecretStore) -> None:
@@ -79,7 +79,7 @@ async def test_when_the_newest_is_destroyed_no_older_one_takes_its_place(store: 
 async def test_a_deleted_secret_is_gone_with_all_versions(store: SecretStore) -> None:
     await put(store, "key", "first")
     await store.delete("key")
-    assert await store.list() == ()
+    assert await store.names() == ()
     with pytest.raises(SecretNotFound):
         await store.get("key", 1)
 
