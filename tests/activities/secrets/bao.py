@@ -33,19 +33,20 @@ class Bao:
 
 
 @contextmanager
-def running_bao(home: Path) -> Iterator[Bao]:
-    """Start a server and wait until it answers."""
+def running_bao(home: Path, *, tls: bool = False) -> Iterator[Bao]:
+    """Start a server and wait until it answers; with TLS its authority's certificate is in ``home``."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    url, token = f"http://127.0.0.1:{port}", secrets.token_hex(16)
+    url, token = f"{'https' if tls else 'http'}://127.0.0.1:{port}", secrets.token_hex(16)
     command = [str(Path(sysconfig.get_path("scripts")) / "bao"), "server", "-dev", "-dev-no-store-token"]
     command += [f"-dev-listen-address=127.0.0.1:{port}", f"-dev-root-token-id={token}"]
+    command += ["-dev-tls", f"-dev-tls-cert-dir={home}"] if tls else []
     with (home / "bao.log").open("wb") as log:
         server = subprocess.Popen(command, stdout=log, stderr=log, env={**os.environ, "HOME": str(home)})
     try:
         _wait(server, url, home / "bao.log")
-        client = hvac.Client(url=url, token=token)
+        client = hvac.Client(url=url, token=token, verify=str(authority(home)) if tls else True)
         client.sys.enable_auth_method("approle")
         yield Bao(url, token, client)
     finally:
@@ -53,12 +54,18 @@ def running_bao(home: Path) -> Iterator[Bao]:
         server.wait()
 
 
+def authority(home: Path) -> Path:
+    """Return the certificate of the authority that a server with TLS made."""
+    return next(home.glob("*-ca.pem"))
+
+
 def _wait(server: "subprocess.Popen[bytes]", url: str, log: Path) -> None:
     deadline = time.monotonic() + 30
     while time.monotonic() < deadline and server.poll() is None:
         try:
             # The dev server mounts its KV engine a moment after it is unsealed.
-            if httpx.get(f"{url}/v1/sys/health").status_code == 200 and "Development mode" in log.read_text():
+            health = httpx.get(f"{url}/v1/sys/health", verify=False)  # noqa: S501 -- asks only whether our own server is up
+            if health.status_code == 200 and "Development mode" in log.read_text():
                 return
         except httpx.TransportError:
             pass

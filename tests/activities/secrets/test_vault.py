@@ -3,12 +3,13 @@
 import socket
 from pathlib import Path
 
+import hvac
 import pytest
 from pydantic import SecretStr
 
 from activities.secrets.contracts import SecretsForbidden, SecretsUnavailable
 from activities.secrets.vault import AppRoleLogin, KubernetesLogin, TokenLogin, Vault, VaultAddress
-from tests.activities.secrets.bao import Bao
+from tests.activities.secrets.bao import Bao, authority, running_bao
 
 ALL = 'path "secret/*" { capabilities = ["create", "read", "update", "delete", "list"] }'
 READ_ONLY = 'path "secret/*" { capabilities = ["read", "list"] }'
@@ -85,3 +86,22 @@ async def test_a_pod_without_its_token_is_told_where_it_was_looked_for(bao: Bao,
     login = KubernetesLogin(role="prism", token_file=tmp_path / "token")
     with pytest.raises(SecretsForbidden, match="service account"):
         await Vault(VaultAddress(url=bao.url, login=login)).get("key")
+
+
+async def test_a_servers_certificate_counts_only_by_the_authority_that_is_named(tmp_path: Path) -> None:
+    with running_bao(tmp_path, tls=True) as server:
+        login = TokenLogin(token=SecretStr(server.token))
+        with pytest.raises(SecretsUnavailable, match="SSLError"):
+            await Vault(VaultAddress(url=server.url, login=login)).names()
+        assert await Vault(VaultAddress(url=server.url, login=login, ca=authority(tmp_path))).names() == ()
+
+
+async def test_what_is_kept_in_a_namespace_is_not_seen_outside_of_it(bao: Bao) -> None:
+    bao.client.adapter.post("/v1/sys/namespaces/team")
+    inside = hvac.Client(url=bao.url, token=bao.token, namespace="team")
+    inside.sys.enable_secrets_engine("kv", path="secret", options={"version": "2"})
+    login = TokenLogin(token=SecretStr(bao.token))
+    within = Vault(VaultAddress(url=bao.url, login=login, namespace="team", prefix="spaced"))
+    await within.put("key", {"value": SecretStr("x")})
+    assert await within.names() == ("key",)
+    assert await Vault(VaultAddress(url=bao.url, login=login, prefix="spaced")).names() == ()
