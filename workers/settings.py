@@ -23,6 +23,11 @@ class Settings(BaseSettings):
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
         model_stream: Whose text is shown as it arrives: the embedded model's, or that of all models.
+        vault_url: A Vault or OpenBao server that keeps secrets; empty keeps them in an encrypted file under ``home``.
+        vault_token: A token for it, which somebody else renews.
+        vault_role_id: The AppRole that logs in there, with ``vault_secret_id``.
+        vault_kubernetes_role: The role that the pod's service account logs in as.
+        vault_mount: Where its KV engine is mounted.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -76,6 +81,15 @@ class Settings(BaseSettings):
     model_name: str = ""
     model_key: SecretStr | None = None
     model_stream: Literal["local", "all"] = "local"
+    vault_url: str = ""
+    vault_token: SecretStr | None = None
+    vault_role_id: str = ""
+    vault_secret_id: SecretStr | None = None
+    vault_kubernetes_role: str = ""
+    vault_mount: str = "secret"
+    vault_namespace: str = ""
+    vault_ca: Path | None = None
+
     default_group: str = ""
     judge_group: str = ""
 
@@ -143,6 +157,16 @@ class Settings(BaseSettings):
     def encryption_keys(self) -> Path:
         """File of the keys that encrypt Temporal payloads."""
         return self.encryption_key_file or self.home.resolve() / "keys" / "encryption.keys"
+
+    @property
+    def secrets_file(self) -> Path:
+        """File of the embedded store of secrets."""
+        return self.home.resolve() / "secrets.json"
+
+    @property
+    def secrets_key(self) -> Path:
+        """File of the key to it, where no keyring holds that."""
+        return self.home.resolve() / "keys" / "secrets.key"
 
     @property
     def socket(self) -> Path:

@@ -43,6 +43,9 @@ class AuditKind(StrEnum):
     POLICY_DECIDED = "policy.decided"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
+    SECRET_SET = "secret.set"  # noqa: S105 -- likewise
+    SECRET_READ = "secret.read"  # noqa: S105 -- likewise
+    SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
     AUDIT_EXPORTED = "audit.exported"
 
 

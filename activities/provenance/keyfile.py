@@ -1,11 +1,8 @@
 """Signing with an Ed25519 key in a file of its own."""
 
 import asyncio
-import os
-import secrets
-import stat
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
@@ -18,12 +15,11 @@ from cryptography.hazmat.primitives.serialization import (
 from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # no __all__
 
+from activities.private_file import create_once, read_private
 from activities.provenance.statement import PAYLOAD_TYPE
 from activities.provenance.verify import envelope_bytes, keyid_of, verify_envelope
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
-
-_MAX_KEY_BYTES: Final = 64 * 1024
 
 
 class SigningKeyUnusable(PrismError):
@@ -107,31 +103,12 @@ async def open_signer(path: Path) -> KeyFileSigner:
 
 
 def _create(path: Path) -> None:
-    """Write a new key beside ``path`` and link it into place, unless somebody else was first."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    pem = Ed25519PrivateKey.generate().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(pem)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            # A link, unlike a rename, never replaces what is there, and shows a whole file or none.
-            os.link(temporary, path)
-        except FileExistsError:
-            return
-    finally:
-        temporary.unlink()
+    key = Ed25519PrivateKey.generate()
+    create_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
 
 
 def _load(path: Path) -> Ed25519PrivateKey:
-    handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
-    with os.fdopen(handle, "rb") as file:
-        status = os.fstat(file.fileno())
-        _check_access(path, status)
-        pem = file.read(_MAX_KEY_BYTES)
+    pem = read_private(path, "signing key", SigningKeyUnusable)
     try:
         key = load_pem_private_key(pem, password=None)
     except (ValueError, TypeError) as fault:
@@ -141,20 +118,3 @@ def _load(path: Path) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise SigningKeyUnusable(f"the signing key {path} is not an Ed25519 key", path=str(path))
     return key
-
-
-def _check_access(path: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise SigningKeyUnusable(f"the signing key {path} is not a regular file", path=str(path))
-    if status.st_uid not in {os.geteuid(), 0}:
-        raise SigningKeyUnusable(
-            f"the signing key {path} belongs to another user (uid {status.st_uid})", path=str(path)
-        )
-    mode = stat.S_IMODE(status.st_mode)
-    if mode & 0o077:
-        raise SigningKeyUnusable(
-            f"the signing key {path} is open to group or others (mode {mode:04o}); "
-            f"run: chmod 600 {path}, and replace the key if others may have read it",
-            path=str(path),
-            mode=f"{mode:04o}",
-        )

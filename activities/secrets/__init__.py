@@ -1,0 +1,1 @@
+"""Secrets with versions, and the stores that keep them."""

@@ -1,0 +1,111 @@
+"""The commands ``prism secrets set``, ``get``, ``list`` and ``delete``; they need the installation's own settings."""
+
+import asyncio
+import getpass
+import sys
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+from pydantic import SecretStr
+from rich.text import Text
+
+from activities.audit.contracts import AuditEvent, AuditKind
+from activities.secrets.contracts import VALUE, SecretStore, SecretVersion
+from api.cli import tables, text
+from api.cli.session import Session, with_session
+
+Result = TypeVar("Result")
+NAME = click.argument("name")
+
+
+@click.group()
+def secrets() -> None:
+    """Set, read, list and delete secrets.
+
+    Works on the installation's own machine, with its settings; whoever may read those may read these.
+    """
+
+
+@secrets.command(name="set")
+@NAME
+@click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
+@with_session
+def set_(session: Session, name: str, field: str) -> None:
+    """Keep a new version of a secret.
+
+    The value is asked for, or read from standard input; it never stands among the arguments, which others see.
+    """
+    value = click.prompt("Value", hide_input=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
+
+    async def work(store: SecretStore) -> SecretVersion:
+        return await store.put(name, {field: SecretStr(value)})
+
+    kept = _audited(session, AuditKind.SECRET_SET, name, work)
+    session.show(kept, Text(f"✓ {text.safe(name)} has version {kept.version}"))
+
+
+@secrets.command()
+@NAME
+@click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
+@click.option("--version", type=click.IntRange(1), help="An earlier version; the newest by default.")
+@with_session
+def get(session: Session, name: str, field: str, version: int | None) -> None:
+    """Print a secret's value, and nothing else."""
+
+    async def work(store: SecretStore) -> str | None:
+        value = (await store.get(name, version)).fields.get(field)
+        return value.get_secret_value() if value else None
+
+    value = _audited(session, AuditKind.SECRET_READ, name, work)
+    if value is None:
+        raise click.UsageError(f"the secret has no field {field!r}")
+    click.echo(value)
+
+
+@secrets.command(name="list")
+@with_session
+def list_(session: Session) -> None:
+    """List secrets and their versions, without values."""
+
+    async def work(store: SecretStore) -> list[SecretVersion]:
+        return [(await store.versions(name))[-1] for name in await store.names()]
+
+    found = asyncio.run(work(_store(session)))
+    made = tables.table("secret", "version", "since")
+    for one in found:
+        made.add_row(Text(text.safe(one.name)), str(one.version), one.created_at.strftime("%Y-%m-%d %H:%M:%S"))
+    session.show(found, made if found else Text("there are no secrets", style="dim"))
+
+
+@secrets.command()
+@NAME
+@with_session
+def delete(session: Session, name: str) -> None:
+    """Remove a secret with all its versions."""
+
+    async def work(store: SecretStore) -> None:
+        await store.delete(name)
+
+    _audited(session, AuditKind.SECRET_DELETED, name, work)
+    session.show({"deleted": name}, Text(f"✓ {text.safe(name)} is gone"))
+
+
+def _store(session: Session) -> SecretStore:
+    from workers.secrets import open_secrets  # noqa: PLC0415 -- imports the stores
+
+    return open_secrets(session.settings)
+
+
+def _audited(session: Session, kind: AuditKind, name: str, work: Callable[[SecretStore], Awaitable[Result]]) -> Result:
+    """Do something with a secret, and write down who did; what failed is no entry."""
+    from workers.audit import open_audit  # noqa: PLC0415 -- imports the database
+    from workers.compose import open_stores  # noqa: PLC0415 -- likewise
+
+    async def both() -> Result:
+        done = await work(_store(session))
+        audit = open_audit(session.settings, open_stores(session.settings).engine)
+        await audit.write(AuditEvent(kind=kind, actor=getpass.getuser(), subject=f"secret/{name}"))
+        return done
+
+    return asyncio.run(both())

@@ -1,0 +1,46 @@
+"""``prism secrets``."""
+
+import asyncio
+import json
+from pathlib import Path
+
+from activities.audit.contracts import AuditFilter
+from tests.api.cli.conftest import Prism
+from workers.audit import open_audit
+from workers.compose import open_stores
+from workers.settings import Settings
+
+CANARY = "sk-canary-91be"
+
+
+def test_a_secret_is_set_read_listed_and_deleted_and_each_use_is_audited(prism_command: Prism, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    assert "there are no secrets" in prism_command("secrets", "list", PRISM_HOME=home).stdout
+    kept = prism_command("secrets", "set", "openai", stdin=f"{CANARY}\n", PRISM_HOME=home)
+    assert (kept.returncode, kept.stdout.strip()) == (0, "✓ openai has version 1")
+    prism_command("secrets", "set", "openai", stdin="second", PRISM_HOME=home)
+    assert prism_command("secrets", "get", "openai", "--version", "1", PRISM_HOME=home).stdout == f"{CANARY}\n"
+    assert prism_command("secrets", "get", "openai", PRISM_HOME=home).stdout == "second\n"
+    listed = prism_command("secrets", "list", PRISM_HOME=home).stdout
+    assert "openai" in listed
+    assert CANARY not in listed
+    assert prism_command("secrets", "delete", "openai", PRISM_HOME=home).returncode == 0
+    gone = prism_command("secrets", "get", "openai", PRISM_HOME=home)
+    assert (gone.returncode, "there is no secret 'openai'" in gone.stderr) == (1, True)
+    settings = Settings(home=Path(home))
+    entries = asyncio.run(open_audit(settings, open_stores(settings).engine).page(AuditFilter()))
+    assert [entry.kind for entry in reversed(entries)] == [
+        *("secret.set", "secret.set", "secret.read", "secret.read", "secret.deleted")
+    ]
+    for path in (tmp_path / "home").rglob("*"):
+        assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
+
+
+def test_a_bad_name_or_an_empty_value_is_refused_without_repeating_it(prism_command: Prism, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    refused = prism_command("secrets", "set", CANARY.upper(), stdin="x", PRISM_HOME=home)
+    assert refused.returncode == 1
+    assert CANARY.upper() not in refused.stderr + refused.stdout
+    empty = prism_command("secrets", "set", "openai", stdin="", PRISM_HOME=home)
+    assert (empty.returncode, "not empty" in empty.stderr) == (1, True)
+    assert json.loads(prism_command("--json", "secrets", "list", PRISM_HOME=home).stdout or "[]") == []
