@@ -11,7 +11,7 @@ from pydantic import SecretStr
 from rich.text import Text
 
 from activities.audit.contracts import AuditEvent, AuditKind
-from activities.secrets.contracts import VALUE, SecretStore, SecretVersion
+from activities.secrets.contracts import VALUE, SecretNotFound, SecretStore, SecretVersion
 from api.cli import tables, text
 from api.cli.session import Session, with_session
 
@@ -32,14 +32,18 @@ def secrets() -> None:
 @click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
 @with_session
 def set_(session: Session, name: str, field: str) -> None:
-    """Keep a new version of a secret.
+    """Keep a new version of a secret; its other fields stay.
 
     The value is asked for, or read from standard input; it never stands among the arguments, which others see.
     """
     value = click.prompt("Value", hide_input=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
 
     async def work(store: SecretStore) -> SecretVersion:
-        return await store.put(name, {field: SecretStr(value)})
+        try:
+            others = (await store.get(name)).fields
+        except SecretNotFound:
+            others = {}
+        return await store.put(name, others | {field: SecretStr(value)})
 
     kept = _audited(session, AuditKind.SECRET_SET, name, work)
     session.show(kept, Text(f"✓ {text.safe(name)} has version {kept.version}"))

@@ -36,6 +36,14 @@ def test_a_secret_is_set_read_listed_and_deleted_and_each_use_is_audited(prism_c
         assert not path.is_file() or CANARY.encode() not in path.read_bytes(), path
 
 
+def test_a_secret_of_several_fields_keeps_the_others_when_one_is_set(prism_command: Prism, tmp_path: Path) -> None:
+    home = str(tmp_path / "home")
+    prism_command("secrets", "set", "db", "--field", "user", stdin="prism", PRISM_HOME=home)
+    prism_command("secrets", "set", "db", "--field", "password", stdin="hunter2", PRISM_HOME=home)
+    assert prism_command("secrets", "get", "db", "--field", "user", PRISM_HOME=home).stdout == "prism\n"
+    assert prism_command("secrets", "get", "db", "--field", "password", PRISM_HOME=home).stdout == "hunter2\n"
+
+
 def test_a_bad_name_or_an_empty_value_is_refused_without_repeating_it(prism_command: Prism, tmp_path: Path) -> None:
     home = str(tmp_path / "home")
     refused = prism_command("secrets", "set", CANARY.upper(), stdin="x", PRISM_HOME=home)
