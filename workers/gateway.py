@@ -11,16 +11,18 @@ from pydantic import SecretStr
 from activities.budgets.contracts import InvalidBudgets
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
-from activities.llm.contracts import InvalidPrices
+from activities.llm.contracts import InvalidModels, InvalidPrices
 from activities.llm.embedded import EmbeddedModel
 from activities.llm.gateway import build_gateway, serve_gateway
-from activities.llm.groups import PROVIDERS, discover_groups
+from activities.llm.groups import PROVIDERS, ModelGroups, discover_groups
+from activities.llm.groups_file import load_groups
 from activities.llm.prices import load_prices
-from activities.llm.router import LitellmCompletion
+from activities.llm.provider import LitellmProvider
+from activities.llm.routing import Router
 from activities.records.calls import SqlCallLedger
 from activities.secrets.contracts import SecretStore
 from workers.compose import open_stores
-from workers.secrets import open_secrets, resolved
+from workers.secrets import REFERENCE, open_secrets, resolved
 from workers.settings import Settings
 
 
@@ -31,16 +33,34 @@ async def run_gateway(settings: Settings) -> None:
     stores = open_stores(settings)
     guard = SqlSpendGuard(stores.engine, budgets)
     store = open_secrets(settings)
-    groups = discover_groups(
-        await _provider_keys(store),
-        model_url=settings.model_url,
-        model_name=settings.model_name,
-        model_key=await resolved(settings.model_key, "PRISM_MODEL_KEY", store),
-        default=settings.default_group,
-    )
+    groups = await model_groups(settings, store)
     async with aclosing(EmbeddedModel()) as embedded:
-        router = LitellmCompletion(groups, stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
-        await serve_gateway(build_gateway(router, SqlCallLedger(stores.engine), guard), settings.socket)
+        provider = LitellmProvider(stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
+        ledger = SqlCallLedger(stores.engine)
+        await serve_gateway(build_gateway(provider, Router(groups, provider, ledger), ledger, guard), settings.socket)
+
+
+async def model_groups(settings: Settings, store: SecretStore) -> ModelGroups:
+    """Return the models of an installation: those of its file, or else what its environment offers.
+
+    Raises:
+        InvalidModels: The file cannot be used.
+        SecretsUnusable: A key refers to a secret that is not there.
+    """
+    if settings.models is None:
+        return discover_groups(
+            await _provider_keys(store),
+            model_url=settings.model_url,
+            model_name=settings.model_name,
+            model_key=await resolved(settings.model_key, "PRISM_MODEL_KEY", store),
+            default=settings.default_group,
+        )
+
+    async def key_of(source: str, whose: str) -> SecretStr | None:
+        text = source if source.startswith(REFERENCE) else os.environ.get(source, "")
+        return await resolved(SecretStr(text) if text else None, whose, store)
+
+    return await load_groups(settings.models, key_of, settings.default_group)
 
 
 async def _provider_keys(store: SecretStore) -> dict[str, str]:
@@ -56,7 +76,7 @@ def main() -> None:
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     try:
         asyncio.run(run_gateway(settings))
-    except (InvalidBudgets, InvalidPrices) as error:
+    except (InvalidBudgets, InvalidModels, InvalidPrices) as error:
         sys.exit(error.message)
 
 

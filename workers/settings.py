@@ -28,6 +28,7 @@ class Settings(BaseSettings):
         vault_role_id: The AppRole that logs in there, with ``vault_secret_id``.
         vault_kubernetes_role: The role that the pod's service account logs in as.
         vault_mount: Where its KV engine is mounted.
+        models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
@@ -92,6 +93,7 @@ class Settings(BaseSettings):
     vault_namespace: str = ""
     vault_ca: Path | None = None
 
+    models: Path | None = None
     budgets: Path | None = None
     prices: Path | None = None
     default_group: str = ""
