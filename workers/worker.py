@@ -69,6 +69,8 @@ SLOTS = {
 }
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
+# The SDK waits for half a minute where the server is gone, as when both are stopped together.
+STOP_SECONDS = 8
 
 # Workflow modules are re-imported for each workflow run unless they pass through; they hold no state at module
 # level, and the sandbox still refuses clocks, randomness and I/O at run time.
@@ -85,8 +87,13 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
     queues = served(settings, queues)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        loop.call_later(STOP_SECONDS, _end_now)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     client = await _connected(settings, stop)
     if client is None:
         return
@@ -103,6 +110,13 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             checkpointer = open_checkpointer(settings, stores.engine)
             await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
         await stop.wait()
+
+
+def _end_now() -> None:
+    """End a stop that waits for a Temporal server that is gone; what it had not confirmed is given to others anyway."""
+    log.warning("the Temporal server did not take leave within %d s; ending without it", STOP_SECONDS)
+    logging.shutdown()
+    os._exit(0)
 
 
 def served(settings: Settings, queues: Sequence[TaskQueue]) -> list[TaskQueue]:
