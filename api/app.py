@@ -20,6 +20,7 @@ from api.routes import (
     auth,
     budgets,
     catalogs,
+    codec,
     events,
     health,
     notifications,
@@ -71,6 +72,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         accounts,
         audit,
         budgets,
+        codec,
         system,
     )
     for resource in resources:

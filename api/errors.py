@@ -68,6 +68,8 @@ STATUS = {
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.ARTIFACT_NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.PAYLOAD_TAMPERED: 422,
+    ErrorCode.UNKNOWN_ENCRYPTION_KEY: 422,
     ErrorCode.CONFLICT: 409,
     ErrorCode.REVIEW_NOT_OPEN: 409,
     ErrorCode.STALE_ROUND: 409,

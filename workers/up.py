@@ -114,6 +114,7 @@ def build_parts(settings: Settings) -> list[Part]:
             settings.temporal_port,
             settings.temporal_ui_port,
             settings.temporal_namespace,
+            f"{settings.console_url}/api/v1/codec" if settings.encryption == "on" else "",
         )
         parts.append(part("temporal", command, lambda: _temporal_ready(settings)))
     parts.append(part("gateway", [*python, "workers.gateway"], lambda: _gateway_ready(settings)))

@@ -41,6 +41,7 @@ class AuditKind(StrEnum):
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
     BUDGET_ALLOWED = "budget.allowed"
+    PAYLOADS_DECODED = "payloads.decoded"
     POLICY_DECIDED = "policy.decided"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"

@@ -37,6 +37,7 @@ SCOPES: Final = {
     "provenance.verify": "verify provenance",
     "system.read": "read metrics, queues and spending",
     "settings.read": "read settings",
+    "payloads.decode": "decrypt what Temporal stores",
     "budgets.read": "see budgets",
     "budgets.allow": "allow more of a budget",
     "users.manage": "manage users",

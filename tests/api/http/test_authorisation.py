@@ -66,6 +66,8 @@ GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
 GET    /api/v1/budgets                           401 403 200 200 200 200 200 200
 POST   /api/v1/budgets/{budget}/allow            401 403 403 403 404 403 404 404
+POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
+POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
 GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
@@ -109,6 +111,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
     "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
+    "/api/v1/codec/decode": {"json": {"payloads": []}},
+    "/api/v1/codec/encode": {"json": {"payloads": []}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
