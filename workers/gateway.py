@@ -1,7 +1,6 @@
 """The model gateway's process: builds it from settings and serves it."""
 
 import asyncio
-import logging
 import os
 import sys
 from contextlib import aclosing
@@ -18,9 +17,11 @@ from activities.llm.groups import PROVIDERS, discover_groups
 from activities.llm.prices import load_prices
 from activities.llm.router import LitellmCompletion
 from activities.records.calls import SqlCallLedger
-from activities.secrets.contracts import SecretStore
+from activities.secrets.contracts import SecretStore, SecretsUnusable
+from activities.secrets.references import resolved
+from temporal.logs import configure_logging
 from workers.compose import open_stores
-from workers.secrets import open_secrets, resolved
+from workers.secrets import open_secrets
 from workers.settings import Settings
 
 
@@ -53,10 +54,10 @@ async def _provider_keys(store: SecretStore) -> dict[str, str]:
 def main() -> None:
     """Run the gateway with settings from the environment."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     try:
         asyncio.run(run_gateway(settings))
-    except (InvalidBudgets, InvalidPrices) as error:
+    except (InvalidBudgets, InvalidPrices, SecretsUnusable) as error:
         sys.exit(error.message)
 
 

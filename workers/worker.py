@@ -39,15 +39,19 @@ from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
+from activities.secrets.contracts import SecretsUnusable
+from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
+from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.audit import open_checkpointer
+from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
+from workers.secrets import open_secrets
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
@@ -190,7 +194,8 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
 
 async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
     """Return the activities of the sandbox queue."""
-    return [SandboxActivities(BubblewrapSandbox(), stores.texts).execute]
+    secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
+    return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
@@ -207,11 +212,11 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
 def main() -> None:
     """Run a worker for the queues named on the command line, or for all."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer) as error:
+    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer, SecretsUnusable) as error:
         sys.exit(error.message)
 
 

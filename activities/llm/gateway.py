@@ -28,6 +28,7 @@ from activities.llm.partial import PartialAnswers
 from activities.llm.router import LitellmCompletion
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+from temporal.redaction import PROCESS
 
 log = logging.getLogger("prism.gateway")
 
@@ -232,5 +233,7 @@ def _envelope(
     retryable: bool = False,
     details: dict[str, object] | None = None,
 ) -> Response:
-    error = {"code": code.value, "message": message, "retryable": retryable, "details": details or {}}
+    # A provider may repeat what it was asked with.
+    told, facts = PROCESS.redacted(message), PROCESS.redacted_values(details or {})
+    error = {"code": code.value, "message": told, "retryable": retryable, "details": facts}
     return JSONResponse({"error": error}, status_code=status)

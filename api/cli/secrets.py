@@ -11,9 +11,16 @@ from pydantic import SecretStr
 from rich.text import Text
 
 from activities.audit.contracts import AuditEvent, AuditKind
-from activities.secrets.contracts import VALUE, SecretNotFound, SecretStore, SecretVersion
+from activities.secrets.contracts import (
+    MAX_SECRET_BYTES,
+    InvalidSecret,
+    SecretNotFound,
+    SecretStore,
+    SecretVersion,
+)
 from api.cli import tables, text
 from api.cli.session import Session, with_session
+from temporal.secret_reference import VALUE
 
 Result = TypeVar("Result")
 NAME = click.argument("name")
@@ -29,21 +36,25 @@ def secrets() -> None:
 
 @secrets.command(name="set")
 @NAME
+@click.argument("surplus", nargs=-1, metavar="")
 @click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
 @with_session
-def set_(session: Session, name: str, field: str) -> None:
+def set_(session: Session, name: str, surplus: tuple[str, ...], field: str) -> None:
     """Keep a new version of a secret; its other fields stay.
 
-    The value is asked for, or read from standard input; it never stands among the arguments, which others see.
+    The value is asked for, or read from standard input without the line break at its end; it never stands among the
+    arguments, which others see.
     """
-    value = click.prompt("Value", hide_input=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
+    if surplus:
+        raise click.UsageError("a value is not given on the command line, where others see it: pipe it in")
+    value = _asked()
 
     async def work(store: SecretStore) -> SecretVersion:
         try:
             others = (await store.get(name)).fields
         except SecretNotFound:
             others = {}
-        return await store.put(name, others | {field: SecretStr(value)})
+        return await store.put(name, others | {field: value})
 
     kept = _audited(session, AuditKind.SECRET_SET, name, work)
     session.show(kept, Text(f"✓ {text.safe(name)} has version {kept.version}"))
@@ -57,14 +68,14 @@ def set_(session: Session, name: str, field: str) -> None:
 def get(session: Session, name: str, field: str, version: int | None) -> None:
     """Print a secret's value, and nothing else."""
 
-    async def work(store: SecretStore) -> str | None:
+    async def work(store: SecretStore) -> str:
         value = (await store.get(name, version)).fields.get(field)
-        return value.get_secret_value() if value else None
+        if value is None:
+            raise click.UsageError(f"the secret has no field {field!r}")
+        return value.get_secret_value()
 
-    value = _audited(session, AuditKind.SECRET_READ, name, work)
-    if value is None:
-        raise click.UsageError(f"the secret has no field {field!r}")
-    click.echo(value)
+    # Written down before it is shown: what cannot be written down is not read.
+    click.echo(_audited(session, AuditKind.SECRET_READ, name, work))
 
 
 @secrets.command(name="list")
@@ -84,15 +95,31 @@ def list_(session: Session) -> None:
 
 @secrets.command()
 @NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
-def delete(session: Session, name: str) -> None:
-    """Remove a secret with all its versions."""
+def delete(session: Session, name: str, *, yes: bool) -> None:
+    """Remove a secret with all its versions, for good."""
+    if not yes:
+        click.confirm(f"Remove the secret {text.safe(name)} with all its versions?", abort=True, err=True)
 
     async def work(store: SecretStore) -> None:
         await store.delete(name)
 
     _audited(session, AuditKind.SECRET_DELETED, name, work)
     session.show({"deleted": name}, Text(f"✓ {text.safe(name)} is gone"))
+
+
+def _asked() -> SecretStr:
+    """Return the value: typed unseen at a terminal, else what is piped in."""
+    if sys.stdin.isatty():
+        return SecretStr(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
+    # Two bytes more than may be kept: a line break, and one by which too much is noticed.
+    data = sys.stdin.buffer.read(MAX_SECRET_BYTES + 2)
+    try:
+        return SecretStr(data.decode().removesuffix("\n"))
+    except UnicodeDecodeError:
+        # The library's message would repeat bytes of the value.
+        raise InvalidSecret("a secret is text in UTF-8; encode other bytes first, such as by base64") from None
 
 
 def _store(session: Session) -> SecretStore:

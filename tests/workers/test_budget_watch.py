@@ -90,7 +90,9 @@ async def test_a_run_pauses_asks_once_and_ends_when_more_was_allowed(budgeted: B
         await budgeted.watch.look()
         assert (await run.result()).state is RunState.COMPLETED
     assert len(budgeted.prism.model.requests) == 3
-    steps = budgeted.prism.query("SELECT step, state, summary FROM steps WHERE row = 'c' AND step IN ('budget', 'model')")
+    steps = budgeted.prism.query(
+        "SELECT step, state, summary FROM steps WHERE row = 'c' AND step IN ('budget', 'model')"
+    )
     assert {step["step"]: step["state"] for step in steps} == {"budget": "done", "model": "done"}
     assert (await budgeted.register.budgets())[0].spent_usd == pytest.approx(3 * PRICE)
 

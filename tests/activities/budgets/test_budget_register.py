@@ -81,7 +81,9 @@ async def test_a_request_that_is_repeated_allows_once(register: SqlBudgetRegiste
         view = await register.allow("day", TODAY, 5.0, "cfo", "yes", "same")
     assert view.allowed_usd == 5.0
     with records.connect() as connection:
-        entries = connection.execute(text("SELECT actor, subject FROM audit_entries WHERE kind = 'budget.allowed'")).all()
+        entries = connection.execute(
+            text("SELECT actor, subject FROM audit_entries WHERE kind = 'budget.allowed'")
+        ).all()
     assert [tuple(entry) for entry in entries] == [("cfo", f"budget/day/{TODAY}")]
 
 
