@@ -71,6 +71,18 @@ def _forms(text: str) -> set[str]:
             data = part.encode(errors="replace")
             forms |= {part, json.dumps(part)[1:-1], json.dumps(part, ensure_ascii=False)[1:-1], repr(part)[1:-1]}
             forms |= {quote(part), quote(part, safe=""), quote_plus(part), data.hex()}
-            # Without its end, which depends on what follows.
-            forms |= {base64.b64encode(data).decode().rstrip("="), base64.urlsafe_b64encode(data).decode().rstrip("=")}
+            forms |= _base64_forms(data)
     return forms
+
+
+def _base64_forms(data: bytes) -> set[str]:
+    """Return what base64 makes of a value at each of the three places within a text that it may begin at."""
+    forms: set[str] = set()
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        whole = encode(data).decode()
+        forms |= {whole, whole.rstrip("=")}
+        for before in range(3):
+            # The characters at both ends hold bits of what stands beside the value.
+            first, last = (before * 8 + 5) // 6, (before + len(data)) * 8 // 6
+            forms.add(encode(bytes(before) + data).decode()[first:last])
+    return {form for form in forms if len(form) >= MIN_CHARS}

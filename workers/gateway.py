@@ -20,6 +20,7 @@ from activities.records.calls import SqlCallLedger
 from activities.secrets.contracts import SecretStore, SecretsUnusable
 from activities.secrets.references import resolved
 from temporal.logs import configure_logging
+from temporal.redaction import PROCESS
 from workers.compose import open_stores
 from workers.secrets import open_secrets
 from workers.settings import Settings
@@ -48,6 +49,8 @@ async def _provider_keys(store: SecretStore) -> dict[str, str]:
     """Return the providers' keys of the environment, those read from the store that refer to it."""
     named = {key: SecretStr(os.environ[key]) for key, _ in PROVIDERS.values() if os.environ.get(key)}
     keys = {name: await resolved(value, name, store) for name, value in named.items()}
+    for value in filter(None, keys.values()):
+        PROCESS.remember(value)
     return {name: value.get_secret_value() for name, value in keys.items() if value}
 
 

@@ -1,10 +1,13 @@
 """The part of the composition root that names the stores of secrets."""
 
+from pydantic import SecretStr
+
 from activities.secrets.contracts import SecretStore, SecretsUnusable
 from activities.secrets.encrypted_file import EncryptedFile
 from activities.secrets.master_key import MasterKey
 from activities.secrets.references import Remembering
 from temporal.redaction import PROCESS
+from temporal.secret_reference import is_reference
 from workers.settings import Settings
 
 
@@ -14,6 +17,7 @@ def open_secrets(settings: Settings) -> SecretStore:
     Raises:
         SecretsUnusable: The settings of the server do not fit together; no message holds a value.
     """
+    _keep_quiet(settings)
     logins = _logins(settings)
     if not settings.vault_url:
         if logins:
@@ -65,3 +69,11 @@ def _logins(settings: Settings) -> list[str]:
         "PRISM_VAULT_KUBERNETES_ROLE": settings.vault_kubernetes_role,
     }
     return [name for name, value in given.items() if value]
+
+
+def _keep_quiet(settings: Settings) -> None:
+    """Have what settings hold themselves redacted too."""
+    for field in type(settings).model_fields:
+        value = getattr(settings, field)
+        if isinstance(value, SecretStr) and not is_reference(value.get_secret_value()):
+            PROCESS.remember(value)
