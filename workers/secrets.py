@@ -1,13 +1,17 @@
 """The part of the composition root that names the stores of secrets."""
 
 from pydantic import SecretStr
+from sqlalchemy import Engine
 
 from activities.secrets.contracts import SecretStore, SecretsUnusable
 from activities.secrets.encrypted_file import EncryptedFile
+from activities.secrets.keeping import SecretKeeping, terms_of
 from activities.secrets.master_key import MasterKey
 from activities.secrets.references import Remembering
+from activities.secrets.rotation import OwnKeys
 from temporal.redaction import PROCESS
 from temporal.secret_reference import is_reference
+from workers.audit import open_audit
 from workers.settings import Settings
 
 
@@ -57,6 +61,28 @@ def open_secrets(settings: Settings) -> SecretStore:
         ca=settings.vault_ca,
     )
     return Remembering(Vault(address), PROCESS)
+
+
+def open_keeping(settings: Settings, engine: Engine) -> SecretKeeping:
+    """Return what looks after the secrets of an installation.
+
+    Args:
+        settings: Where they are, and how old they may become.
+        engine: The records database, for the audit log.
+
+    Raises:
+        SecretsUnusable: See :func:`open_secrets`.
+        SigningKeyUnusable: The file of the signing key cannot be used.
+    """
+    terms = terms_of(settings.secrets_rotation_days, settings.secrets_warning_days, settings.secrets_overlap_days)
+    return SecretKeeping(open_secrets(settings), open_audit(settings, engine), terms)
+
+
+def own_keys(settings: Settings) -> OwnKeys | None:
+    """Return the keys that encrypt payloads, ``None`` where nothing is encrypted."""
+    if settings.encryption == "off":
+        return None
+    return OwnKeys(path=settings.encryption_keys, ours=settings.encryption_key_file is None)
 
 
 def _logins(settings: Settings) -> list[str]:

@@ -40,6 +40,7 @@ from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
 from activities.secrets.contracts import SecretsUnusable
+from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
@@ -51,11 +52,13 @@ from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
-from workers.secrets import open_secrets
+from workers.schedules import register_schedules
+from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 
 Activities = list[Callable[..., Any]]
@@ -102,6 +105,7 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
+            await register_schedules(client)
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
@@ -143,7 +147,9 @@ def new_worker(
     return Worker(
         client,
         task_queue=queue,
-        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow] if queue is TaskQueue.WORKFLOWS else [],
+        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow]
+        if queue is TaskQueue.WORKFLOWS
+        else [],
         activities=activities,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
@@ -164,6 +170,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     settings.public_key.write_bytes(signer.public_key_pem)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
+    notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
         plans.page,
         plans.locate,
@@ -180,7 +187,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        NotificationActivities(InboxNotifier(stores.engine, notification_rules(settings))).notify,
+        NotificationActivities(notifier).notify,
+        RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]
 
 

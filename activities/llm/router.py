@@ -64,6 +64,10 @@ class LitellmCompletion:
         """Which names there are and who answers them."""
         return self._groups
 
+    def use(self, groups: ModelGroups) -> None:
+        """Answer with other groups from the next call on, such as with a key that was replaced."""
+        self._groups = groups
+
     def load(self) -> "asyncio.Future[Any]":
         """Begin to import litellm in a thread; calls that come meanwhile wait for it.
 
