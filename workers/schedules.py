@@ -32,10 +32,20 @@ async def register_schedules(client: Client) -> None:
         await client.create_schedule(ROTATION_SCHEDULE_ID, wanted, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
 
-        def renewed(found: ScheduleUpdateInput) -> ScheduleUpdate:
-            return ScheduleUpdate(dataclasses.replace(wanted, state=found.description.schedule.state))
+        def renewed(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
+            there = found.description.schedule
+            # What changes nothing is not written: somebody may just be pausing it.
+            if _told(there) == _told(wanted):
+                return None
+            return ScheduleUpdate(dataclasses.replace(wanted, state=there.state))
 
         await client.get_schedule_handle(ROTATION_SCHEDULE_ID).update(renewed)
+
+
+def _told(schedule: Schedule) -> tuple[object, ...]:
+    action = schedule.action
+    started = (action.workflow, action.id, action.task_queue) if isinstance(action, ScheduleActionStartWorkflow) else ()
+    return started, tuple(schedule.spec.intervals), schedule.policy
 
 
 def _rotation() -> Schedule:

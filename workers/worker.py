@@ -66,6 +66,7 @@ Activities = list[Callable[..., Any]]
 log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
 SLOTS = {
@@ -147,9 +148,7 @@ def new_worker(
     return Worker(
         client,
         task_queue=queue,
-        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow]
-        if queue is TaskQueue.WORKFLOWS
-        else [],
+        workflows=WORKFLOWS if queue is TaskQueue.WORKFLOWS else [],
         activities=activities,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,

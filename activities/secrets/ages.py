@@ -11,7 +11,8 @@ from activities.secrets.contracts import SecretVersion
 from activities.secrets.overlap import counting
 from temporal.contract import Contract
 
-# What signs webhooks is made up by us: below this Prism replaces secrets by itself. Receivers have the overlap to follow.
+# What signs webhooks is made up by us: below this Prism replaces the field "value" by itself. Receivers have the
+# overlap to follow.
 OWN_FOLDER: Final = "webhooks/"
 
 
@@ -67,7 +68,8 @@ def age_of(versions: Sequence[SecretVersion], terms: RotationTerms, now: datetim
         now: The moment.
     """
     newest = versions[-1]
-    due = newest.created_at + terms.every if terms.every else None
+    # What was destroyed by hand is not replaced by anybody: it was meant to be gone.
+    due = newest.created_at + terms.every if terms.every and not newest.destroyed else None
     return SecretAge(
         name=newest.name,
         version=newest.version,
@@ -75,7 +77,7 @@ def age_of(versions: Sequence[SecretVersion], terms: RotationTerms, now: datetim
         age_days=max((now - newest.created_at).days, 0),
         counting=tuple(one.version for one in counting(versions, terms.overlap, now)),
         due=due,
-        state=state_of(newest.created_at, terms, now),
+        state=state_of(newest.created_at, terms, now) if due else AgeState.FRESH,
         own=newest.name.startswith(OWN_FOLDER),
     )
 

@@ -41,12 +41,13 @@ class SecretKeeping:
 
     async def ages(self) -> tuple[SecretAge, ...]:
         """Return all secrets by name, without values."""
-        found = []
-        for name in await self._store.names():
-            # Deleted meanwhile, or by a foreign hand with its versions kept.
-            if versions := await self._versions(name):
-                found.append(age_of(versions, self.terms, self._clock()))
-        return tuple(found)
+        found = [await self.age(name) for name in await self._store.names()]
+        return tuple(age for age in found if age)
+
+    async def age(self, name: str) -> SecretAge | None:
+        """Return one without its value, ``None`` where there is none."""
+        versions = await self._versions(name)
+        return age_of(versions, self.terms, self._clock()) if versions else None
 
     async def put(self, name: str, field: str, value: SecretStr, actor: str = "") -> SecretVersion:
         """Keep a new version of a secret, new or known; its other fields stay.
@@ -105,10 +106,6 @@ class SecretKeeping:
                 await self._write(AuditKind.SECRET_DESTROYED, name, actor, version=one.version)
                 count += 1
         return count
-
-    def counts_until(self, made: SecretVersion) -> datetime:
-        """Return until when the version before a new one counts."""
-        return made.created_at + self.terms.overlap
 
     async def _versions(self, name: str) -> tuple[SecretVersion, ...]:
         try:

@@ -10,6 +10,7 @@ from temporalio import activity
 
 from activities.notifications.contracts import Notification, Notifier
 from activities.secrets.ages import AgeState, SecretAge, state_of
+from activities.secrets.contracts import SecretNotFound
 from activities.secrets.keeping import SecretKeeping
 from temporal.contract import Contract, StepRef
 from temporal.key_ring import KeyRing, rotate, rotated_at
@@ -77,14 +78,14 @@ class RotationActivities:
         """Replace, tell and destroy what is due."""
         rotated, told = [], []
         for age in await self._keeping.ages():
-            if age.state is AgeState.FRESH:
-                continue
-            if age.own and age.state is AgeState.OVERDUE:
-                await self._rotate(age)
+            if age.own and age.state is AgeState.OVERDUE and await self._rotated(age.name):
                 rotated.append(age.name)
-            elif not age.own:
+            elif age.state is not AgeState.FRESH and not (age.own and age.state is AgeState.DUE_SOON):
                 await self._tell(age)
                 told.append(age.name)
+            # By how it stands, not by what was just done: a worker may have died between the two.
+            if age.own:
+                await self._tell_receivers(age.name)
         if self._keys and (state := self._state_of(self._keys)) is not AgeState.FRESH:
             if not self._keys.ours:
                 await self._tell_of_keys(self._keys, state)
@@ -100,16 +101,26 @@ class RotationActivities:
             return AgeState.FRESH
         return state_of(rotated_at(keys.path), self._keeping.terms, self._clock())
 
-    async def _rotate(self, age: SecretAge) -> None:
-        made = await self._keeping.rotate(age.name, actor=ROTATION_SCHEDULE_ID)
-        until = self._keeping.counts_until(made)
+    async def _rotated(self, name: str) -> bool:
+        try:
+            await self._keeping.rotate(name, actor=ROTATION_SCHEDULE_ID)
+        except SecretNotFound:
+            # It keeps what signs in a field that is not ours to know.
+            return False
+        return True
+
+    async def _tell_receivers(self, name: str) -> None:
+        age = await self._keeping.age(name)
+        if age is None or len(age.counting) == 1:
+            return
+        until = age.since + self._keeping.terms.overlap
         await self._notifier.deliver(
             Notification(
-                step=_step(age.name, made.version, "rotated"),
+                step=_step(name, age.version, "rotated"),
                 recipients=ADMINISTRATORS,
-                title=f"The secret {age.name} was replaced",
+                title=f"The secret {name} was replaced",
                 body=f"Until {until:%Y-%m-%d %H:%M} UTC the old one signs too. Give its receivers the new one before: "
-                f"prism secrets get {age.name}",
+                f"prism secrets get {name}",
                 severity="warning",
             )
         )

@@ -69,3 +69,21 @@ def test_a_value_of_many_lines_is_kept_whole_and_a_missing_field_is_no_reading(
     settings = Settings(home=Path(home))
     entries = asyncio.run(open_audit(settings, open_stores(settings).engine).page(AuditFilter()))
     assert [entry.kind for entry in reversed(entries)] == ["secret.set", "secret.read"]
+
+
+def test_a_rotated_secret_has_a_new_value_and_the_old_version_stays_for_a_while(
+    prism_command: Prism, tmp_path: Path
+) -> None:
+    home = str(tmp_path / "home")
+    prism_command("secrets", "set", "openai", stdin=CANARY, PRISM_HOME=home)
+    same = prism_command("secrets", "rotate", "openai", stdin=CANARY, PRISM_HOME=home)
+    assert (same.returncode, "the new value is the old one" in same.stderr) == (1, True)
+    rotated = prism_command("secrets", "rotate", "openai", stdin="second", PRISM_HOME=home)
+    assert rotated.stdout.startswith("✓ openai has version 2; the one before counts until 20")
+    assert prism_command("secrets", "rotate", "openai", "--generate", PRISM_HOME=home).returncode == 0
+    assert len(prism_command("secrets", "get", "openai", PRISM_HOME=home).stdout.strip()) == 43
+    assert prism_command("secrets", "get", "openai", "--version", "1", PRISM_HOME=home).stdout == f"{CANARY}\n"
+    (listed,) = json.loads(prism_command("--json", "secrets", "list", PRISM_HOME=home).stdout)
+    assert (listed["name"], listed["counting"], listed["state"]) == ("openai", [3, 2, 1], "fresh")
+    nothing = prism_command("secrets", "rotate", "gone", stdin="x", PRISM_HOME=home)
+    assert (nothing.returncode, "there is no secret 'gone'" in nothing.stderr) == (1, True)
