@@ -37,6 +37,8 @@ SCOPES: Final = {
     "provenance.verify": "verify provenance",
     "system.read": "read metrics, queues and spending",
     "settings.read": "read settings",
+    "secrets.read": "see which secrets there are",
+    "secrets.write": "set, replace and remove secrets",
     "users.manage": "manage users",
     "audit.read": "read the audit log",
     "account.read": "ask who it is",

@@ -31,6 +31,7 @@ PAGES = {
     "audit": "/audit",
     "notifications": "/notifications?everybody=true",
     "system": "/system",
+    "secrets": "/secrets",
 }
 JUDGE = """async (levels) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: levels } });

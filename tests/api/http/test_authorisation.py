@@ -65,6 +65,11 @@ GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /api/v1/secrets                           401 403 403 403 403 403 200 200
+PUT    /api/v1/secrets/{name:path}               401 403 403 403 403 403 200 200
+POST   /api/v1/secrets/{name:path}/rotate        401 403 403 403 403 403 404 404
+DELETE /api/v1/secrets/{name:path}               401 403 403 403 403 403 404 404
+GET    /secrets                                  401 403 403 403 403 403 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
 GET    /docs                                     401 200 200 200 200 200 200 200
@@ -109,6 +114,8 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
+    "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
+    "/api/v1/secrets/{name:path}/rotate": {"json": {}},
     "/api/v1/users/{name}": {"json": {"disabled": True}},
 }
 LINES = [line.split() for line in TABLE.strip().splitlines()]
@@ -153,7 +160,15 @@ def test_every_route_names_its_action_and_stands_in_the_table(guarded: Guarded) 
 
 @pytest.mark.parametrize(("method", "path", "who", "status"), CASES, ids=[f"{c[2]} {c[0]} {c[1]}" for c in CASES])
 async def test_a_role_may(guarded: Guarded, method: str, path: str, who: str, status: int) -> None:
-    names = {"run": "done", "row:path": "ops/a", "digest": DIGEST, "session": "x", "token": "x", "name": "missing"}
+    names = {
+        "run": "done",
+        "row:path": "ops/a",
+        "digest": DIGEST,
+        "session": "x",
+        "token": "x",
+        "name": "missing",
+        "name:path": method.lower(),
+    }
     filled = path
     for name, value in names.items():
         filled = filled.replace(f"{{{name}}}", value)
