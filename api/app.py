@@ -18,6 +18,7 @@ from api.routes import (
     artifacts,
     audit,
     auth,
+    budgets,
     catalogs,
     events,
     health,
@@ -70,6 +71,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         auth,
         accounts,
         audit,
+        budgets,
         secrets,
         system,
     )

@@ -29,7 +29,7 @@ from workflows.row import RowWorkflow
 
 log = logging.getLogger("prism.worker")
 
-LOOK_SECONDS: Final = 2.0
+LOOK_SECONDS: Final = 1.0
 RPC_TIMEOUT: Final = timedelta(seconds=5)
 BY: Final = "budget"
 STEP: Final = "budget"
@@ -68,7 +68,8 @@ class BudgetWatch:
             await self._warn(view, run, row)
         stops = await self._register.stops()
         for run, waiting in groupby(sorted(stops, key=_run), key=_run):
-            untold = [stop for stop in waiting if not stop.told]
+            # Where calls under way leave room when they are paid, nobody needs to be asked.
+            untold = await self._register.exhausted([stop for stop in waiting if not stop.told])
             if untold:
                 await self._tell(run, untold)
         if stops:
@@ -105,7 +106,7 @@ class BudgetWatch:
             await handle.signal(signal, Operator(by=BY, reason=reason), rpc_timeout=RPC_TIMEOUT)
 
     async def _warn(self, view: BudgetView, run: str, row: str) -> None:
-        share = (view.spent_usd + view.reserved_usd) / (view.limit_usd + view.allowed_usd)
+        share = view.spent_usd / (view.limit_usd + view.allowed_usd)
         ahead = f" At this rate it will be ${view.forecast_usd:,.2f}." if view.forecast_usd else ""
         total = view.limit_usd + view.allowed_usd
         await self._notifier.deliver(

@@ -31,6 +31,7 @@ class Settings(BaseSettings):
         secrets_rotation_days: How old a secret may become; 0 asks for no rotation.
         secrets_warning_days: How many days before that administrators are told.
         secrets_overlap_days: For how long a replaced version still counts; then it is destroyed.
+        models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
@@ -98,6 +99,7 @@ class Settings(BaseSettings):
     secrets_warning_days: NonNegativeInt = 14
     secrets_overlap_days: PositiveInt = 7
 
+    models: Path | None = None
     budgets: Path | None = None
     prices: Path | None = None
     default_group: str = ""

@@ -8,8 +8,8 @@ from typing import Final
 from sqlalchemy import Connection, Engine, and_, delete, insert, select, update
 from sqlalchemy.sql.elements import ColumnElement
 
-from activities.budgets.contracts import BudgetSpent
-from activities.budgets.rules import BudgetRules, Share, shares
+from activities.budgets.contracts import OWN, BudgetSpent
+from activities.budgets.rules import DEFAULT_WARN_AT, BudgetRules, Share, shares
 from activities.budgets.tables import PeriodRow, ReservationRow, StopRow
 from activities.identity.transactions import Transactions
 from activities.records.database import timestamp, upsert
@@ -78,11 +78,11 @@ class SqlSpendGuard:
 
     async def settle(self, step: StepRef, usd: float) -> None:
         """Count what a call did cost instead of what was set aside."""
-        await self._transactions.run(lambda connection: self._return(connection, step.key, millionths(usd)))
+        await self._transactions.run(lambda connection: self._return(connection, step, millionths(usd)))
 
     async def release(self, step: StepRef) -> None:
         """Give back what was set aside for a call that failed."""
-        await self._transactions.run(lambda connection: self._return(connection, step.key, 0))
+        await self._transactions.run(lambda connection: self._return(connection, step, 0))
 
     def _reserve(self, connection: Connection, step: StepRef, amount: int) -> bool:
         """Set aside of every budget, and tell whether any counts it."""
@@ -110,15 +110,11 @@ class SqlSpendGuard:
         used = _PERIODS.c.spent + _PERIODS.c.reserved + amount
         limit = _PERIODS.c.allowed + millionths(share.budget.limit_usd)
         taken = update(_PERIODS).where(here, used <= limit).values(reserved=_PERIODS.c.reserved + amount)
-        after = connection.execute(taken.returning(_PERIODS.c.spent + _PERIODS.c.reserved, _PERIODS.c.allowed)).first()
-        if after is None:
+        if connection.execute(taken).rowcount == 0:
             raise _TooLittleLeft(share)
         connection.execute(
             insert(_RESERVED).values(key=step.key, budget=share.budget.name, period=share.period, amount=amount)
         )
-        if after[0] >= share.budget.warn_at * (millionths(share.budget.limit_usd) + after[1]):
-            crossed = update(_PERIODS).where(here, _PERIODS.c.crossed_run.is_(None))
-            connection.execute(crossed.values(crossed_run=step.run, crossed_row=step.row))
 
     def _stop(self, connection: Connection, step: StepRef, share: Share, amount: int) -> int:
         """Return the number of the stop, the same for every attempt of a call until it is freed."""
@@ -138,10 +134,10 @@ class SqlSpendGuard:
         }
         return int(connection.execute(insert(_STOPS).values(values).returning(_STOPS.c.id)).scalar_one())
 
-    def _return(self, connection: Connection, key: str, spent: int) -> None:
+    def _return(self, connection: Connection, step: StepRef, spent: int) -> None:
         given_back = connection.execute(
             delete(_RESERVED)
-            .where(_RESERVED.c.key == key)
+            .where(_RESERVED.c.key == step.key)
             .returning(_RESERVED.c.budget, _RESERVED.c.period, _RESERVED.c.amount)
         ).all()
         for budget, period, amount in given_back:
@@ -150,6 +146,19 @@ class SqlSpendGuard:
                 .where(_period(budget, period))
                 .values(reserved=_PERIODS.c.reserved - amount, spent=_PERIODS.c.spent + spent)
             )
+            mark = self._mark(connection, step, budget)
+            crossed = _period(budget, period) & _PERIODS.c.crossed_run.is_(None) & (_PERIODS.c.spent > 0)
+            over = _PERIODS.c.spent >= mark[0] * (mark[1] + _PERIODS.c.allowed)
+            values = {"crossed_run": step.run, "crossed_row": step.row}
+            connection.execute(update(_PERIODS).where(crossed, over).values(values))
+
+    def _mark(self, connection: Connection, step: StepRef, name: str) -> tuple[float, int]:
+        """Return the share of a budget at which people are warned, and its limit."""
+        if name == OWN:
+            own = connection.scalar(select(_RUNS.c.budget).where(_RUNS.c.run == step.run))
+            return DEFAULT_WARN_AT, int(own or 0)
+        budget = next((one for one in self._rules.budgets if one.name == name), None)
+        return (budget.warn_at, millionths(budget.limit_usd)) if budget else (1.0, 2**62)
 
 
 def _period(budget: str, period: str) -> ColumnElement[bool]:

@@ -65,6 +65,15 @@ class SqlBudgetRegister:
         """
         return await self._transactions.run(lambda connection: self._views(connection, run))
 
+    async def short(self, run: str = "", row: str = "") -> list[BudgetView]:
+        """Return the spent budgets that rows wait for: all rows, or those of a run, or one."""
+        stops = [stop for stop in await self.stops() if run in {"", stop.run} and row in {"", stop.row}]
+        places = {_place(stop) for stop in stops}
+        if not places:
+            return []
+        found = await self.budgets()
+        return [view for view in found if (view.budget, view.period) in places and view.state is BudgetState.SPENT]
+
     async def allow(self, budget: str, period: str, usd: float, by: str, comment: str, key: str) -> BudgetView:
         """Allow more of a budget within one period; the same key allows it once.
 
@@ -82,6 +91,12 @@ class SqlBudgetRegister:
     async def room(self, stops: Sequence[Stop]) -> list[Stop]:
         """Return those of the stops that there is room for now, all of them together."""
         return await self._transactions.run(lambda connection: self._room(connection, stops))
+
+    async def exhausted(self, stops: Sequence[Stop]) -> list[Stop]:
+        """Return those of the stops that there would be no room for even if calls under way cost nothing."""
+        return await self._transactions.run(
+            lambda connection: [stop for stop in stops if self._exhausted(connection, stop)]
+        )
 
     async def told(self, stops: Sequence[Stop], *, paused: bool) -> None:
         """Keep that people were told of stops, and whether the run was paused for them."""
@@ -134,6 +149,14 @@ class SqlBudgetRegister:
                     free.append(stop)
         return free
 
+    def _exhausted(self, connection: Connection, stop: Stop) -> bool:
+        share = self._share(connection, *_place(stop))
+        if share is None or share.period != stop.period:
+            return False
+        found = _row(connection, stop.budget, stop.period)
+        limit = millionths(share.budget.limit_usd)
+        return stop.needed > (limit + found.allowed - found.spent if found else limit)
+
     def _left(self, connection: Connection, share: Share) -> int:
         found = _row(connection, share.budget.name, share.period)
         limit = millionths(share.budget.limit_usd)
@@ -181,6 +204,7 @@ class SqlBudgetRegister:
         )
         limit = millionths(share.budget.limit_usd) + allowed
         used = spent + reserved
+        short = any(spent + millionths(row.needed_usd) > limit for row in waiting)
         state = BudgetState.NEARLY_SPENT if used >= share.budget.warn_at * limit else BudgetState.OPEN
         predicted = forecast(spent / MILLIONTHS, share, self._clock())
         return BudgetView(
@@ -194,7 +218,7 @@ class SqlBudgetRegister:
             reserved_usd=reserved / MILLIONTHS,
             forecast_usd=predicted,
             renews_at=timestamp(share.renews_at) if share.renews_at else None,
-            state=BudgetState.SPENT if waiting or used >= limit else state,
+            state=BudgetState.SPENT if short or used >= limit else state,
             approvers=share.budget.approvers,
             waiting=waiting,
         )

@@ -16,6 +16,7 @@ from pydantic import SecretStr
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
+from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
@@ -32,10 +33,11 @@ from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workers.secrets import open_secrets
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, RowProgress, RowSelection
+from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
+from workflows.steps import BUDGET
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
@@ -126,6 +128,26 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def budget(prism: Installation) -> Run:
+    """A row that a spent budget holds up until there is enough again."""
+    refused = BudgetSpent("too little is left", stop=1, budget="day", period="2026-11-24")
+    answers = iter((refused, None))
+    told = prism.model.answer
+
+    def answer(request: ModelRequest) -> str:
+        if fault := next(answers, None):
+            raise fault
+        return told(request)
+
+    prism.model.answer = answer
+    run = await prism.start("id,objective\na,One\n")
+    await run.row_reaches("a", lambda progress: progress.step == BUDGET)
+    await run.row("a").signal(RowWorkflow.budget_freed, BudgetFreed(stop=1))
+    await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def delivery(prism: Installation) -> WorkflowHistory:
     """The loop that delivers notifications: a receiver that is down at first, another message, then nothing to do."""
     async with receiver([(503, {})]) as hook:
@@ -167,7 +189,7 @@ async def rotation(prism: Installation) -> WorkflowHistory:
 
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
-    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied, secrets)
+    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets)
 }
 
 

@@ -52,15 +52,18 @@ async def test_boards_with_a_budget_each_are_shown_one_by_one(
 async def test_who_crosses_the_mark_is_warned_of_once_and_again_when_more_was_allowed(
     register: SqlBudgetRegister, guard: SqlSpendGuard
 ) -> None:
-    await guard.reserve(step("a"), 0.7)
+    await guard.reserve(step("a"), 0.9)
+    await guard.settle(step("a"), 0.7)
     assert await register.crossings() == []
     await guard.reserve(step("b"), 0.1)
+    await guard.settle(step("b"), 0.1)
     ((view, run, row),) = [one for one in await register.crossings() if one[0].budget == "day"]
     assert (view.state, run, row) == (BudgetState.NEARLY_SPENT, "monday", "b")
     await register.warned(view)
     assert "day" not in [one[0].budget for one in await register.crossings()]
     await register.allow("day", TODAY, 1.0, "cfo", "", "one")
     await guard.reserve(step("c"), 0.9)
+    await guard.settle(step("c"), 0.9)
     assert "day" in [one[0].budget for one in await register.crossings()]
 
 
@@ -85,6 +88,18 @@ async def test_a_request_that_is_repeated_allows_once(register: SqlBudgetRegiste
             text("SELECT actor, subject FROM audit_entries WHERE kind = 'budget.allowed'")
         ).all()
     assert [tuple(entry) for entry in entries] == [("cfo", f"budget/day/{TODAY}")]
+
+
+async def test_a_budget_whose_calls_under_way_leave_room_when_paid_is_not_exhausted(
+    register: SqlBudgetRegister, guard: SqlSpendGuard
+) -> None:
+    await guard.reserve(step("a", 9), 0.9)
+    await stopped(guard, 0.4, "a")
+    assert await register.exhausted(await register.stops()) == []
+    assert (await register.budgets())[0].state is BudgetState.NEARLY_SPENT
+    await guard.settle(step("a", 9), 0.7)
+    assert [stop.row for stop in await register.exhausted(await register.stops())] == ["a"]
+    assert (await register.budgets())[0].state is BudgetState.SPENT
 
 
 @pytest.mark.parametrize(("name", "period"), [("nope", TODAY), ("day", "1999-01-01"), ("run", "run/unknown")])

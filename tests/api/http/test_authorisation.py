@@ -64,6 +64,9 @@ POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
+GET    /api/v1/budgets                           401 403 200 200 200 200 200 200
+POST   /api/v1/budgets/{budget}/allow            401 403 403 403 404 403 404 404
+GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
 GET    /api/v1/secrets                           401 403 403 403 403 403 200 200
 PUT    /api/v1/secrets/{name:path}               401 403 403 403 403 403 200 200
@@ -110,6 +113,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
+    "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
@@ -168,6 +172,7 @@ async def test_a_role_may(guarded: Guarded, method: str, path: str, who: str, st
         "token": "x",
         "name": "missing",
         "name:path": method.lower(),
+        "budget": "none",
     }
     filled = path
     for name, value in names.items():
