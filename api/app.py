@@ -27,6 +27,7 @@ from api.routes import (
     reviews,
     rows,
     runs,
+    secrets,
     system,
 )
 from api.services import Services
@@ -73,6 +74,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         audit,
         budgets,
         codec,
+        secrets,
         system,
     )
     for resource in resources:

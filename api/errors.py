@@ -110,6 +110,7 @@ MEANINGS = {
     415: "The body is of a type that is not taken here",
     422: "The values are not valid",
     429: "Too many requests; Retry-After says when the next is taken",
+    502: "The server of secrets refuses this installation",
     503: "Temporal or the records database does not answer",
 }
 

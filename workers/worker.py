@@ -39,19 +39,26 @@ from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
+from activities.secrets.contracts import SecretsUnusable
+from activities.secrets.rotation import RotationActivities
+from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
+from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.audit import open_checkpointer
+from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
+from workers.schedules import register_schedules
+from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 
 Activities = list[Callable[..., Any]]
@@ -59,6 +66,7 @@ Activities = list[Callable[..., Any]]
 log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
 SLOTS = {
@@ -105,6 +113,7 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
+            await register_schedules(client)
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
@@ -153,7 +162,7 @@ def new_worker(
     return Worker(
         client,
         task_queue=queue,
-        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow] if queue is TaskQueue.WORKFLOWS else [],
+        workflows=WORKFLOWS if queue is TaskQueue.WORKFLOWS else [],
         activities=activities,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
@@ -174,6 +183,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     settings.public_key.write_bytes(signer.public_key_pem)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
+    notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
         plans.page,
         plans.locate,
@@ -190,7 +200,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        NotificationActivities(InboxNotifier(stores.engine, notification_rules(settings))).notify,
+        NotificationActivities(notifier).notify,
+        RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]
 
 
@@ -204,7 +215,8 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
 
 async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
     """Return the activities of the sandbox queue."""
-    return [SandboxActivities(BubblewrapSandbox(), stores.texts).execute]
+    secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
+    return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
@@ -221,11 +233,11 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
 def main() -> None:
     """Run a worker for the queues named on the command line, or for all."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer) as error:
+    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer, SecretsUnusable) as error:
         sys.exit(error.message)
 
 

@@ -180,6 +180,7 @@ class RowWorkflow:
                 code=_by_value(row.code) if row.code else output,
                 extract=not row.code,
                 stdin=output,
+                secrets=row.secrets,
             )
         )
         self._facts.code_result = digest_of(canonical(result))

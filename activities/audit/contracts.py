@@ -47,6 +47,8 @@ class AuditKind(StrEnum):
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise
     SECRET_READ = "secret.read"  # noqa: S105 -- likewise
+    SECRET_ROTATED = "secret.rotated"  # noqa: S105 -- likewise
+    SECRET_DESTROYED = "secret.destroyed"  # noqa: S105 -- likewise
     SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
     AUDIT_EXPORTED = "audit.exported"
 

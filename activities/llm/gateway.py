@@ -29,6 +29,7 @@ from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+from temporal.redaction import PROCESS
 
 log = logging.getLogger("prism.gateway")
 
@@ -259,5 +260,7 @@ def _envelope(
     retryable: bool = False,
     details: dict[str, object] | None = None,
 ) -> Response:
-    error = {"code": code.value, "message": message, "retryable": retryable, "details": details or {}}
+    # A provider may repeat what it was asked with.
+    told, facts = PROCESS.redacted(message), PROCESS.redacted_values(details or {})
+    error = {"code": code.value, "message": told, "retryable": retryable, "details": facts}
     return JSONResponse({"error": error}, status_code=status)

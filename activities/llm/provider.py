@@ -14,6 +14,7 @@ from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.prices import Prices
 from activities.llm.provider_faults import provider_fault
+from temporal.redaction import PROCESS
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
 LOCAL_CALLS: Final = 2
@@ -164,7 +165,8 @@ class LitellmProvider:
         completion_tokens = _count(getattr(usage, "completion_tokens", 0))
         return ModelAnswer(
             # A lone surrogate has no UTF-8 and could not be stored.
-            output=await self._texts.pack(text.encode(errors="replace").decode()),
+            # A provider may repeat what it was asked with, and its answers are kept.
+            output=await self._texts.pack(PROCESS.redacted(text.encode(errors="replace").decode())),
             group=deployment.group,
             model=deployment.name,
             prompt_tokens=prompt_tokens,

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from activities.llm.contracts import ModelMisconfigured, ModelRefused, ModelUnavailable, PromptTooLong
 from activities.llm.groups import Deployment
+from temporal.redaction import PROCESS
 
 # By class, as litellm gives some of them a status of its own invention.
 _REFUSED: Final = frozenset(
@@ -79,4 +80,5 @@ def _scrubbed(message: str, deployment: Deployment) -> str:
     """Return a provider's message without the key, which some providers repeat."""
     if deployment.api_key:
         message = message.replace(deployment.api_key.get_secret_value(), "***")
-    return message[:_MESSAGE_LIMIT]
+    # Before it is cut: what is left of a value is not found any more.
+    return PROCESS.redacted(message)[:_MESSAGE_LIMIT]

@@ -81,6 +81,17 @@ class Router:
         """Which names there are and who answers them."""
         return self._groups
 
+    def use(self, groups: ModelGroups) -> None:
+        """Go by other groups from the next call on, such as with a key that was replaced.
+
+        What changed is asked anew, however it did before: the old key may have been why.
+        """
+        known = {one.group: one for one in self._groups.deployments}
+        for one in groups.deployments:
+            if known.get(one.group) != one:
+                self._health.pop(one.group, None)
+        self._groups = groups
+
     def health(self, deployment: Deployment) -> Health:
         """Return how a deployment does."""
         known = self._health.get(deployment.group)

@@ -40,6 +40,8 @@ SCOPES: Final = {
     "payloads.decode": "decrypt what Temporal stores",
     "budgets.read": "see budgets",
     "budgets.allow": "allow more of a budget",
+    "secrets.read": "see which secrets there are",
+    "secrets.write": "set, replace and remove secrets",
     "users.manage": "manage users",
     "audit.read": "read the audit log",
     "account.read": "ask who it is",

@@ -30,6 +30,7 @@ class Vendor:
     pause: float = 0.0
     faults: deque[str] = field(default_factory=deque)
     keys: Counter[str] = field(default_factory=Counter)
+    authorizations: set[str] = field(default_factory=set)
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
     answers: dict[str, str] = field(default_factory=dict)
     requests: int = 0
@@ -50,6 +51,7 @@ class Vendor:
             "requests": self.requests,
             "answered": self.answered,
             "keys": dict(self.keys),
+            "authorizations": sorted(self.authorizations),
             "bodies": list(self.bodies),
         }
 
@@ -61,6 +63,7 @@ class Vendor:
         if orders.get("reset"):
             self.requests = self.answered = 0
             self.keys.clear()
+            self.authorizations.clear()
             self.bodies.clear()
             self.faults.clear()
 
@@ -101,6 +104,7 @@ async def one(vendor: Vendor, reader: asyncio.StreamReader, writer: asyncio.Stre
 async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[str, str], body: dict[str, Any]) -> bool:
     vendor.requests += 1
     vendor.keys[headers.get("idempotency-key", "")] += 1
+    vendor.authorizations.add(headers.get("authorization", ""))
     vendor.bodies.append(body)
     if vendor.delay:
         await asyncio.sleep(vendor.delay)

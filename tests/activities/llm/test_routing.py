@@ -275,3 +275,16 @@ async def test_the_least_busy_is_asked(provider: Scripted, clock: Clock) -> None
 
 async def test_an_alias_is_another_name_of_a_group(provider: Scripted, clock: Clock) -> None:
     assert (await router(provider, clock, group("fast", A)).complete(request(group="quick"))).model == "openai/a"
+
+
+async def test_a_replaced_key_is_used_at_once_also_where_the_old_one_was_why_nobody_was_asked(
+    provider: Scripted, clock: Clock
+) -> None:
+    old, new = deployment("a", api_key="old"), deployment("a", api_key="new")
+    found = router(provider, clock, group("fast", old, B), group("spare", C))
+    found.health(C).under_way = 1
+    found.health(old).failed(at_once=True)
+    assert found.health(old).state == "open"
+    found.use(ModelGroups(groups=(group("fast", new, B), group("spare", C)), default="fast"))
+    assert (found.health(new).state, found.health(C).under_way) == ("closed", 1)
+    assert found.groups.find("fast").deployments[0].api_key == new.api_key
