@@ -12,6 +12,7 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
@@ -113,12 +114,20 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
-            await register_schedules(client)
+            await _register_schedules(client)
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
             await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
         await stop.wait()
+
+
+async def _register_schedules(client: Client) -> None:
+    try:
+        await register_schedules(client)
+    except RPCError as error:
+        # A cluster may let workers run rows and make no schedules.
+        log.warning("schedules could not be registered (%s); have an administrator do it", error.message)
 
 
 def _end_now() -> None:
