@@ -39,6 +39,7 @@ class ActivityName(StrEnum):
     SCAN = "scans.scan"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
+    SEAL_RUN = "provenance.seal_run"
     NOTIFY = "notifications.notify"
     DELIVER_DUE = "notifications.deliver_due"
     OPEN_REVIEW = "reviews.open"

@@ -25,7 +25,10 @@ from activities.policy.activity import PolicyActivities
 from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
+from activities.provenance.bill_of_materials import bill_of_materials
 from activities.provenance.keyfile import open_signer
+from activities.provenance.register import SqlRunSeals
+from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
@@ -172,6 +175,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
+        RunSealActivities(
+            signer, stores.artifacts, SqlRunSeals(stores.engine), stores.plans, bill_of_materials
+        ).seal_run,
         NotificationActivities(InboxNotifier(stores.engine, notification_rules(settings))).notify,
     ]
 

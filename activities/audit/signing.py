@@ -11,7 +11,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from activities.audit.canonical import canonical
 from activities.audit.contracts import AuditUnreadable, Checkpoint
-from activities.provenance.verify import keyid_of, pae
+from activities.provenance.envelope import pae
+from activities.provenance.keys import keyid_of
 from activities.records.database import timestamp
 
 CHECKPOINT: Final = "application/vnd.prism.audit-checkpoint+json"

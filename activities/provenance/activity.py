@@ -4,7 +4,8 @@ from temporalio import activity
 
 from activities.artifacts.contracts import ArtifactStore
 from activities.provenance.contracts import Seal, SealRequest, Signer
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from temporal.names import ActivityName
 
 

@@ -75,3 +75,8 @@ class Signer(Protocol):
     def keyid(self) -> str:
         """Id of the signing key."""
         ...
+
+    @property
+    def public_key_pem(self) -> bytes:
+        """The public key that belongs to it."""
+        ...

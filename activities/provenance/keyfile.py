@@ -16,8 +16,10 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # no __all__
 
 from activities.private_file import create_once, read_private
-from activities.provenance.statement import PAYLOAD_TYPE
-from activities.provenance.verify import envelope_bytes, keyid_of, verify_envelope
+from activities.provenance.envelope import envelope_bytes
+from activities.provenance.keys import keyid_of
+from activities.provenance.uris import PAYLOAD_TYPE
+from activities.provenance.verify import verify_envelope
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
 

@@ -24,7 +24,8 @@ from activities.artifacts.folder import FolderArtifactStore
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.contracts import ProvenanceInvalid, SealRequest
 from activities.provenance.keyfile import KeyFileSigner, SigningKeyUnusable, open_signer
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from activities.provenance.verify import verify_envelope
 from temporal.contract import StepRef
 

@@ -9,8 +9,10 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from activities.artifacts.contracts import digest_of
 from activities.provenance.contracts import SealRequest
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
-from activities.provenance.verify import envelope_bytes, keyid_of, pae
+from activities.provenance.envelope import envelope_bytes, pae
+from activities.provenance.keys import keyid_of
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from activities.records.contracts import RowState, RunState
 from temporal.contract import StepRef
 from tests.api.cli.conftest import Prism
