@@ -8,13 +8,13 @@ import uuid
 from importlib.metadata import Distribution, distributions, version
 from typing import Final
 
-from cyclonedx.factory.license import LicenseFactory
+from cyclonedx.contrib.license.factories import LicenseFactory
 from cyclonedx.model.bom import Bom, BomMetaData
 from cyclonedx.model.component import Component, ComponentType
 from cyclonedx.output import make_outputter
 from cyclonedx.schema import OutputFormat, SchemaVersion
 from packageurl import PackageURL
-from packaging.requirements import Requirement
+from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
 PRODUCT: Final = "prism-console"
@@ -25,8 +25,10 @@ _LICENSE_CHARACTERS: Final = 80
 @functools.cache
 def bill_of_materials() -> bytes:
     """Return the bill of materials of this environment (CycloneDX 1.6, JSON): Python and every package installed."""
-    found = {canonicalize_name(each.metadata["Name"]): each for each in distributions() if each.metadata["Name"]}
-    components = {name: _component(name, found[name]) for name in sorted(found) if name != PRODUCT}
+    found: dict[str, Distribution] = {canonicalize_name(each.name): each for each in distributions() if each.name}
+    components: dict[str, Component] = {
+        name: _component(name, found[name]) for name in sorted(found) if name != PRODUCT
+    }
     product = Component(
         name=PRODUCT, version=version(PRODUCT), type=ComponentType.APPLICATION, bom_ref=PRODUCT, purl=_purl(PRODUCT)
     )
@@ -34,7 +36,8 @@ def bill_of_materials() -> bytes:
         name="python", version=platform.python_version(), type=ComponentType.PLATFORM, bom_ref="platform:python"
     )
     bom = Bom(components=[*components.values(), python], metadata=BomMetaData(component=product))
-    for name, component in {**components, PRODUCT: product}.items():
+    described: dict[str, Component] = {**components, PRODUCT: product}
+    for name, component in described.items():
         needed = _needed(found[name]) & components.keys()
         bom.register_dependency(component, [components[one] for one in sorted(needed)])
     bom.register_dependency(product, [python])
@@ -42,7 +45,8 @@ def bill_of_materials() -> bytes:
 
 
 def _component(name: str, found: Distribution) -> Component:
-    license_ = found.metadata.get("License-Expression") or found.metadata.get("License") or ""
+    told = found.metadata.json
+    license_ = str(told.get("license_expression") or told.get("license") or "")
     named = license_ and "\n" not in license_ and len(license_) <= _LICENSE_CHARACTERS
     return Component(
         name=name,
@@ -60,8 +64,16 @@ def _purl(name: str, release: str = "") -> PackageURL:
 
 def _needed(found: Distribution) -> set[str]:
     """Return the names of what a package needs here; its extras are not asked for by anybody we know of."""
-    wanted = (Requirement(line) for line in found.requires or ())
+    wanted = [one for line in found.requires or () if (one := _requirement(line))]
     return {canonicalize_name(one.name) for one in wanted if one.marker is None or one.marker.evaluate({"extra": ""})}
+
+
+def _requirement(line: str) -> Requirement | None:
+    """Return a requirement; ``None`` for one of the old forms that no installer of today reads."""
+    try:
+        return Requirement(line)
+    except InvalidRequirement:
+        return None
 
 
 def _written(bom: Bom) -> bytes:

@@ -1,10 +1,11 @@
 """The seals of runs in the records database, and the rows they are made of."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+import functools
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, Select, select
 from sqlalchemy.exc import OperationalError
 
 from activities.provenance.leaf import Leaf
@@ -41,7 +42,7 @@ class SqlRunSeals:
         after = -1
         while True:
             page = here.where(_ROWS.c.position > after).order_by(_ROWS.c.position).limit(BATCH)
-            batch = await self._transact(lambda connection, page=page: _leaves(connection.execute(page).mappings()))
+            batch = await self._transact(functools.partial(_leaves, page))
             if not batch:
                 return
             yield batch
@@ -71,7 +72,8 @@ class SqlRunSeals:
             raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
 
 
-def _leaves(rows: Iterable[Mapping[str, Any]]) -> list[Leaf]:
+def _leaves(page: Select[Any], connection: Connection) -> list[Leaf]:
+    rows = connection.execute(page).mappings()
     return [Leaf.model_validate({**row, "finished_at": row["finished_at"] or ""}) for row in rows]
 
 

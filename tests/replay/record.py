@@ -121,6 +121,16 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def sealed(prism: Installation) -> Run:
+    """A run whose end is sealed: a row that succeeds, one that does not, one that it blocks."""
+    return await prism.start("id,objective,verification,depends_on\na,One,,\nb,Two,contains:zebra,\nc,Three,,b\n")
+
+
+async def sealed_cancelled(prism: Installation) -> Run:
+    """A run that is cancelled while a row waits for a person, and sealed."""
+    return await cancelled(prism)
+
+
 async def delivery(prism: Installation) -> WorkflowHistory:
     """The loop that delivers notifications: a receiver that is down at first, another message, then nothing to do."""
     async with receiver([(503, {})]) as hook:
@@ -143,7 +153,8 @@ async def delivery(prism: Installation) -> WorkflowHistory:
 
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
-    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied)
+    scenario.__name__: scenario
+    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, sealed, sealed_cancelled)
 }
 
 
