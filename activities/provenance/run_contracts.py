@@ -1,11 +1,12 @@
 """The signed end of a run: a Merkle root over the recorded ends of its rows."""
 
+import json
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
-from activities.artifacts.contracts import Digest
+from activities.artifacts.contracts import ArtifactStore, Digest
 from activities.provenance.leaf import Leaf
 from temporal.contract import Contract
 
@@ -67,3 +68,9 @@ class RunSeals(Protocol):
     async def keep(self, seal: RunSeal) -> RunSeal:
         """Keep a seal unless there is one of this end already; returns the one that is kept."""
         ...
+
+
+async def sealed_leaves(store: ArtifactStore, leaves: Digest) -> AsyncIterator[bytes]:
+    """Yield the lines of the rows as they were sealed, many at a time."""
+    for page in json.loads(await store.get(leaves)):
+        yield await store.get(page)

@@ -80,6 +80,15 @@ def _times(request: SealRequest) -> dict[str, str]:
     return {name: time for name, time in times.items() if time}
 
 
+def named_row(statement: dict[str, Any]) -> tuple[str, str, str]:
+    """Return run, row and plan that a row's statement is about; empty where it is about none."""
+    try:
+        made = statement["predicate"]["buildDefinition"]["externalParameters"]
+        return str(made["run"]), str(made["row"]), str(made["plan"])
+    except (KeyError, TypeError):
+        return "", "", ""
+
+
 def digest_set(digest: Digest) -> dict[str, str]:
     """Return a digest as in-toto writes it."""
     algorithm, _, value = digest.partition(":")
