@@ -144,6 +144,11 @@ class Settings(BaseSettings):
         return self.signing_key.with_suffix(".pub.pem")
 
     @property
+    def public_keys(self) -> Path:
+        """Folder of every public key that ever signed here."""
+        return self.home.resolve() / "keys" / "public"
+
+    @property
     def audit_anchor(self) -> Path:
         """File of the newest signed checkpoint of the audit log."""
         return self.home.resolve() / "keys" / "audit-checkpoint.json"

@@ -38,7 +38,8 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
         "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
         "notifications": Entry("api.cli.look", "notifications", "List notifications."),
-        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, online or offline."),
+        "export": Entry("api.cli.verify", "export", "Download the proof of a run, which holds without Prism."),
+        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, or the proof of a whole run."),
     },
     "Steer": {
         "pause": Entry("api.cli.steer", "pause", "Start no further row; rows under way go on."),

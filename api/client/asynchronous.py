@@ -162,6 +162,15 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         async for chunk in self.stream(calls.results(run, format)):
             yield chunk
 
+    async def proof(self, run: str) -> bytes:
+        """Return the proof of a run that has ended (zip); ``prism verify`` checks it without this API."""
+        return await self.send(calls.proof(run))
+
+    async def stream_proof(self, run: str) -> AsyncIterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        async for chunk in self.stream(calls.proof(run)):
+            yield chunk
+
     async def wait(self, run: str, timeout: float | None = None) -> RunView:  # noqa: ASYNC109 -- as in the blocking client
         """Return a run when it has ended.
 

@@ -162,6 +162,14 @@ class PrismClient(ReviewMethods, AccountMethods):
         """Yield the bytes of ``results`` as they arrive."""
         return self.stream(calls.results(run, format))
 
+    def proof(self, run: str) -> bytes:
+        """Return the proof of a run that has ended (zip); ``prism verify`` checks it without this API."""
+        return self.send(calls.proof(run))
+
+    def stream_proof(self, run: str) -> Iterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        return self.stream(calls.proof(run))
+
     def wait(self, run: str, timeout: float | None = None) -> RunView:
         """Return a run when it has ended.
 

@@ -16,7 +16,7 @@ from activities.provenance.keys import KeySet
 from activities.provenance.register import SqlRunSeals
 from activities.provenance.run_activity import RunSealActivities
 from activities.provenance.run_contracts import RunSeal, RunSealRequest
-from activities.records.contracts import RowChange, RowChanges, RowRecord, RowState, RunOpening
+from activities.records.contracts import RowChange, RowChanges, RowRecord, RowState, RunChange, RunOpening, RunState
 from catalogs.plan import Plan
 from temporal.contract import StepRef
 from workers.compose import Stores, open_stores
@@ -71,10 +71,12 @@ class SealedRun:
         await self.stores.keeper.change_rows(RowChanges(run=self.run, at=AT, changes=(change,)))
 
     async def seal(self, signer: Signer, sequence: int = 1) -> RunSeal:
-        """Seal the run."""
+        """End the run and seal it."""
+        ended = RunChange(run=self.run, state=RunState.COMPLETED_WITH_FAILURES, sequence=sequence, at=AT)
+        await self.stores.keeper.change_run(ended)
         activities = RunSealActivities(signer, self.stores.artifacts, self.seals, self.stores.plans, bill_of_materials)
         request = RunSealRequest(
-            run=self.run, plan=self.plan, title="t", state="completed", sequence=sequence, finished_at=AT
+            run=self.run, plan=self.plan, title="t", state=ended.state, sequence=sequence, finished_at=AT
         )
         return await ActivityEnvironment().run(activities.seal_run, request)
 
