@@ -18,6 +18,7 @@ from api.routes import (
     artifacts,
     audit,
     auth,
+    budgets,
     catalogs,
     events,
     health,
@@ -58,7 +59,20 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app, denied)
-    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit, system)
+    resources = (
+        catalogs,
+        runs,
+        reviews,
+        rows,
+        events,
+        notifications,
+        artifacts,
+        auth,
+        accounts,
+        audit,
+        budgets,
+        system,
+    )
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

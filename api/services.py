@@ -8,6 +8,9 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from activities.audit.service import AuditLog
+from activities.budgets.register import SqlBudgetRegister
+from activities.budgets.rules import BudgetRules
+from activities.budgets.rules_file import load_budgets
 from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
@@ -31,6 +34,7 @@ class Services:
 
     Args:
         approvals: Who has which role besides those of their account.
+        budget_rules: What model calls may cost.
     """
 
     settings: Settings
@@ -38,6 +42,7 @@ class Services:
     queries: RecordQueries
     temporal: Client
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    budget_rules: BudgetRules = field(default_factory=BudgetRules)
 
     @functools.cached_property
     def register(self) -> SqlReviewRegister:
@@ -53,6 +58,11 @@ class Services:
     def inbox(self) -> SqlInbox:
         """What was told to whom."""
         return SqlInbox(self.stores.engine)
+
+    @functools.cached_property
+    def budgets(self) -> SqlBudgetRegister:
+        """What may be spent, and who waits for more."""
+        return SqlBudgetRegister(self.stores.engine, self.budget_rules)
 
     @functools.cached_property
     def links(self) -> DecisionLinks:
@@ -91,6 +101,7 @@ async def open_services(settings: Settings) -> Services:
     Raises:
         SecretUnusable: The secret that signs access tokens cannot be used.
         InvalidApprovalRules: The approval rules cannot be used.
+        InvalidBudgets: The budgets cannot be used.
         PolicyUnavailable: The policy of who may do what does not compile.
     """
     stores = open_stores(settings)
@@ -100,6 +111,7 @@ async def open_services(settings: Settings) -> Services:
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
         approvals=load_approval_rules(settings.approval_rules),
+        budget_rules=load_budgets(settings.budgets),
     )
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy

@@ -3,13 +3,19 @@
 import asyncio
 import logging
 import os
+import sys
 from contextlib import aclosing
 
 from pydantic import SecretStr
 
+from activities.budgets.contracts import InvalidBudgets
+from activities.budgets.guard import SqlSpendGuard
+from activities.budgets.rules_file import load_budgets
+from activities.llm.contracts import InvalidPrices
 from activities.llm.embedded import EmbeddedModel
 from activities.llm.gateway import build_gateway, serve_gateway
 from activities.llm.groups import PROVIDERS, discover_groups
+from activities.llm.prices import load_prices
 from activities.llm.router import LitellmCompletion
 from activities.records.calls import SqlCallLedger
 from activities.secrets.contracts import SecretStore
@@ -20,7 +26,10 @@ from workers.settings import Settings
 
 async def run_gateway(settings: Settings) -> None:
     """Serve the model gateway until SIGTERM or SIGINT."""
+    prices = load_prices(settings.prices)
+    budgets = load_budgets(settings.budgets)
     stores = open_stores(settings)
+    guard = SqlSpendGuard(stores.engine, budgets)
     store = open_secrets(settings)
     groups = discover_groups(
         await _provider_keys(store),
@@ -30,8 +39,8 @@ async def run_gateway(settings: Settings) -> None:
         default=settings.default_group,
     )
     async with aclosing(EmbeddedModel()) as embedded:
-        router = LitellmCompletion(groups, stores.texts, embedded, streams_all=settings.model_stream == "all")
-        await serve_gateway(build_gateway(router, SqlCallLedger(stores.engine)), settings.socket)
+        router = LitellmCompletion(groups, stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
+        await serve_gateway(build_gateway(router, SqlCallLedger(stores.engine), guard), settings.socket)
 
 
 async def _provider_keys(store: SecretStore) -> dict[str, str]:
@@ -45,7 +54,10 @@ def main() -> None:
     """Run the gateway with settings from the environment."""
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
-    asyncio.run(run_gateway(settings))
+    try:
+        asyncio.run(run_gateway(settings))
+    except (InvalidBudgets, InvalidPrices) as error:
+        sys.exit(error.message)
 
 
 if __name__ == "__main__":

@@ -28,6 +28,8 @@ class Settings(BaseSettings):
         vault_role_id: The AppRole that logs in there, with ``vault_secret_id``.
         vault_kubernetes_role: The role that the pod's service account logs in as.
         vault_mount: Where its KV engine is mounted.
+        budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
+        prices: YAML file of prices that go before the bundled ones.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -90,6 +92,8 @@ class Settings(BaseSettings):
     vault_namespace: str = ""
     vault_ca: Path | None = None
 
+    budgets: Path | None = None
+    prices: Path | None = None
     default_group: str = ""
     judge_group: str = ""
 

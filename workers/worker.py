@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.budgets.contracts import InvalidBudgets
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
@@ -46,6 +47,7 @@ from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
 from workers.audit import open_checkpointer
+from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
@@ -100,7 +102,9 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
-            await asyncio.gather(terminations.watch(stop), open_checkpointer(settings, stores.engine).watch(stop))
+            budgets = open_watch(settings, client, stores.engine)
+            checkpointer = open_checkpointer(settings, stores.engine)
+            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
         await stop.wait()
 
 
@@ -213,7 +217,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidPolicyServer) as error:
+    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer) as error:
         sys.exit(error.message)
 
 

@@ -50,6 +50,7 @@ class RunRecording:
             title=request.title,
             submitter=request.submitter,
             started_at=now(),
+            budget_usd=request.options.budget_usd,
         )
         await workflow.execute_activity_method(
             RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from temporal import search_attributes
     from temporal.contract import run_workflow_id
     from temporal.names import ErrorCode, WorkflowName
-    from workflows.contracts import Detach, RowProgress, RowResult, RowRun
+    from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
     from workflows.draft import RowEnded, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts, canonical
@@ -109,6 +109,11 @@ class RowWorkflow:
     def detach(self, detach: Detach) -> None:  # noqa: ARG002 -- every signal takes one model
         """Report the end by signal: the parent continues as new and will not see it otherwise."""
         self._detached = True
+
+    @workflow.signal
+    def budget_freed(self, freed: BudgetFreed) -> None:
+        """Ask the model after all: there is enough of the budget again."""
+        self._steps.free(freed.stop)
 
     @workflow.query
     def progress(self) -> RowProgress:

@@ -40,6 +40,7 @@ class AuditKind(StrEnum):
     RUN_RETRIED = "run.retried"
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
+    BUDGET_ALLOWED = "budget.allowed"
     POLICY_DECIDED = "policy.decided"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"

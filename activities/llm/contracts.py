@@ -30,6 +30,12 @@ class IdempotencyMismatch(PrismError):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
 
 
+class InvalidPrices(PrismError):
+    """The prices cannot be used; ``details["faults"]`` lists why."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
 class ModelUnavailable(PrismError):
     """The provider could not answer now: timeout, 429, 5xx, connection lost."""
 

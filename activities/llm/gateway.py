@@ -19,6 +19,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from activities.budgets.contracts import SpendGuard
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway_socket import listening
 from activities.llm.groups import ModelGroups
@@ -43,11 +44,13 @@ class Gateway:
     Args:
         router: Makes the calls.
         ledger: Keeps the answers.
+        guard: Stands before every call that costs money.
     """
 
-    def __init__(self, router: LitellmCompletion, ledger: CallLedger) -> None:
+    def __init__(self, router: LitellmCompletion, ledger: CallLedger, guard: SpendGuard) -> None:
         self._router = router
         self._ledger = ledger
+        self._guard = guard
         self.partial = PartialAnswers()
         self._in_flight: dict[str, asyncio.Task[ModelAnswer]] = {}
         self._draining: asyncio.Task[None] | None = None
@@ -89,12 +92,29 @@ class Gateway:
         key = request.step.key
         paid = await self._ledger.begin(key, request.group, request.digest)
         if paid is not None:
+            # Whoever was killed between writing down the answer and its price left the most it could have been.
+            await self._guard.settle(request.step, paid.cost_usd)
             return paid.model_copy(update={"replayed": True})
+        counted = await self._guard.reserve(request.step, await self._router.most_usd(request))
         try:
             answer = await self._router.complete(request, self.partial.listener(key))
+        except PrismError:
+            if counted:
+                await self._guard.release(request.step)
+            raise
         finally:
             self.partial.forget(key)
-        return await self._recorded(key, answer)
+        recorded = await self._recorded(key, answer)
+        if counted:
+            await self._settled(request, recorded)
+        return recorded
+
+    async def _settled(self, request: ModelRequest, answer: ModelAnswer) -> None:
+        """Count the price; what cannot be counted now stays set aside, and the answer is not held back for it."""
+        try:
+            await self._guard.settle(request.step, answer.cost_usd)
+        except PrismError:
+            log.exception("what %s cost could not be counted; the most it could have been stays", request.step.key)
 
     async def _recorded(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         """Write an answer down, however long the records refuse: to let go of it would be to pay again."""
@@ -114,9 +134,9 @@ class Gateway:
             log.info("call %s failed: %s", flight, task.exception())
 
 
-def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
+def build_gateway(router: LitellmCompletion, ledger: CallLedger, guard: SpendGuard) -> Starlette:
     """Return the gateway's ASGI application."""
-    gateway = Gateway(router, ledger)
+    gateway = Gateway(router, ledger, guard)
 
     async def complete(request: Request) -> Response:
         try:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import httpx
 
 from activities.artifacts.contracts import Texts
+from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import (
     IdempotencyMismatch,
     ModelAnswer,
@@ -27,6 +28,7 @@ _FAULTS: Final[dict[str, type[PrismError]]] = {
     ErrorCode.UNKNOWN_MODEL: UnknownModel,
     ErrorCode.MODEL_UNAVAILABLE: ModelUnavailable,
     ErrorCode.IDEMPOTENCY_MISMATCH: IdempotencyMismatch,
+    ErrorCode.BUDGET_SPENT: BudgetSpent,
 }
 
 
@@ -55,6 +57,7 @@ class GatewayCompletion:
             ModelRefused: Retrying cannot help.
             IdempotencyMismatch: The key stands for another request.
             UnknownModel: The group is not configured.
+            BudgetSpent: The call would cost more than is left of a budget.
             ModelUnavailable: The provider or the gateway could not answer now.
         """
         prompt = request.prompt.model_copy(update={"inline": await self._texts.read(request.prompt)})

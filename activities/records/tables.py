@@ -13,7 +13,7 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 
 class RunRow(SQLModel, table=True):
-    """A run of a catalog."""
+    """A run of a catalog; ``budget`` is what its calls may cost, in millionths of a dollar."""
 
     __tablename__ = "runs"
 
@@ -25,6 +25,7 @@ class RunRow(SQLModel, table=True):
     sequence: int = -1
     total: int = 0
     concurrency: int | None = None
+    budget: int | None = Field(default=None, sa_column=Column(BigInteger))
     created_at: str = Field(index=True)
     started_at: str | None = None
     finished_at: str | None = None

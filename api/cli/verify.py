@@ -26,8 +26,8 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 def export(session: Session, run: str, file: Path | None) -> None:
     """Download the proof of a run, which holds without Prism.
 
-    In it are the run's seal, every row's signed statement and the public keys. 'prism verify FILE' needs no network, and
-    other verifiers of DSSE can check it too.
+    In it are the run's seal, every row's signed statement and the public keys. 'prism verify FILE' needs no network,
+    and other verifiers of DSSE can check it too.
     """
     place = file or Path(f"{run}.proof.zip")
     with session.client() as client:

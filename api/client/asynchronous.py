@@ -14,6 +14,7 @@ from activities.records.views import EventView, NotificationView, RowDetail, Row
 from api.client import calls
 from api.client.accounts import AsyncAccountMethods
 from api.client.audit import AsyncAuditCalls
+from api.client.budgets import AsyncBudgetMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -25,7 +26,7 @@ from api.system_models import System
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
+class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -65,7 +66,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         """Return whether the API and what it needs answer."""
         return await self.send(calls.ready())
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 -- each is a word of the API
         self,
         catalog: Catalog,
         *,
@@ -74,6 +75,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         literal: bool = False,
         skip_invalid: bool = False,
         concurrency: int | None = None,
+        budget_usd: float | None = None,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -86,6 +88,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
             literal: Prompts are text, not templates.
             skip_invalid: Leave out invalid rows and what depends on them.
             concurrency: How many rows may be under way at once.
+            budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -96,6 +99,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
             literal=literal,
             skip_invalid=skip_invalid,
             concurrency=concurrency,
+            budget_usd=budget_usd,
             run=run,
             idempotency_key=idempotency_key,
         )

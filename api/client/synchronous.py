@@ -13,6 +13,7 @@ from activities.records.views import EventView, NotificationView, RowDetail, Row
 from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
+from api.client.budgets import BudgetMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
@@ -29,7 +30,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient(ReviewMethods, AccountMethods):
+class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -69,7 +70,7 @@ class PrismClient(ReviewMethods, AccountMethods):
         """Return whether the API and what it needs answer."""
         return self.send(calls.ready())
 
-    def submit(
+    def submit(  # noqa: PLR0913 -- each is a word of the API
         self,
         catalog: Catalog,
         *,
@@ -78,6 +79,7 @@ class PrismClient(ReviewMethods, AccountMethods):
         literal: bool = False,
         skip_invalid: bool = False,
         concurrency: int | None = None,
+        budget_usd: float | None = None,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -90,6 +92,7 @@ class PrismClient(ReviewMethods, AccountMethods):
             literal: Prompts are text, not templates.
             skip_invalid: Leave out invalid rows and what depends on them.
             concurrency: How many rows may be under way at once.
+            budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -100,6 +103,7 @@ class PrismClient(ReviewMethods, AccountMethods):
             literal=literal,
             skip_invalid=skip_invalid,
             concurrency=concurrency,
+            budget_usd=budget_usd,
             run=run,
             idempotency_key=idempotency_key,
         )

@@ -15,6 +15,7 @@ from pathlib import Path
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
+from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
@@ -28,9 +29,10 @@ from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, RowProgress, RowSelection
+from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
 from workflows.row import RowWorkflow
+from workflows.steps import BUDGET
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
@@ -131,6 +133,26 @@ async def sealed_cancelled(prism: Installation) -> Run:
     return await cancelled(prism)
 
 
+async def budget(prism: Installation) -> Run:
+    """A row that a spent budget holds up until there is enough again."""
+    refused = BudgetSpent("too little is left", stop=1, budget="day", period="2026-11-24")
+    answers = iter((refused, None))
+    told = prism.model.answer
+
+    def answer(request: ModelRequest) -> str:
+        if fault := next(answers, None):
+            raise fault
+        return told(request)
+
+    prism.model.answer = answer
+    run = await prism.start("id,objective\na,One\n")
+    await run.row_reaches("a", lambda progress: progress.step == BUDGET)
+    await run.row("a").signal(RowWorkflow.budget_freed, BudgetFreed(stop=1))
+    await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def delivery(prism: Installation) -> WorkflowHistory:
     """The loop that delivers notifications: a receiver that is down at first, another message, then nothing to do."""
     async with receiver([(503, {})]) as hook:
@@ -154,7 +176,7 @@ async def delivery(prism: Installation) -> WorkflowHistory:
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
-    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, sealed, sealed_cancelled)
+    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, sealed, sealed_cancelled)
 }
 
 

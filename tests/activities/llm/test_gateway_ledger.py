@@ -51,6 +51,19 @@ class SqliteLedger:
         self._database.close()
 
 
+class NoBudgets:
+    """Budgets that count nothing: they have tests of their own."""
+
+    async def reserve(self, _step: StepRef, _usd: float) -> bool:
+        return False
+
+    async def settle(self, _step: StepRef, _usd: float) -> None:
+        pass
+
+    async def release(self, _step: StepRef) -> None:
+        pass
+
+
 class CountingRouter:
     """A provider in this process, slow enough to be joined."""
 
@@ -60,6 +73,9 @@ class CountingRouter:
 
     def drop_local(self) -> None:
         pass
+
+    async def most_usd(self, _request: ModelRequest) -> float:
+        return 0.0
 
     async def complete(self, request: ModelRequest, _heard: Heard | None = None) -> ModelAnswer:
         self.calls += 1
@@ -83,7 +99,7 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 
 
 def gateway(router: CountingRouter, ledger: SqliteLedger) -> Gateway:
-    return Gateway(cast("LitellmCompletion", router), ledger)
+    return Gateway(cast("LitellmCompletion", router), ledger, NoBudgets())
 
 
 def asked(row: str = "a") -> ModelRequest:

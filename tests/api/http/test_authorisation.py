@@ -65,6 +65,9 @@ POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
+GET    /api/v1/budgets                           401 403 200 200 200 200 200 200
+POST   /api/v1/budgets/{budget}/allow            401 403 403 403 404 403 404 404
+GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
@@ -106,6 +109,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
+    "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
@@ -154,7 +158,15 @@ def test_every_route_names_its_action_and_stands_in_the_table(guarded: Guarded) 
 
 @pytest.mark.parametrize(("method", "path", "who", "status"), CASES, ids=[f"{c[2]} {c[0]} {c[1]}" for c in CASES])
 async def test_a_role_may(guarded: Guarded, method: str, path: str, who: str, status: int) -> None:
-    names = {"run": "done", "row:path": "ops/a", "digest": DIGEST, "session": "x", "token": "x", "name": "missing"}
+    names = {
+        "run": "done",
+        "row:path": "ops/a",
+        "digest": DIGEST,
+        "session": "x",
+        "token": "x",
+        "name": "missing",
+        "budget": "none",
+    }
     filled = path
     for name, value in names.items():
         filled = filled.replace(f"{{{name}}}", value)
