@@ -24,7 +24,7 @@ async def proof(services: Services, run: str) -> AsyncIterator[bytes]:
     seals = await SqlRunSeals(services.stores.engine).of(run)
     if not seals or seals[-1].sequence < view.sequence:
         raise Conflict(f"run {run} has no seal of its end: {_why(view.state)}", run=run, state=view.state.value)
-    return bundle(seals, services.stores.artifacts, public_keys(services.settings))
+    return bundle(seals, services.stores.artifacts, public_keys(services.settings).keys())
 
 
 def _why(state: RunState) -> str:

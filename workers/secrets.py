@@ -1,6 +1,6 @@
 """The part of the composition root that names the stores of secrets, and what settings may refer to in them."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from pydantic import SecretStr
 
@@ -8,6 +8,9 @@ from activities.secrets.contracts import VALUE, SecretNotFound, SecretStore, Sec
 from activities.secrets.encrypted_file import EncryptedFile
 from activities.secrets.master_key import MasterKey
 from workers.settings import Settings
+
+if TYPE_CHECKING:
+    from activities.secrets.vault import Vault
 
 REFERENCE: Final = "secret://"
 
@@ -20,6 +23,15 @@ def open_secrets(settings: Settings) -> SecretStore:
     """
     if not settings.vault_url:
         return EncryptedFile(settings.secrets_file, MasterKey(settings.secrets_key))
+    return open_vault(settings)
+
+
+def open_vault(settings: Settings) -> "Vault":
+    """Return the server that keeps secrets.
+
+    Raises:
+        SecretsUnusable: The way into the server is missing, or there are two.
+    """
     # The server's client is loaded by who has a server.
     from activities.secrets.vault import (  # noqa: PLC0415 -- see above
         AppRoleLogin,

@@ -30,6 +30,8 @@ class Settings(BaseSettings):
         vault_mount: Where its KV engine is mounted.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
+        signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
+        signing_transit_mount: Where that engine is mounted.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -91,6 +93,9 @@ class Settings(BaseSettings):
     vault_mount: str = "secret"
     vault_namespace: str = ""
     vault_ca: Path | None = None
+
+    signing_transit_key: str = ""
+    signing_transit_mount: str = "transit"
 
     budgets: Path | None = None
     prices: Path | None = None

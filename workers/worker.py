@@ -27,7 +27,6 @@ from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.bill_of_materials import bill_of_materials
-from activities.provenance.keyfile import open_signer
 from activities.provenance.register import SqlRunSeals
 from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
@@ -51,6 +50,7 @@ from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
+from workers.provenance import open_signer
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
@@ -159,8 +159,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     scanner = GitleaksScanner()
     planner = RulePlanner(load_approval_rules(settings.approval_rules))
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
-    signer = await open_signer(settings.signing_key)
-    settings.public_key.write_bytes(signer.public_key_pem)
+    signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
     return [

@@ -47,6 +47,7 @@ class AuditKind(StrEnum):
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise
     SECRET_READ = "secret.read"  # noqa: S105 -- likewise
     SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
     AUDIT_EXPORTED = "audit.exported"
 
 

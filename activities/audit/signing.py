@@ -20,20 +20,28 @@ SEAL: Final = "application/vnd.prism.audit-export+json"
 
 
 class AuditSigner(Protocol):
-    """Signs with the installation's key."""
+    """Signs with one key."""
 
     @property
     def keyid(self) -> str:
         """Id of the key."""
         ...
 
-    @property
-    def public_key_pem(self) -> bytes:
-        """The public key."""
-        ...
-
     def signature(self, payload: bytes, payload_type: str) -> bytes:
         """Return the signature over a payload and its type."""
+        ...
+
+
+class AuditSigners(Protocol):
+    """The installation's keys: the one that signs, and those that signed."""
+
+    @property
+    def public_key_pems(self) -> list[bytes]:
+        """Every public key whose signature counts."""
+        ...
+
+    def current(self) -> AuditSigner:
+        """Return what signs now; it stays with its key whatever is rotated meanwhile."""
         ...
 
 

@@ -14,6 +14,19 @@ class ProvenanceInvalid(PrismError):
     code = ErrorCode.PROVENANCE_INVALID
 
 
+class SigningKeyUnusable(PrismError):
+    """The signing key is missing, unreadable, too widely readable, or no Ed25519 key."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+class SignerUnavailable(PrismError):
+    """What holds the signing key does not answer, or refuses for now."""
+
+    code = ErrorCode.SIGNER_UNAVAILABLE
+    retryable = True
+
+
 class SealRequest(Contract):
     """What is to be signed: digests of everything that went into an output.
 
@@ -57,26 +70,12 @@ class Seal(Contract):
 
 
 class Signer(Protocol):
-    """Signs and verifies DSSE payloads."""
+    """Signs DSSE payloads with an Ed25519 key, wherever that is."""
 
     async def sign(self, payload: bytes, payload_type: str) -> bytes:
-        """Return the DSSE envelope (JSON bytes) over a payload."""
-        ...
-
-    async def verify(self, envelope: bytes) -> dict[str, Any]:
-        """Return the in-toto statement of an envelope this signer's key signed.
+        """Return the DSSE envelope (JSON bytes) over a payload, in the form of ``envelope_bytes``.
 
         Raises:
-            ProvenanceInvalid: Signature, key or payload does not fit.
+            SignerUnavailable: What holds the key does not answer now.
         """
-        ...
-
-    @property
-    def keyid(self) -> str:
-        """Id of the signing key."""
-        ...
-
-    @property
-    def public_key_pem(self) -> bytes:
-        """The public key that belongs to it."""
         ...

@@ -75,7 +75,7 @@ async def verify(body: VerifyBody, services: Served) -> Verification:
 
 
 def _keys(services: Services) -> KeySet:
-    keys = public_keys(services.settings)
+    keys = public_keys(services.settings).keys()
     if not keys.ids:
         raise NotFound(NO_KEY)
     return keys

@@ -22,8 +22,8 @@ from temporalio.testing import ActivityEnvironment
 from activities.artifacts.contracts import digest_of
 from activities.artifacts.folder import FolderArtifactStore
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.contracts import ProvenanceInvalid, SealRequest
-from activities.provenance.keyfile import KeyFileSigner, SigningKeyUnusable, open_signer
+from activities.provenance.contracts import ProvenanceInvalid, SealRequest, SigningKeyUnusable
+from activities.provenance.keyfile import KeyFileSigner
 from activities.provenance.statement import build_statement, statement_bytes
 from activities.provenance.uris import PAYLOAD_TYPE
 from activities.provenance.verify import verify_envelope
@@ -212,9 +212,9 @@ async def test_a_file_that_holds_no_usable_key_is_refused(tmp_path: Path) -> Non
         path.touch(mode=0o600)
         path.write_bytes(text)
         with pytest.raises(SigningKeyUnusable, match=why):
-            await open_signer(path)
+            KeyFileSigner.open(path)
     with pytest.raises(SigningKeyUnusable, match="cannot be used"):
-        await open_signer(tmp_path / "empty" / "below-a-file")
+        KeyFileSigner.open(tmp_path / "empty" / "below-a-file")
 
 
 def test_a_link_in_place_of_the_key_is_refused(tmp_path: Path) -> None:
