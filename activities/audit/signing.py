@@ -5,7 +5,7 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -71,7 +71,7 @@ class PublicKeys:
         for pem in pems:
             try:
                 key = load_pem_public_key(pem)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
                 raise AuditUnreadable(f"a public key is not in PEM form: {error}") from error
             if not isinstance(key, Ed25519PublicKey):
                 raise AuditUnreadable("a public key is not an Ed25519 key")

@@ -1,6 +1,9 @@
 """Signed statements of how an output came to be."""
 
+from enum import StrEnum
 from typing import Any, Protocol
+
+from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
 from temporal.contract import Contract, StepRef
@@ -27,6 +30,49 @@ class SignerUnavailable(PrismError):
     retryable = True
 
 
+class Act(StrEnum):
+    """What can be done to an output."""
+
+    WRITTEN = "written"
+    SCANNED = "scanned"
+    EXECUTED = "executed"
+    EDITED = "edited"
+
+
+class CustodyAct(Contract):
+    """One link of an output's chain of custody: who did what to which text.
+
+    Args:
+        by: A model's deployment, a scanner and its version, a language of the sandbox, a person.
+        text: The text that was looked at; of what writes or edits, the text that it made.
+        before: The text that was edited.
+        prompt: What the model was asked.
+        program: What ran.
+        outcome: How it ended, in a word or two.
+        result: Digest of all that is known of it (canonical JSON).
+        round: The round of the review in which a person edited.
+    """
+
+    act: Act
+    by: str
+    text: Digest
+    before: Digest | None = None
+    prompt: Digest | None = None
+    program: Digest | None = None
+    stdout: Digest | None = None
+    stderr: Digest | None = None
+    outcome: str = ""
+    result: Digest | None = None
+    round: PositiveInt | None = None
+
+
+class UpstreamOutput(Contract):
+    """The output of a row that this one depends on."""
+
+    row: str
+    output: Digest
+
+
 class SealRequest(Contract):
     """What is to be signed: digests of everything that went into an output.
 
@@ -39,6 +85,10 @@ class SealRequest(Contract):
         policy: Digest of the policy bundle.
         code_result: Digest of the sandbox result (canonical JSON), if code ran.
         verdicts: Criterion, basis and outcome of each verification verdict.
+        custody: What was done to the output, in order, from the model's first word to the text that left.
+        upstream: Outputs of the rows it depends on.
+        submitter: Who submitted the run.
+        generation: Which fresh set of model calls.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -55,6 +105,10 @@ class SealRequest(Contract):
     review: dict[str, Any] | None = None
     started_at: str = ""
     finished_at: str = ""
+    custody: tuple[CustodyAct, ...] = ()
+    upstream: tuple[UpstreamOutput, ...] = ()
+    submitter: str = ""
+    generation: NonNegativeInt = 0
 
 
 class Seal(Contract):

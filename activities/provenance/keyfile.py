@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -114,7 +115,7 @@ def _load(path: Path) -> Ed25519PrivateKey:
     pem = read_private(path, "signing key", SigningKeyUnusable)
     try:
         key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
         raise SigningKeyUnusable(
             f"the signing key {path} is not an unencrypted PKCS#8 key in PEM form", path=str(path)
         ) from fault

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterable
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat, load_pem_public_key
 
@@ -28,7 +28,7 @@ def public_key(pem: bytes | str) -> Ed25519PublicKey:
     """
     try:
         key = load_pem_public_key(pem.encode() if isinstance(pem, str) else pem)
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
         raise ProvenanceInvalid(f"the public key is not in PEM form: {fault}") from fault
     if not isinstance(key, Ed25519PublicKey):
         raise ProvenanceInvalid("the public key is not an Ed25519 key")

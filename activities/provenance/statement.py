@@ -31,12 +31,16 @@ def build_statement(request: SealRequest) -> dict[str, Any]:
                     "rowDigest": request.row_digest,
                     "plan": request.plan,
                     "prompts": list(request.prompts),
+                    "submitter": request.submitter,
                 },
                 "internalParameters": {
                     "models": list(request.models),
                     "decision": request.decision_digest,
                     "verdicts": list(request.verdicts),
                     "review": request.review,
+                    "custody": [act.model_dump(mode="json", exclude_defaults=True) for act in request.custody],
+                    "attempt": step.attempt,
+                    "generation": request.generation,
                 },
                 "resolvedDependencies": _dependencies(request),
             },
@@ -61,6 +65,7 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
         ("plan", request.plan),
         ("policy", request.policy),
         ("policy-decision", request.decision_digest),
+        *((f"upstream/{one.row}", one.output) for one in request.upstream),
         *((f"prompt/{number}", digest) for number, digest in enumerate(request.prompts, start=1)),
     ]
     models = (

@@ -7,6 +7,7 @@ from pydantic import Field
 
 from activities.artifacts.contracts import Digest, digest_of
 from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.custody import check_custody, custody_of
 from activities.provenance.envelope import pae, parse_envelope
 from activities.provenance.keys import KeySet
 from activities.provenance.uris import PAYLOAD_TYPE, RUN_SEAL, SLSA_PROVENANCE, STATEMENT_TYPE
@@ -61,6 +62,7 @@ def verify_envelope(
     statement = _statement(found.payload, predicate)
     subject = _subject(statement)
     _check_output(subject, output)
+    check_custody(custody_of(statement), subject)
     return Verified(keyid=found.keyid, output=subject, output_checked=output is not None, statement=statement)
 
 

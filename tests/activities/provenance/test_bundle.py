@@ -260,7 +260,7 @@ async def test_the_proof_of_one_run_does_not_pass_for_another(proof: Proof, tmp_
     assert not proof.verified(files, proof.key).valid
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_flipped_bit_anywhere_in_a_file_is_noticed(proof: Proof, data: st.DataObject) -> None:
     files = proof.files
@@ -271,7 +271,7 @@ def test_a_flipped_bit_anywhere_in_a_file_is_noticed(proof: Proof, data: st.Data
     assert not proof.verified({**files, name: bytes(altered)}).valid
 
 
-@settings(max_examples=300)
+@settings(max_examples=300, deadline=None)
 @given(st.data())
 def test_a_flipped_bit_of_the_zip_is_noticed_or_leaves_every_file_as_it_is(proof: Proof, data: st.DataObject) -> None:
     """The container's own moments and padding carry nothing: a flip there that changes no file may pass."""
@@ -282,7 +282,7 @@ def test_a_flipped_bit_of_the_zip_is_noticed_or_leaves_every_file_as_it_is(proof
     assert not verify_bundle(path).valid or unpacked(bytes(altered)) == proof.files
 
 
-@settings(max_examples=60)
+@settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_a_cut_or_lengthened_file_is_noticed(proof: Proof, data: st.DataObject) -> None:
     files = proof.files

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from activities.provenance.merkle import MerkleTree, inclusion_proof, leaf_hash, root_of_proof
@@ -51,11 +51,13 @@ def test_the_root_of_nothing_is_the_hash_of_nothing() -> None:
     assert MerkleTree().root == hashlib.sha256(b"").hexdigest()
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8), max_size=70))
 def test_the_root_is_that_of_the_definition(leaves: list[bytes]) -> None:
     assert tree(leaves).root == by_definition(leaves).hex()
 
 
+@settings(deadline=None)
 @given(st.lists(st.binary(max_size=8), min_size=1, max_size=40), st.data())
 def test_a_path_leads_from_its_own_leaf_to_the_root_and_from_no_other(leaves: list[bytes], data: st.DataObject) -> None:
     index = data.draw(st.integers(0, len(leaves) - 1))

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -24,6 +25,7 @@ from activities.artifacts.folder import FolderArtifactStore
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.contracts import ProvenanceInvalid, SealRequest, SigningKeyUnusable
 from activities.provenance.keyfile import KeyFileSigner
+from activities.provenance.keys import KeySet
 from activities.provenance.statement import build_statement, statement_bytes
 from activities.provenance.uris import PAYLOAD_TYPE
 from activities.provenance.verify import verify_envelope
@@ -170,6 +172,16 @@ async def test_only_statements_are_signed(signer: KeyFileSigner) -> None:
 def test_a_public_key_that_is_none_is_refused() -> None:
     with pytest.raises(ProvenanceInvalid, match="PEM"):
         verify_envelope(b"{}", "no key")
+
+
+def test_every_flipped_bit_of_a_public_key_makes_another_key_or_none(signer: KeyFileSigner) -> None:
+    """One of them names a key type that the cryptography library has not heard of."""
+    pem = signer.public_key_pem
+    for position in range(len(pem) * 8):
+        altered = bytearray(pem)
+        altered[position // 8] ^= 1 << position % 8
+        with contextlib.suppress(ProvenanceInvalid):
+            assert KeySet([bytes(altered)]).pems != {signer.keyid: bytes(altered)}
 
 
 def test_a_new_key_file_is_private_and_is_used_again(tmp_path: Path) -> None:
