@@ -3,15 +3,17 @@
 import zipfile
 import zlib
 from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import Field, NonNegativeInt
+from pydantic import ConfigDict, Field, NonNegativeInt, StringConstraints, ValidationError
 
 from activities.artifacts.contracts import Digest, digest_of
 from activities.provenance.bundle import (
     ENVELOPES_FILE,
     FILES,
+    INCLUSION_FILE,
     KEY_FOLDER,
     README,
     README_FILE,
@@ -21,14 +23,16 @@ from activities.provenance.bundle import (
 from activities.provenance.contracts import ProvenanceInvalid
 from activities.provenance.envelope import MAX_ENVELOPE_BYTES
 from activities.provenance.keys import KeySet
-from activities.provenance.leaf import MAX_LEAF_BYTES, Leaf
-from activities.provenance.merkle import ALGORITHM
+from activities.provenance.leaf import MAX_LEAF_BYTES, Leaf, canonical
+from activities.provenance.merkle import ALGORITHM, root_of_proof
 from activities.provenance.rows import RowSum
 from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, RunPredicate, run_predicate
 from activities.provenance.statement import digest_set, named_row
 from activities.provenance.uris import RUN_SEAL, SLSA_PROVENANCE
 from activities.provenance.verify import Verified, verify_envelope
 from temporal.contract import Contract
+
+Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_KEYS: Final = 1000
@@ -38,6 +42,22 @@ _UNREADABLE: Final = (
     *(zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError),
     *(RuntimeError, OSError, ValueError, OverflowError, IndexError),
 )
+
+
+class Inclusion(Contract):
+    """Where a row stands among those that were sealed.
+
+    Args:
+        index: Its place in the plan, from 0.
+        path: The hashes that lead from it to the root, in hex.
+        size: How many rows there are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    index: NonNegativeInt
+    path: tuple[Hash, ...] = Field(max_length=64)
+    size: NonNegativeInt
 
 
 class BundleReport(Contract):
@@ -50,6 +70,7 @@ class BundleReport(Contract):
         keys: Ids of the keys that signed.
         number: Which of the run's ends it is about, from 1.
         catalog: Digest of the catalog as submitted.
+        row: The one row it is about; empty where it is about all.
         root: Root of the Merkle tree over the rows.
         sealed: How many rows have a signed statement.
     """
@@ -59,6 +80,7 @@ class BundleReport(Contract):
     pinned: bool
     keys: tuple[str, ...] = ()
     run: str = ""
+    row: str = ""
     title: str = ""
     state: str = ""
     counts: dict[str, int] = Field(default_factory=dict)
@@ -104,7 +126,7 @@ class _Bundle:
         if self._small(README_FILE) != README:
             raise ProvenanceInvalid(f"{README_FILE} was altered")
         told, lines = self._seals()
-        self._rows(told, lines)
+        row = self._single(told) if self._is_single else self._rows(told, lines)
         if digest_set(digest_of(self._small(SBOM_FILE))) != told.builder.sbom.digest:
             raise ProvenanceInvalid(f"{SBOM_FILE} was altered: it is not the one that was sealed")
         if idle := set(self._keys.ids) - self._signed_by:
@@ -112,6 +134,7 @@ class _Bundle:
         return BundleReport(
             valid=True,
             pinned=pinned,
+            row=row,
             keys=tuple(sorted(self._signed_by)),
             finished_at=told.finished_on,
             root=told.rows.root,
@@ -124,7 +147,9 @@ class _Bundle:
         """Return the keys that are in the bundle, after a look at what is in it at all."""
         names = self._file.namelist()
         keys = [name for name in names if name.startswith(KEY_FOLDER)]
-        if len(names) != len(set(names)) or set(names) - set(keys) != set(FILES) or len(keys) > MAX_KEYS:
+        others = set(names) - set(keys)
+        self._is_single = INCLUSION_FILE in others
+        if len(names) != len(set(names)) or others - {INCLUSION_FILE} != set(FILES) or len(keys) > MAX_KEYS:
             raise ProvenanceInvalid("the files in it are not those of a proof", found=", ".join(sorted(names))[:500])
         own = KeySet(self._small(name) for name in keys)
         if {key_file(keyid): pem for keyid, pem in own.pems.items()} != {name: self._small(name) for name in keys}:
@@ -151,7 +176,7 @@ class _Bundle:
             raise ProvenanceInvalid(f"the rows are summed up by {told.rows.algorithm}, which is not known here")
         return told, rows
 
-    def _rows(self, told: RunPredicate, lines: Digest) -> None:
+    def _rows(self, told: RunPredicate, lines: Digest) -> str:
         """Check that the rows are those that were sealed, all of them and in their order, each with its envelope."""
         total, sealed = RowSum(), told.rows
         envelopes = self._lines(ENVELOPES_FILE, MAX_ENVELOPE_BYTES)
@@ -173,6 +198,28 @@ class _Bundle:
             raise ProvenanceInvalid("the rows are not those that were sealed: one was altered, or they changed places")
         if next(envelopes, None) is not None:
             raise ProvenanceInvalid("an envelope was added: no row has it")
+        return ""
+
+    def _single(self, told: RunPredicate) -> str:
+        """Check that the path leads from the one row to the root that was sealed; return its id."""
+        stated = self._small(INCLUSION_FILE)
+        try:
+            inclusion = Inclusion.model_validate_json(stated)
+        except ValidationError:
+            raise ProvenanceInvalid(f"{INCLUSION_FILE} is not as Prism writes it") from None
+        lines = list(islice(self._lines(ROWS_FILE, MAX_LEAF_BYTES), 2))
+        envelopes = list(islice(self._lines(ENVELOPES_FILE, MAX_ENVELOPE_BYTES), 2))
+        if len(lines) != 1 or canonical(inclusion.model_dump()) != stated:
+            raise ProvenanceInvalid("it is not the proof of a single row: something was altered or added")
+        leaf = Leaf.parse(lines[0])
+        root = root_of_proof(leaf.data, inclusion.index, inclusion.size, inclusion.path)
+        if root != told.rows.root or (leaf.index, told.rows.size) != (inclusion.index, inclusion.size):
+            raise ProvenanceInvalid(f"row {leaf.row} is not one of those that were sealed, or was altered")
+        if len(envelopes) != (leaf.envelope is not None):
+            raise ProvenanceInvalid(f"the envelope of row {leaf.row} is missing, or one was added")
+        if envelopes:
+            self._envelope(leaf, envelopes[0], told)
+        return leaf.row
 
     def _envelope(self, leaf: Leaf, envelope: bytes, told: RunPredicate) -> None:
         what = f"the envelope of row {leaf.row}"

@@ -12,8 +12,8 @@ from activities.provenance.leaf import Leaf
 from activities.provenance.run_contracts import RunSeal
 from activities.provenance.tables import RunSealRow
 from activities.records.contracts import RecordsUnavailable
-from activities.records.database import upsert
-from activities.records.tables import TaskRecord
+from activities.records.database import timestamp, upsert
+from activities.records.tables import EventRow, TaskRecord
 
 Result = TypeVar("Result")
 
@@ -57,6 +57,8 @@ class SqlRunSeals:
 
         def write(connection: Connection) -> RunSeal:
             connection.execute(upsert(self._engine, RunSealRow).on_conflict_do_nothing(), seal.model_dump())
+            # Whoever watches the run learns that there is a proof now.
+            connection.execute(upsert(self._engine, EventRow).on_conflict_do_nothing(), _event(seal))
             return next(kept for kept in _seals(connection, seal.run) if kept.sequence == seal.sequence)
 
         return await self._transact(write)
@@ -75,6 +77,17 @@ class SqlRunSeals:
 def _leaves(page: Select[Any], connection: Connection) -> list[Leaf]:
     rows = connection.execute(page).mappings()
     return [Leaf.model_validate({**row, "finished_at": row["finished_at"] or ""}) for row in rows]
+
+
+def _event(seal: RunSeal) -> dict[str, Any]:
+    return {
+        "key": f"sealed/{seal.run}/{seal.sequence}",
+        "run": seal.run,
+        "row": "",
+        "kind": "sealed",
+        "at": timestamp(),
+        "body": {"number": seal.number},
+    }
 
 
 def _seals(connection: Connection, run: str) -> list[RunSeal]:

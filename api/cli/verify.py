@@ -21,19 +21,23 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.command()
 @click.argument("run")
+@click.argument("row", required=False)
 @click.option("--out", "file", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [RUN.proof.zip]")
 @with_session
-def export(session: Session, run: str, file: Path | None) -> None:
+def export(session: Session, run: str, row: str | None, file: Path | None) -> None:
     """Download the proof of a run, which holds without Prism.
+
+    With ROW it is the proof of that row alone: who gets it learns nothing of the others, yet that it is one of them.
 
     In it are the run's seal, every row's signed statement and the public keys. 'prism verify FILE' needs no network,
     and other verifiers of DSSE can check it too.
     """
     place = file or Path(f"{run}.proof.zip")
     with session.client() as client:
-        write(place, client.stream_proof(run))
-    told = Text.assemble((f"✓ {place} proves run {text.safe(run)}", "green"), f"; verify it: prism verify {place}")
-    session.show({"run": run, "file": str(place)}, told)
+        write(place, client.stream_proof(run, row or ""))
+    what = f"row {text.safe(row)} of run {text.safe(run)}" if row else f"run {text.safe(run)}"
+    told = Text.assemble((f"✓ {place} proves {what}", "green"), f"; verify it: prism verify {place}")
+    session.show({"run": run, "row": row or "", "file": str(place)}, told)
 
 
 @click.command()
@@ -93,6 +97,7 @@ def _proven(report: BundleReport) -> list[RenderableType]:
     counts = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(report.counts.items()))
     pairs = [
         ("run", text.safe(f"{report.run} {report.title}".strip())),
+        *([("row", f"{text.safe(report.row)} (only this one)")] if report.row else []),
         ("ended", f"{report.state.replace('_', ' ')}, {report.finished_at}"),
         ("rows", f"{report.rows} ({counts}); {report.sealed} have a signed statement"),
         *([("seal", f"number {report.number}: rows were retried after it had ended")] if report.number > 1 else []),

@@ -154,9 +154,10 @@ def results(run: str, form: Form) -> Call[bytes]:
     return Call("GET", f"{PREFIX}{_run(run)}/results", _content, repeatable=True, options=options)
 
 
-def proof(run: str) -> Call[bytes]:
-    """The proof of a run."""
-    return Call("GET", f"{PREFIX}{_run(run)}/proof", _content, repeatable=True)
+def proof(run: str, row: str) -> Call[bytes]:
+    """The proof of a run, or of one of its rows."""
+    options = {"params": {"row": row}} if row else {}
+    return Call("GET", f"{PREFIX}{_run(run)}/proof", _content, repeatable=True, options=options)
 
 
 def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:

@@ -80,9 +80,11 @@ async def get_results(
         **errors(404, 409, 422, 503),
     },
 )
-async def get_proof(run: str, services: Served) -> StreamingResponse:
-    """Download the proof of a run that has ended: its seal, all envelopes, public keys; verified offline by anybody."""
-    body = await proof(services, run)
+async def get_proof(
+    run: str, services: Served, row: Annotated[str, Query(max_length=400, description="Only this row")] = ""
+) -> StreamingResponse:
+    """Download the proof of a run that has ended, or of one row: seal, envelopes, public keys; verified offline."""
+    body = await proof(services, run, row)
     headers = {"content-disposition": f'attachment; filename="{run}.proof.zip"'}
     return StreamingResponse(body, media_type="application/zip", headers=headers)
 

@@ -88,9 +88,9 @@ class SealedRun:
         await self.block(self.rows[-1])
         await self.seal(signer)
 
-    async def proof(self, *public_keys: bytes) -> bytes:
+    async def proof(self, *public_keys: bytes, row: str | None = None) -> bytes:
         """Return the bundle."""
-        parts = bundle(await self.seals.of(self.run), self.stores.artifacts, KeySet(public_keys))
+        parts = bundle(await self.seals.of(self.run), self.stores.artifacts, KeySet(public_keys), row)
         return b"".join([part async for part in parts])
 
 

@@ -71,6 +71,30 @@ def test_the_clients_and_plain_http_give_the_same_proof(seeded_api: SeededApi, s
     assert 'filename="r-sealed.proof.zip"' in answer.headers["content-disposition"]
 
 
+def test_a_single_row_is_proven_without_the_others(
+    prism_command: Prism, seeded_api: SeededApi, sealed: SealedRun, tmp_path: Path
+) -> None:
+    online = {"PRISM_API_URL": seeded_api.url, "PRISM_API_TOKEN": seeded_api.token}
+    done = prism_command("export", sealed.run, "row-2", "--out", "one.zip", **online)
+    assert "row row-2 of run r-sealed" in done.stdout
+    assert b"row-3" not in b"".join(unpacked((tmp_path / "one.zip").read_bytes()).values())
+    assert "row-2 (only this one)" in prism_command("verify", "one.zip").stdout
+    missing = prism_command("export", sealed.run, "row-9", "--out", "none.zip", **online)
+    assert missing.returncode == 1
+    assert "has no row row-9" in missing.stderr
+    assert not (tmp_path / "none.zip").exists()
+
+
+def test_pages_offer_the_proof_of_what_is_sealed_and_of_nothing_else(seeded_api: SeededApi, sealed: SealedRun) -> None:
+    seeded_api.open_run("r1", ["a"])
+    seeded_api.end_row("r1", "a", "An answer")
+    seeded_api.end_run("r1")
+    with httpx.Client(base_url=seeded_api.url, headers={"authorization": f"Bearer {seeded_api.token}"}) as client:
+        assert 'href="/api/v1/runs/r-sealed/proof" download' in client.get("/runs/r-sealed").text
+        assert 'href="/api/v1/runs/r-sealed/proof?row=row-1" download' in client.get("/runs/r-sealed/rows/row-1").text
+        assert "/proof" not in client.get("/runs/r1").text + client.get("/runs/r1/rows/a").text
+
+
 def test_a_run_without_a_seal_of_its_end_has_no_proof_and_is_told_why(
     prism_command: Prism, seeded_api: SeededApi, tmp_path: Path
 ) -> None:
