@@ -32,7 +32,7 @@ from temporal.client import TemporalUnavailable
 from temporal.contract import run_workflow_id
 from temporal.names import TaskQueue
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import CatalogRun, RunOptions, RunResult
+from workflows.contracts import RUN_REVISION, CatalogRun, RunOptions, RunResult
 
 RUN_ID_LENGTH = 16
 RECORDING_SECONDS = 5.0
@@ -114,6 +114,7 @@ async def submit(
         page_rows=compiled.plan.page_rows,
         submitter=submitter.name,
         options=run_options,
+        revision=RUN_REVISION,
     )
     created = False
     # Temporal forgets ended workflows after a while; the records do not.

@@ -40,6 +40,7 @@ class ActivityName(StrEnum):
     SCAN = "scans.scan"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
+    SEAL_RUN = "provenance.seal_run"
     NOTIFY = "notifications.notify"
     DELIVER_DUE = "notifications.deliver_due"
     OPEN_REVIEW = "reviews.open"
@@ -114,6 +115,7 @@ class ErrorCode(StrEnum):
     ARTIFACT_NOT_FOUND = "ARTIFACT_NOT_FOUND"
     ARTIFACT_CORRUPT = "ARTIFACT_CORRUPT"
     PROVENANCE_INVALID = "PROVENANCE_INVALID"
+    SIGNER_UNAVAILABLE = "SIGNER_UNAVAILABLE"
     RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
     AUDIT_TAMPERED = "AUDIT_TAMPERED"
     SECRET_NOT_FOUND = "SECRET_NOT_FOUND"  # noqa: S105 -- a code, no secret

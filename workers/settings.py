@@ -34,6 +34,8 @@ class Settings(BaseSettings):
         models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
+        signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
+        signing_transit_mount: Where that engine is mounted.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -100,6 +102,9 @@ class Settings(BaseSettings):
     secrets_overlap_days: PositiveInt = 7
 
     models: Path | None = None
+    signing_transit_key: str = ""
+    signing_transit_mount: str = "transit"
+
     budgets: Path | None = None
     prices: Path | None = None
     default_group: str = ""
@@ -154,6 +159,11 @@ class Settings(BaseSettings):
     def public_key(self) -> Path:
         """File of the public key, for those who verify."""
         return self.signing_key.with_suffix(".pub.pem")
+
+    @property
+    def public_keys(self) -> Path:
+        """Folder of every public key that ever signed here."""
+        return self.home.resolve() / "keys" / "public"
 
     @property
     def audit_anchor(self) -> Path:

@@ -27,7 +27,9 @@ from activities.policy.activity import PolicyActivities
 from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.keyfile import open_signer
+from activities.provenance.bill_of_materials import bill_of_materials
+from activities.provenance.register import SqlRunSeals
+from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
@@ -53,6 +55,7 @@ from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
+from workers.provenance import open_signer
 from workers.schedules import register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -188,8 +191,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     scanner = GitleaksScanner()
     planner = RulePlanner(load_approval_rules(settings.approval_rules))
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
-    signer = await open_signer(settings.signing_key)
-    settings.public_key.write_bytes(signer.public_key_pem)
+    signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
@@ -209,6 +211,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
+        RunSealActivities(
+            signer, stores.artifacts, SqlRunSeals(stores.engine), stores.plans, bill_of_materials
+        ).seal_run,
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]

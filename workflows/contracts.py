@@ -14,6 +14,9 @@ DEFAULT_CONCURRENCY = 16
 # says which. This takes no event of history, where a patch marker takes two in every row.
 # 1: rounds of a review have terms.
 ROW_REVISION = 1
+# Likewise for a run.
+# 1: its end is sealed, and what is asked of it meanwhile is still heard.
+RUN_REVISION = 1
 
 
 class RunOptions(Contract):
@@ -65,6 +68,7 @@ class CatalogRun(Contract):
         plan: Digest of the compiled catalog in the artifact store.
         retry: Start an ended run again: its failed rows and what they blocked.
         retry_rows: Only these of them; none means all.
+        revision: Which process the run passes through; see ``RUN_REVISION``.
     """
 
     run: str
@@ -77,6 +81,7 @@ class CatalogRun(Contract):
     retry: bool = False
     retry_rows: tuple[str, ...] = ()
     carried: Carried | None = None
+    revision: NonNegativeInt = 0
 
 
 class RunResult(Contract):

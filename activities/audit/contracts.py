@@ -50,6 +50,7 @@ class AuditKind(StrEnum):
     SECRET_ROTATED = "secret.rotated"  # noqa: S105 -- likewise
     SECRET_DESTROYED = "secret.destroyed"  # noqa: S105 -- likewise
     SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
     AUDIT_EXPORTED = "audit.exported"
 
 

@@ -19,7 +19,7 @@ from catalogs.faults import KEPT_FAULTS, Fault, InvalidCatalog
 from catalogs.options import ReadOptions
 from temporal.contract import run_workflow_id
 from temporal.names import ErrorCode, TaskQueue, WorkflowName
-from workflows.contracts import CatalogRun, RunOptions
+from workflows.contracts import RUN_REVISION, CatalogRun, RunOptions
 
 
 @click.command()
@@ -144,6 +144,7 @@ def plan(
         options=RunOptions(
             concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group, budget_usd=budget_usd
         ),
+        revision=RUN_REVISION,
     )
     command = [
         *("temporal", "workflow", "start"),

@@ -38,7 +38,8 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
         "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
         "notifications": Entry("api.cli.look", "notifications", "List notifications."),
-        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, online or offline."),
+        "export": Entry("api.cli.verify", "export", "Download the proof of a run, which holds without Prism."),
+        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, or the proof of a whole run."),
     },
     "Steer": {
         "pause": Entry("api.cli.steer", "pause", "Start no further row; rows under way go on."),
@@ -79,7 +80,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
         "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),
-        "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt what Temporal stores."),
+        "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt and those that sign."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },
 }

@@ -168,6 +168,15 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         async for chunk in self.stream(calls.results(run, format)):
             yield chunk
 
+    async def proof(self, run: str, row: str = "") -> bytes:
+        """Return the proof of a run that has ended, or of one row (zip); ``prism verify`` checks it offline."""
+        return await self.send(calls.proof(run, row))
+
+    async def stream_proof(self, run: str, row: str = "") -> AsyncIterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        async for chunk in self.stream(calls.proof(run, row)):
+            yield chunk
+
     async def wait(self, run: str, timeout: float | None = None) -> RunView:  # noqa: ASYNC109 -- as in the blocking client
         """Return a run when it has ended.
 

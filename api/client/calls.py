@@ -154,6 +154,12 @@ def results(run: str, form: Form) -> Call[bytes]:
     return Call("GET", f"{PREFIX}{_run(run)}/results", _content, repeatable=True, options=options)
 
 
+def proof(run: str, row: str) -> Call[bytes]:
+    """The proof of a run, or of one of its rows."""
+    options = {"params": {"row": row}} if row else {}
+    return Call("GET", f"{PREFIX}{_run(run)}/proof", _content, repeatable=True, options=options)
+
+
 def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:
     """Pause, resume, cancel, retry, skip or change the concurrency of a run."""
     return Call("POST", f"{PREFIX}{_run(run)}/{act}", _model(Accepted), options={"json": body} if body else {})

@@ -168,6 +168,14 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         """Yield the bytes of ``results`` as they arrive."""
         return self.stream(calls.results(run, format))
 
+    def proof(self, run: str, row: str = "") -> bytes:
+        """Return the proof of a run that has ended, or of one row (zip); ``prism verify`` checks it offline."""
+        return self.send(calls.proof(run, row))
+
+    def stream_proof(self, run: str, row: str = "") -> Iterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        return self.stream(calls.proof(run, row))
+
     def wait(self, run: str, timeout: float | None = None) -> RunView:
         """Return a run when it has ended.
 

@@ -128,6 +128,16 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def sealed(prism: Installation) -> Run:
+    """A run whose end is sealed: a row that succeeds, one that does not, one that it blocks."""
+    return await prism.start("id,objective,verification,depends_on\na,One,,\nb,Two,contains:zebra,\nc,Three,,b\n")
+
+
+async def sealed_cancelled(prism: Installation) -> Run:
+    """A run that is cancelled while a row waits for a person, and sealed."""
+    return await cancelled(prism)
+
+
 async def budget(prism: Installation) -> Run:
     """A row that a spent budget holds up until there is enough again."""
     refused = BudgetSpent("too little is left", stop=1, budget="day", period="2026-11-24")
@@ -189,7 +199,8 @@ async def rotation(prism: Installation) -> WorkflowHistory:
 
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
-    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets)
+    scenario.__name__: scenario
+    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets, sealed, sealed_cancelled)
 }
 
 

@@ -14,8 +14,10 @@ from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules import BudgetRules
 from activities.provenance.contracts import SealRequest
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
-from activities.provenance.verify import envelope_bytes, keyid_of, pae
+from activities.provenance.envelope import envelope_bytes, pae
+from activities.provenance.keys import keyid_of
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from activities.records.contracts import RowState, RunState
 from temporal.contract import StepRef
 from tests.api.cli.conftest import Prism

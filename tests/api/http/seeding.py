@@ -10,7 +10,7 @@ from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.contracts import SealRequest
-from activities.provenance.keyfile import open_signer
+from activities.provenance.keyfile import KeyFileSigner
 from activities.records.contracts import (
     RowChange,
     RowChanges,
@@ -143,7 +143,7 @@ class Seeder:
         prompt = await texts.keep(f"{seed.objective}\n\nAnswer in plain text, in at most 200 words.")
         output = await texts.pack(seed.output)
         end = at + timedelta(seconds=seed.seconds)
-        signer = await open_signer(self._settings.signing_key)
+        signer = KeyFileSigner.open(self._settings.signing_key)
         self._settings.public_key.write_bytes(signer.public_key_pem)
         sealed = ProvenanceActivities(signer, self.stores.artifacts)
         ref = StepRef(run=run, row=seed.row, step="provenance")
