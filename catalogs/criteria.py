@@ -10,7 +10,6 @@ import re
 from enum import StrEnum
 from typing import Any, Final
 
-import jsonschema
 import regex  # type: ignore[import-untyped]
 
 from catalogs.patterns import expanded_size
@@ -156,6 +155,9 @@ def _check_pattern(criterion: Criterion) -> None:
 
 
 def _check_schema(criterion: Criterion) -> None:
+    # Not at the top: it compiles a grammar of addresses for seconds, and few catalogs hold a schema.
+    import jsonschema  # noqa: PLC0415 -- see above
+
     try:
         schema = json.loads(criterion.argument)
         if not isinstance(schema, dict | bool):

@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_pem_private_key,
 )
-from securesystemslib.dsse import Envelope
-from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # no __all__
 
 from activities.private_file import create_once, read_private
 from activities.provenance.contracts import SigningKeyUnusable
@@ -34,7 +32,7 @@ class KeyFileSigner:
         public = key.public_key()
         self._keyid = keyid_of(public)
         self._public_pem = public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
-        self._signer = CryptoSigner(key, SSlibKey.from_crypto(public, keyid=self._keyid))
+        self._key = key
 
     @classmethod
     def open(cls, path: Path) -> "KeyFileSigner":
@@ -85,12 +83,16 @@ class KeyFileSigner:
         """
         if payload_type != PAYLOAD_TYPE:
             raise ValueError(f"only {PAYLOAD_TYPE} is signed, not {payload_type}")
-        signature = Envelope(payload, payload_type, {}).sign(self._signer)
-        return envelope_bytes(payload, bytes.fromhex(signature.signature), self._keyid)
+        return envelope_bytes(payload, self.signature(payload, payload_type), self._keyid)
 
     def signature(self, payload: bytes, payload_type: str) -> bytes:
         """Return the signature over a payload and its type, as DSSE makes it: one type's never passes for another's."""
-        return bytes.fromhex(Envelope(payload, payload_type, {}).sign(self._signer).signature)
+        # Not at the top: it loads the clients of every cloud, and most processes sign seldom or never.
+        from securesystemslib.dsse import Envelope  # noqa: PLC0415 -- see above
+        from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # noqa: PLC0415
+
+        signer = CryptoSigner(self._key, SSlibKey.from_crypto(self._key.public_key(), keyid=self._keyid))
+        return bytes.fromhex(Envelope(payload, payload_type, {}).sign(signer).signature)
 
     async def verify(self, envelope: bytes) -> dict[str, Any]:
         """Return the in-toto statement of an envelope this signer's key signed.
