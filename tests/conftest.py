@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +14,7 @@ from temporalio.testing import WorkflowEnvironment
 
 from temporal.client import TemporalAddress, TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import dev_server_command
+from temporal.redaction import PROCESS
 
 START_SECONDS = 60
 
@@ -70,3 +71,18 @@ async def skipping_client() -> AsyncIterator[Client]:
     async with environment:
         await register_search_attributes(environment.client)
         yield environment.client
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module on one worker, which starts the module's servers once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Iterator[None]:
+    """What a test made secret is masked for as long as the process lives: here, only while the test does."""
+    known = PROCESS._forms, PROCESS._pattern
+    yield
+    PROCESS._forms, PROCESS._pattern = known
