@@ -20,12 +20,14 @@ from api.routes import (
     auth,
     budgets,
     catalogs,
+    codec,
     events,
     health,
     notifications,
     reviews,
     rows,
     runs,
+    secrets,
     system,
 )
 from api.services import Services
@@ -71,6 +73,8 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         accounts,
         audit,
         budgets,
+        codec,
+        secrets,
         system,
     )
     for resource in resources:

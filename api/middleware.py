@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activities.records.database import timestamp
 from activities.reviews.links import DECIDE_PAGE
+from api.codec_origin import CodecOrigin
 from api.errors import envelope, route_pattern
 from temporal.names import ErrorCode
 from workers.identity import LOGIN_PAGE
@@ -92,6 +93,7 @@ class Gatekeeper:
         self._limit = settings.max_body_bytes
         public = urlsplit(settings.console_url).hostname or ""
         self._hosts = {*LOOPBACK, settings.api_host, public}
+        self._codec = CodecOrigin(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -103,9 +105,11 @@ class Gatekeeper:
         scope.setdefault("state", {})["request_id"] = request_id
         story = _Story(scope, request_id)
         limit = min(self._limit, OPEN_BODY_BYTES) if scope["path"] in OPEN_PATHS else self._limit
-        receive, send = _counted(receive, limit), story.sending(send)
+        receive, send = _counted(receive, limit), story.sending(send, self._codec.headers(scope, headers))
         try:
-            if refusal := self._refusal(scope, headers, limit):
+            if preflight := self._codec.preflight(scope, headers):
+                await preflight(scope, receive, send)
+            elif refusal := self._refusal(scope, headers, limit):
                 await self._refuse(scope, receive, send, *refusal)
             else:
                 await self._app(scope, receive, send)
@@ -133,7 +137,8 @@ class Gatekeeper:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return 400, ErrorCode.BAD_REQUEST, "the address holds NUL, which is no character of a name"
         origin = headers.get("origin")
-        if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
+        foreign = origin and urlsplit(origin).netloc != headers.get("host")
+        if foreign and scope["method"] not in SAFE_METHODS and not self._codec.allows(scope, headers):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
         declared = headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
@@ -155,15 +160,15 @@ class _Story:
         """Whether the answer has begun."""
         return bool(self._status)
 
-    def sending(self, send: Send) -> Send:
-        """Return ``send`` with the headers that every answer has."""
+    def sending(self, send: Send, more: dict[str, str]) -> Send:
+        """Return ``send`` with the headers that every answer has, and more for this one."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = self._request_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in (SECURITY_HEADERS | more).items():
                     headers.setdefault(name, value)
             await send(message)
 

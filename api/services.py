@@ -20,10 +20,12 @@ from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
+from activities.secrets.keeping import SecretKeeping
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
 from workers.notifications import decision_links
+from workers.secrets import open_keeping
 from workers.settings import Settings
 from workers.terminations import Terminations
 
@@ -83,6 +85,11 @@ class Services:
     def audit(self) -> AuditLog:
         """Who did and decided what."""
         return self.identity.audit
+
+    @functools.cached_property
+    def secrets(self) -> SecretKeeping:
+        """What this installation keeps secret; opened by the first who asks, so that nobody else needs the store."""
+        return open_keeping(self.settings, self.stores.engine)
 
     @functools.cached_property
     def oidc(self) -> OidcProvider | None:

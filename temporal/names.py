@@ -19,6 +19,7 @@ class WorkflowName(StrEnum):
     CATALOG = "CatalogWorkflow"
     ROW = "RowWorkflow"
     DELIVERY = "DeliveryWorkflow"
+    ROTATION = "SecretRotationWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -45,6 +46,7 @@ class ActivityName(StrEnum):
     OPEN_REVIEW = "reviews.open"
     RECORD_REVIEW = "reviews.record"
     ATTACH_ANSWERS = "reviews.attach_answers"
+    ROTATE_DUE = "secrets.rotate_due"
 
 
 class SearchAttribute(StrEnum):
@@ -150,3 +152,5 @@ class ErrorCode(StrEnum):
 DEFAULT_NAMESPACE: Final = "default"
 # The one workflow that brings notifications out of the house.
 DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
+# The schedule that looks after the age of secrets, and what its workflows' ids begin with.
+ROTATION_SCHEDULE_ID: Final = "secrets/rotation"

@@ -7,8 +7,8 @@ from activities.provenance.contracts import Signer
 from activities.provenance.key_folder import PublicKeyFolder
 from activities.provenance.rotation import WatchedKeyFile, rotate_key_file
 from activities.secrets.contracts import SecretsUnusable
-from workers.secrets import open_vault
 from workers.settings import Settings
+from workers.vault import open_vault
 
 if TYPE_CHECKING:
     from activities.provenance.transit import TransitSigner

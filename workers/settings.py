@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.artifacts.contracts import INLINE_LIMIT_BYTES
@@ -28,6 +28,10 @@ class Settings(BaseSettings):
         vault_role_id: The AppRole that logs in there, with ``vault_secret_id``.
         vault_kubernetes_role: The role that the pod's service account logs in as.
         vault_mount: Where its KV engine is mounted.
+        secrets_rotation_days: How old a secret may become; 0 asks for no rotation.
+        secrets_warning_days: How many days before that administrators are told.
+        secrets_overlap_days: For how long a replaced version still counts; then it is destroyed.
+        models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
         signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
@@ -93,10 +97,14 @@ class Settings(BaseSettings):
     vault_mount: str = "secret"
     vault_namespace: str = ""
     vault_ca: Path | None = None
+    secrets_rotation_days: NonNegativeInt = 90
+    secrets_warning_days: NonNegativeInt = 14
+    secrets_overlap_days: PositiveInt = 7
 
     signing_transit_key: str = ""
     signing_transit_mount: str = "transit"
 
+    models: Path | None = None
     budgets: Path | None = None
     prices: Path | None = None
     default_group: str = ""

@@ -182,6 +182,7 @@ class RowWorkflow:
             code=_by_value(row.code) if row.code else output,
             extract=not row.code,
             stdin=output,
+            secrets=row.secrets,
         )
         result = await self._steps.execute(request)
         self._facts.code_result = contract_digest(result)

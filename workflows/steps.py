@@ -109,6 +109,7 @@ class RowSteps:
             prompt=prompt.text,
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
+            attempts=row.retries + 1,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(

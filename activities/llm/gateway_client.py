@@ -8,6 +8,7 @@ import httpx
 from activities.artifacts.contracts import Texts
 from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import (
+    AttemptsExhausted,
     IdempotencyMismatch,
     ModelAnswer,
     ModelRefused,
@@ -58,6 +59,7 @@ class GatewayCompletion:
             IdempotencyMismatch: The key stands for another request.
             UnknownModel: The group is not configured.
             BudgetSpent: The call would cost more than is left of a budget.
+            AttemptsExhausted: As many requests were sent to providers as the row allows.
             ModelUnavailable: The provider or the gateway could not answer now.
         """
         prompt = request.prompt.model_copy(update={"inline": await self._texts.read(request.prompt)})
@@ -86,4 +88,6 @@ def _fault(response: httpx.Response) -> PrismError:
     except (ValueError, KeyError, TypeError):
         return ModelUnavailable(f"the model gateway answered {response.status_code}")
     fault = _FAULTS.get(error.get("code", ""), ModelUnavailable)
+    if fault is ModelUnavailable and not error.get("retryable", True):
+        fault = AttemptsExhausted
     return fault(str(error.get("message", "")), **error.get("details", {}))

@@ -79,7 +79,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
-        "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list and delete secrets."),
+        "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),
         "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt and those that sign."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },

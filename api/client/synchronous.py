@@ -18,6 +18,7 @@ from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
+from api.client.secrets import SecretCalls
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
@@ -45,6 +46,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.secrets = SecretCalls(self)
 
     def __enter__(self) -> Self:
         return self

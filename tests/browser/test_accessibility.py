@@ -32,6 +32,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "system": "/system",
+    "secrets": "/secrets",
 }
 JUDGE = """async (levels) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: levels } });

@@ -12,6 +12,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import SecretStr
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
@@ -21,16 +22,20 @@ from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
+from activities.secrets.rotation import RotationRequest
 from temporal.client import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
+from temporal.names import TaskQueue
 from tests.conftest import answering, free_port
 from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
+from workers.secrets import open_secrets
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
+from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.steps import BUDGET
 
@@ -174,13 +179,32 @@ async def delivery(prism: Installation) -> WorkflowHistory:
             return await loop.fetch_history()
 
 
+async def secrets(prism: Installation) -> Run:
+    """A row whose program finds a secret in its environment."""
+    await open_secrets(prism.settings).put("catalogs/api", {"value": SecretStr("canary-of-recordings")})
+    return await prism.start(
+        "id,objective,language,code,secrets\n"
+        'a,Use it,shell,"test -n ""$TOKEN""; echo ""$TOKEN""",TOKEN=secret://catalogs/api\n'
+    )
+
+
+async def rotation(prism: Installation) -> WorkflowHistory:
+    """The ages of secrets, looked after once."""
+    async with prism.worker():
+        run = await prism.client.start_workflow(
+            SecretRotationWorkflow.run, RotationRequest(), id="secrets/rotation-1", task_queue=TaskQueue.WORKFLOWS
+        )
+        await run.result()
+        return await run.fetch_history()
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
-    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, sealed, sealed_cancelled)
+    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets, sealed, sealed_cancelled)
 }
 
 
-LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery}
+LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery, "rotation": rotation}
 
 
 def _answer(request: ModelRequest) -> str:

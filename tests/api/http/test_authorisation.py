@@ -67,8 +67,15 @@ GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
 GET    /api/v1/budgets                           401 403 200 200 200 200 200 200
 POST   /api/v1/budgets/{budget}/allow            401 403 403 403 404 403 404 404
+POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
+POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
 GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /api/v1/secrets                           401 403 403 403 403 403 200 200
+PUT    /api/v1/secrets/{name:path}               401 403 403 403 403 403 200 200
+POST   /api/v1/secrets/{name:path}/rotate        401 403 403 403 403 403 404 404
+DELETE /api/v1/secrets/{name:path}               401 403 403 403 403 403 404 404
+GET    /secrets                                  401 403 403 403 403 403 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
 GET    /docs                                     401 200 200 200 200 200 200 200
@@ -110,10 +117,14 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
     "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
+    "/api/v1/codec/decode": {"json": {"payloads": []}},
+    "/api/v1/codec/encode": {"json": {"payloads": []}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
+    "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
+    "/api/v1/secrets/{name:path}/rotate": {"json": {}},
     "/api/v1/users/{name}": {"json": {"disabled": True}},
 }
 LINES = [line.split() for line in TABLE.strip().splitlines()]
@@ -165,6 +176,7 @@ async def test_a_role_may(guarded: Guarded, method: str, path: str, who: str, st
         "session": "x",
         "token": "x",
         "name": "missing",
+        "name:path": method.lower(),
         "budget": "none",
     }
     filled = path

@@ -1,4 +1,4 @@
-"""Model calls through litellm; its own retries are off, as Temporal owns retrying."""
+"""One request to one provider through litellm; its own retries and fallbacks are off, as the router counts requests."""
 
 import asyncio
 import contextlib
@@ -10,10 +10,11 @@ from urllib.parse import quote
 
 from activities.artifacts.contracts import Texts
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
-from activities.llm.groups import Deployment, ModelGroups
+from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.prices import Prices
 from activities.llm.provider_faults import provider_fault
+from temporal.redaction import PROCESS
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
 LOCAL_CALLS: Final = 2
@@ -28,11 +29,10 @@ class LocalEndpoint(Protocol):
         ...
 
 
-class LitellmCompletion:
-    """Asks the provider of a row's model group, exactly once per call.
+class LitellmProvider:
+    """Sends one request, exactly once.
 
     Args:
-        groups: Which names there are and who answers them.
         texts: Where prompts come from and large answers go.
         embedded: The embedded model.
         prices: What tokens cost.
@@ -42,7 +42,6 @@ class LitellmCompletion:
 
     def __init__(
         self,
-        groups: ModelGroups,
         texts: Texts,
         embedded: LocalEndpoint,
         prices: Prices | None = None,
@@ -51,17 +50,11 @@ class LitellmCompletion:
     ) -> None:
         self._streams_all = streams_all
         self._prices = prices or Prices()
-        self._groups = groups
         self._texts = texts
         self._embedded = embedded
         self._litellm: asyncio.Future[Any] | None = None
         self._local_turn = asyncio.Semaphore(LOCAL_CALLS)
         self._local: set[asyncio.Task[Any]] = set()
-
-    @property
-    def groups(self) -> ModelGroups:
-        """Which names there are and who answers them."""
-        return self._groups
 
     def load(self) -> "asyncio.Future[Any]":
         """Begin to import litellm in a thread; calls that come meanwhile wait for it.
@@ -78,19 +71,18 @@ class LitellmCompletion:
         future = self._litellm
         return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
-    async def complete(self, request: ModelRequest, heard: Heard | None = None) -> ModelAnswer:
-        """Make one call.
+    async def complete(self, deployment: Deployment, request: ModelRequest, heard: Heard | None = None) -> ModelAnswer:
+        """Send one request.
 
         Args:
+            deployment: Whom to ask.
             request: What to ask.
             heard: Takes the pieces of the answer as they arrive, where the model gives it piece by piece.
 
         Raises:
-            UnknownModel: The group is not configured.
             ModelRefused: The provider will answer this request the same way each time.
             ModelUnavailable: The provider could not answer now.
         """
-        deployment = self._groups.find(request.group)
         if not deployment.local:
             return await self._call(deployment, request, heard if self._streams_all else None)
         task = asyncio.current_task()
@@ -101,13 +93,8 @@ class LitellmCompletion:
         async with self._local_turn:
             return await self._call(deployment, request, heard)
 
-    async def most_usd(self, request: ModelRequest) -> float:
-        """Return the most that a call can cost, in US dollars; 0 for one that is free or has no price.
-
-        Raises:
-            UnknownModel: The group is not configured.
-        """
-        deployment = self._groups.find(request.group)
+    async def most_usd(self, deployment: Deployment, request: ModelRequest) -> float:
+        """Return the most that a request can cost, in US dollars; 0 for one that is free or has no price."""
         if deployment.local:
             return 0.0
         prompt = request.system + await self._texts.read(request.prompt)
@@ -178,7 +165,8 @@ class LitellmCompletion:
         completion_tokens = _count(getattr(usage, "completion_tokens", 0))
         return ModelAnswer(
             # A lone surrogate has no UTF-8 and could not be stored.
-            output=await self._texts.pack(text.encode(errors="replace").decode()),
+            # A provider may repeat what it was asked with, and its answers are kept.
+            output=await self._texts.pack(PROCESS.redacted(text.encode(errors="replace").decode())),
             group=deployment.group,
             model=deployment.name,
             prompt_tokens=prompt_tokens,
