@@ -1,6 +1,5 @@
 """The part of the composition root that names the stores of secrets."""
 
-from pydantic import SecretStr
 from sqlalchemy import Engine
 
 from activities.secrets.contracts import SecretStore, SecretsUnusable
@@ -10,10 +9,9 @@ from activities.secrets.master_key import MasterKey
 from activities.secrets.references import Remembering
 from activities.secrets.rotation import OwnKeys
 from temporal.redaction import PROCESS
-from temporal.secret_reference import is_reference
 from workers.audit import open_audit
 from workers.settings import Settings
-from workers.vault import open_vault, vault_logins
+from workers.vault import keep_quiet, logins_of, open_vault
 
 
 def open_secrets(settings: Settings) -> SecretStore:
@@ -22,8 +20,8 @@ def open_secrets(settings: Settings) -> SecretStore:
     Raises:
         SecretsUnusable: The settings of the server do not fit together; no message holds a value.
     """
-    _keep_quiet(settings)
-    logins = vault_logins(settings)
+    keep_quiet(settings)
+    logins = logins_of(settings)
     if not settings.vault_url:
         if logins:
             # Else secrets meant for a server would quietly go into a file.
@@ -52,11 +50,3 @@ def own_keys(settings: Settings) -> OwnKeys | None:
     if settings.encryption == "off":
         return None
     return OwnKeys(path=settings.encryption_keys, ours=settings.encryption_key_file is None)
-
-
-def _keep_quiet(settings: Settings) -> None:
-    """Have what settings hold themselves redacted too."""
-    for field in type(settings).model_fields:
-        value = getattr(settings, field)
-        if isinstance(value, SecretStr) and not is_reference(value.get_secret_value()):
-            PROCESS.remember(value)

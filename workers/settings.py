@@ -101,10 +101,10 @@ class Settings(BaseSettings):
     secrets_warning_days: NonNegativeInt = 14
     secrets_overlap_days: PositiveInt = 7
 
+    models: Path | None = None
     signing_transit_key: str = ""
     signing_transit_mount: str = "transit"
 
-    models: Path | None = None
     budgets: Path | None = None
     prices: Path | None = None
     default_group: str = ""
