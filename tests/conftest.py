@@ -16,6 +16,7 @@ from temporal.client import TemporalAddress, TemporalUnavailable, connect, regis
 from temporal.dev_server import dev_server_command
 from temporal.redaction import PROCESS
 
+SLOW = ("chaos", "up", "browser", "delivery")
 START_SECONDS = 60
 
 # No test writes into the keyring of whoever runs it; and a test's own keyring, which the library would choose by
@@ -78,6 +79,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("xdist_group") is None:
             item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    # Those that take minutes begin, so that no worker waits for them at the end.
+    items.sort(key=lambda item: SLOW.index(_group(item)) if _group(item) in SLOW else len(SLOW))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
 
 
 @pytest.fixture(autouse=True)
