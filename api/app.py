@@ -19,6 +19,7 @@ from api.routes import (
     audit,
     auth,
     catalogs,
+    codec,
     events,
     health,
     notifications,
@@ -58,7 +59,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app, denied)
-    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit, system)
+    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit, system, codec)
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

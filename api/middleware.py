@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -47,6 +48,8 @@ OPEN_PATHS: Final = frozenset(
         "/api/v1/auth/refresh",
     }
 )
+# What Temporal Web's pages ask, from an origin of their own.
+CODEC_PATHS: Final = frozenset({"/api/v1/codec/decode", "/api/v1/codec/encode"})
 # Enough for every form on these paths; a stranger's megabytes are not even read.
 OPEN_BODY_BYTES: Final = 16 * 1024
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -91,6 +94,15 @@ class Gatekeeper:
         self._refusal_page = refusal_page
         self._limit = settings.max_body_bytes
         public = urlsplit(settings.console_url).hostname or ""
+        self._web = origin_of(settings.web_url)
+        self._proof_wanted = settings.auth == "on" or settings.api_token is not None
+        self._codec = CORSMiddleware(
+            app,
+            allow_origins=[self._web],
+            allow_methods=["POST"],
+            allow_headers=["authorization", "content-type", "x-namespace"],
+            allow_credentials=True,
+        )
         self._hosts = {*LOOPBACK, settings.api_host, public}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -108,7 +120,8 @@ class Gatekeeper:
             if refusal := self._refusal(scope, headers, limit):
                 await self._refuse(scope, receive, send, *refusal)
             else:
-                await self._app(scope, receive, send)
+                app = self._codec if scope["path"] in CODEC_PATHS else self._app
+                await app(scope, receive, send)
         except ClientDisconnect:
             pass  # Nobody is there to be answered.
         except Exception:
@@ -133,7 +146,11 @@ class Gatekeeper:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return 400, ErrorCode.BAD_REQUEST, "the address holds NUL, which is no character of a name"
         origin = headers.get("origin")
-        if origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
+        if scope["path"] in CODEC_PATHS:
+            # Without an origin it is no browser's page, but a tool that proves who uses it.
+            if origin != self._web if origin else not self._proof_wanted:
+                return 403, ErrorCode.FORBIDDEN, "payloads are decoded for Temporal Web only, at PRISM_TEMPORAL_UI_URL"
+        elif origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
         declared = headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
@@ -209,6 +226,12 @@ def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
     wanted = given.replace("-", "").replace("_", "")
     return given if wanted.isalnum() and wanted.isascii() and len(given) <= 64 else uuid.uuid4().hex  # noqa: PLR2004
+
+
+def origin_of(url: str) -> str:
+    """Return the origin of an address as browsers send it; empty for none."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
 
 
 def _hostname(host: str) -> str:

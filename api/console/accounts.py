@@ -39,6 +39,7 @@ SCOPES: Final = {
     "settings.read": "read settings",
     "users.manage": "manage users",
     "audit.read": "read the audit log",
+    "codec.decode": "read encrypted payloads in Temporal Web",
     "account.read": "ask who it is",
 }
 

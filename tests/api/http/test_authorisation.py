@@ -64,6 +64,8 @@ POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
+POST   /api/v1/codec/decode                      401 403 403 403 403 409 409 409
+POST   /api/v1/codec/encode                      401 403 403 403 403 409 409 409
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
@@ -96,6 +98,8 @@ OPEN = {
 # Files that every installation has alike; the first still wants a login, in front of all routes.
 FOLDERS = {"/docs/assets", "/static"}
 BODIES: dict[str, dict[str, Any]] = {
+    "/api/v1/codec/decode": {"json": {"payloads": []}},
+    "/api/v1/codec/encode": {"json": {"payloads": []}},
     "/api/v1/runs": {"json": CATALOG},
     "/api/v1/catalogs/validate": {"json": CATALOG},
     "/api/v1/runs/{run}/skip": {"json": {"rows": ["ops/a"]}},
