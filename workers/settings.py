@@ -179,6 +179,11 @@ class Settings(BaseSettings):
         return self.api_url or f"http://{self.api_host}:{self.api_port}"
 
     @property
+    def codec_url(self) -> str:
+        """Where Temporal Web has payloads decoded; empty while nothing is encrypted."""
+        return f"{self.console_url}/api/v1/codec" if self.encryption == "on" else ""
+
+    @property
     def web_url(self) -> str:
         """Where Temporal Web is reached; empty when unknown."""
         return self.temporal_ui_url or (f"http://127.0.0.1:{self.temporal_ui_port}" if self.embedded else "")

@@ -47,6 +47,7 @@ class AuditKind(StrEnum):
     SECRET_READ = "secret.read"  # noqa: S105 -- likewise
     SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
     AUDIT_EXPORTED = "audit.exported"
+    CODEC_DECODED = "codec.decoded"
 
 
 class AuditMissing(PrismError):
