@@ -114,6 +114,7 @@ def build_parts(settings: Settings) -> list[Part]:
             settings.temporal_port,
             settings.temporal_ui_port,
             settings.temporal_namespace,
+            codec_endpoint=settings.codec_url,
         )
         parts.append(part("temporal", command, lambda: _temporal_ready(settings)))
     parts.append(part("gateway", [*python, "workers.gateway"], lambda: _gateway_ready(settings)))

@@ -1,6 +1,7 @@
 """Rows on the real dev server with encryption on: what it stores tells nothing, and those with the key read all."""
 
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,6 +20,7 @@ from workflows.catalog import CatalogWorkflow
 from workflows.row import RowWorkflow
 
 PROMPT, OUTPUT, FEEDBACK, FAILURE = "canary-prompt", "canary-output", "canary-feedback", "canary-failure"
+SECRETS = (PROMPT, OUTPUT, FEEDBACK, FAILURE)
 
 
 class Refused(PrismError):
@@ -53,11 +55,28 @@ async def history(client: Client, workflow_id: str) -> WorkflowHistory:
     return await client.get_workflow_handle(workflow_id).fetch_history()
 
 
+async def stored(client: Client, workflow_id: str) -> bytes:
+    return b"".join(event.SerializeToString() for event in (await history(client, workflow_id)).events)
+
+
+async def test_the_same_search_finds_every_text_where_nothing_is_encrypted(tmp_path: Path, dev_client: Client) -> None:
+    """The negative control: without it, a search that never finds anything would look like encryption."""
+    prism = Installation(tmp_path, dev_client, answer)
+    async with prism.worker():
+        run = await prism.start(f"id,objective,risk\na,{PROMPT},high\nfails,{PROMPT},low\n")
+        await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+        await run.row("a").signal(RowWorkflow.reject, ReviewDecision(by="bo", comment=FEEDBACK))
+        await run.result()
+    raw = b"".join([await stored(dev_client, workflow_id) for workflow_id in ids(run)])
+    assert b"binary/encrypted" not in raw
+    assert [secret for secret in SECRETS if secret.encode() not in raw] == []
+
+
 async def test_the_server_stores_none_of_the_texts(encrypted: Run, dev_client: Client) -> None:
     for workflow_id in ids(encrypted):
-        raw = b"".join(event.SerializeToString() for event in (await history(dev_client, workflow_id)).events)
+        raw = await stored(dev_client, workflow_id)
         assert b"binary/encrypted" in raw
-        for secret in (PROMPT, OUTPUT, FEEDBACK, FAILURE, 'File "'):
+        for secret in (*SECRETS, 'File "'):
             assert secret.encode() not in raw
 
 
