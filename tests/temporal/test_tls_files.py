@@ -11,5 +11,5 @@ from temporal.client import TemporalAddress, TlsFileUnusable, connect
 async def test_a_missing_file_is_named(tmp_path: Path, setting: str) -> None:
     missing = tmp_path / "missing.pem"
     address = TemporalAddress(tls=True).model_copy(update={setting: missing})
-    with pytest.raises(TlsFileUnusable, match="missing.pem cannot be read: No such file"):
+    with pytest.raises(TlsFileUnusable, match=r"missing\.pem cannot be read: No such file"):
         await connect(address, lazy=True)
