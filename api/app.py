@@ -18,6 +18,7 @@ from api.routes import (
     artifacts,
     audit,
     auth,
+    budgets,
     catalogs,
     codec,
     events,
@@ -26,6 +27,7 @@ from api.routes import (
     reviews,
     rows,
     runs,
+    secrets,
     system,
 )
 from api.services import Services
@@ -59,7 +61,22 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     )
     app.state.services = services
     install_error_handlers(app, denied)
-    resources = (catalogs, runs, reviews, rows, events, notifications, artifacts, auth, accounts, audit, system, codec)
+    resources = (
+        catalogs,
+        runs,
+        reviews,
+        rows,
+        events,
+        notifications,
+        artifacts,
+        auth,
+        accounts,
+        audit,
+        budgets,
+        codec,
+        secrets,
+        system,
+    )
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")
     app.include_router(health.router)

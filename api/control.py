@@ -20,7 +20,7 @@ from api.submission import start
 from temporal.client import TemporalUnavailable
 from temporal.contract import run_workflow_id
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Carried, CatalogRun, RowSelection, RunOptions
+from workflows.contracts import RUN_REVISION, Carried, CatalogRun, RowSelection, RunOptions
 from workflows.schedule import LETTERS
 
 # A workflow records its end a moment before it closes; until then its id cannot be started again.
@@ -92,7 +92,7 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
             await services.audit.write(steered(run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows))))
             return
         if time.monotonic() > deadline:
-            raise Conflict(f"run {run} is being started by somebody else right now", run=run)
+            raise Conflict(f"the end of run {run} is being sealed, or somebody else retries it: try again", run=run)
         await asyncio.sleep(CLOSING_PAUSE)
     await signal_run(services, run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows)))
     # The workflow records the same change under the same number; whoever looks right now sees it already.
@@ -138,6 +138,7 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
         submitter=view.submitter,
         options=RunOptions(concurrency=concurrency, judge_group=services.settings.judge_group),
         retry=True,
+        revision=RUN_REVISION,
         carried=Carried(
             states="".join(LETTERS[state] for state in states),
             attempts={index: one[2] for index, one in enumerate(outcomes) if one[2] > 1},

@@ -68,6 +68,8 @@ STATUS = {
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.ARTIFACT_NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
+    ErrorCode.PAYLOAD_TAMPERED: 422,
+    ErrorCode.UNKNOWN_ENCRYPTION_KEY: 422,
     ErrorCode.CONFLICT: 409,
     ErrorCode.REVIEW_NOT_OPEN: 409,
     ErrorCode.STALE_ROUND: 409,
@@ -80,8 +82,6 @@ STATUS = {
     ErrorCode.INVALID_CATALOG: 422,
     ErrorCode.INVALID_DECISION: 422,
     ErrorCode.PROVENANCE_INVALID: 422,
-    ErrorCode.PAYLOAD_TAMPERED: 422,
-    ErrorCode.UNKNOWN_ENCRYPTION_KEY: 422,
     ErrorCode.TOO_MANY_REQUESTS: 429,
     ErrorCode.AUDIT_TAMPERED: 500,
     ErrorCode.SECRET_NOT_FOUND: 404,
@@ -110,6 +110,7 @@ MEANINGS = {
     415: "The body is of a type that is not taken here",
     422: "The values are not valid",
     429: "Too many requests; Retry-After says when the next is taken",
+    502: "The server of secrets refuses this installation",
     503: "Temporal or the records database does not answer",
 }
 

@@ -14,9 +14,10 @@ from activities.identity.authentication import EVERYTHING
 from activities.identity.contracts import Forbidden, Principal, Unauthenticated, Via
 from activities.identity.throttle import RequestRate
 from api.auditing import denied
+from api.codec_origin import CodecOrigin
 from api.console.render import wants_page
 from api.errors import STATUS, envelope
-from api.middleware import CODEC_PATHS, OPEN_PATHS, SAFE_METHODS, RefusalPage
+from api.middleware import OPEN_PATHS, SAFE_METHODS, RefusalPage
 from api.services import Services
 from temporal.errors import PrismError
 from workers.identity import LOGIN_PAGE
@@ -46,6 +47,7 @@ class Identification:
         self._enforced = services.settings.auth == "on"
         self._rate = RequestRate(services.settings.requests_per_minute)
         self._refusal_page = refusal_page
+        self._codec = CodecOrigin(services.settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -102,11 +104,10 @@ class Identification:
         principal = await self._identity.browser(cookie) if cookie else None
         if principal is None:
             raise Unauthenticated("log in first: prism login, or send a token as 'Authorization: Bearer …'")
-        if scope["path"] in CODEC_PATHS and "origin" in headers:
-            # The gatekeeper has let Temporal Web's origin pass only, which a page elsewhere cannot claim.
-            return principal
         given = headers.get(CSRF_HEADER, "")
-        if scope["method"] not in SAFE_METHODS and not self._identity.access.csrf_holds(principal.session, given):
+        # Temporal Web has no page of ours to take a token from; its origin stands for it, and it changes nothing.
+        excused = scope["method"] in SAFE_METHODS or self._codec.allows(scope, headers)
+        if not excused and not self._identity.access.csrf_holds(principal.session, given):
             raise Forbidden("this request does not come from a page of your session; reload the page")
         return principal
 

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from prometheus_client import Counter, Histogram
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from activities.records.database import timestamp
 from activities.reviews.links import DECIDE_PAGE
+from api.codec_origin import CodecOrigin
 from api.errors import envelope, route_pattern
 from temporal.names import ErrorCode
 from workers.identity import LOGIN_PAGE
@@ -48,8 +48,6 @@ OPEN_PATHS: Final = frozenset(
         "/api/v1/auth/refresh",
     }
 )
-# What Temporal Web's pages ask, from an origin of their own.
-CODEC_PATHS: Final = frozenset({"/api/v1/codec/decode", "/api/v1/codec/encode"})
 # Enough for every form on these paths; a stranger's megabytes are not even read.
 OPEN_BODY_BYTES: Final = 16 * 1024
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -94,16 +92,8 @@ class Gatekeeper:
         self._refusal_page = refusal_page
         self._limit = settings.max_body_bytes
         public = urlsplit(settings.console_url).hostname or ""
-        self._web = origin_of(settings.web_url)
-        self._proof_wanted = settings.auth == "on" or settings.api_token is not None
-        self._codec = CORSMiddleware(
-            app,
-            allow_origins=[self._web],
-            allow_methods=["POST"],
-            allow_headers=["authorization", "content-type", "x-namespace"],
-            allow_credentials=True,
-        )
         self._hosts = {*LOOPBACK, settings.api_host, public}
+        self._codec = CodecOrigin(settings)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one request."""
@@ -115,13 +105,14 @@ class Gatekeeper:
         scope.setdefault("state", {})["request_id"] = request_id
         story = _Story(scope, request_id)
         limit = min(self._limit, OPEN_BODY_BYTES) if scope["path"] in OPEN_PATHS else self._limit
-        receive, send = _counted(receive, limit), story.sending(send)
+        receive, send = _counted(receive, limit), story.sending(send, self._codec.headers(scope, headers))
         try:
-            if refusal := self._refusal(scope, headers, limit):
+            if preflight := self._codec.preflight(scope, headers):
+                await preflight(scope, receive, send)
+            elif refusal := self._refusal(scope, headers, limit):
                 await self._refuse(scope, receive, send, *refusal)
             else:
-                app = self._codec if scope["path"] in CODEC_PATHS else self._app
-                await app(scope, receive, send)
+                await self._app(scope, receive, send)
         except ClientDisconnect:
             pass  # Nobody is there to be answered.
         except Exception:
@@ -146,11 +137,8 @@ class Gatekeeper:
         if "\0" in scope["path"] or b"%00" in scope["query_string"]:
             return 400, ErrorCode.BAD_REQUEST, "the address holds NUL, which is no character of a name"
         origin = headers.get("origin")
-        if scope["path"] in CODEC_PATHS:
-            # Without an origin it is no browser's page, but a tool that proves who uses it.
-            if origin != self._web if origin else not self._proof_wanted:
-                return 403, ErrorCode.FORBIDDEN, "payloads are decoded for Temporal Web only, at PRISM_TEMPORAL_UI_URL"
-        elif origin and scope["method"] not in SAFE_METHODS and urlsplit(origin).netloc != headers.get("host"):
+        foreign = origin and urlsplit(origin).netloc != headers.get("host")
+        if foreign and scope["method"] not in SAFE_METHODS and not self._codec.allows(scope, headers):
             return 403, ErrorCode.FORBIDDEN, "requests from other origins are refused"
         declared = headers.get("content-length", "0")
         if declared.isdecimal() and int(declared) > limit:
@@ -172,15 +160,15 @@ class _Story:
         """Whether the answer has begun."""
         return bool(self._status)
 
-    def sending(self, send: Send) -> Send:
-        """Return ``send`` with the headers that every answer has."""
+    def sending(self, send: Send, more: dict[str, str]) -> Send:
+        """Return ``send`` with the headers that every answer has, and more for this one."""
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 self._status = message["status"]
                 headers = MutableHeaders(scope=message)
                 headers["x-request-id"] = self._request_id
-                for name, value in SECURITY_HEADERS.items():
+                for name, value in (SECURITY_HEADERS | more).items():
                     headers.setdefault(name, value)
             await send(message)
 
@@ -226,12 +214,6 @@ def _request_id(headers: Headers) -> str:
     given = headers.get("x-request-id", "")
     wanted = given.replace("-", "").replace("_", "")
     return given if wanted.isalnum() and wanted.isascii() and len(given) <= 64 else uuid.uuid4().hex  # noqa: PLR2004
-
-
-def origin_of(url: str) -> str:
-    """Return the origin of an address as browsers send it; empty for none."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}".lower() if parts.netloc else ""
 
 
 def _hostname(host: str) -> str:

@@ -50,6 +50,7 @@ class Submission(Body):
         literal: Prompts are text, not templates.
         skip_invalid: Leave out invalid rows and what depends on them.
         concurrency: How many rows may be under way at once.
+        budget_usd: Most that all model calls of the run may cost; then it pauses, and a person is asked for more.
         submitter: Who submits; needed nowhere, and never somebody else.
     """
 
@@ -64,6 +65,7 @@ class Submission(Body):
     literal: bool = False
     skip_invalid: bool = False
     concurrency: PositiveInt | None = Field(default=None, le=1000)
+    budget_usd: float | None = Field(default=None, gt=0, le=1_000_000_000, allow_inf_nan=False)
     submitter: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")

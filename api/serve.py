@@ -9,6 +9,7 @@ import uvicorn
 from api.app import create_app
 from api.services import open_services
 from temporal.errors import PrismError
+from temporal.logs import configure_logging, redact_handler
 from temporal.names import ErrorCode
 from workers.settings import Settings
 
@@ -56,12 +57,12 @@ def _loopback(host: str) -> bool:
 def main() -> None:
     """Serve the API with settings from the environment."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     access = logging.getLogger("prism.access")
     access.setLevel(logging.INFO)
     access.propagate = False
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    redact_handler(handler, logging.Formatter("%(message)s"))
     access.addHandler(handler)
     asyncio.run(serve(settings))
 

@@ -8,6 +8,9 @@ from fastapi import Depends, Request
 from temporalio.client import Client
 
 from activities.audit.service import AuditLog
+from activities.budgets.register import SqlBudgetRegister
+from activities.budgets.rules import BudgetRules
+from activities.budgets.rules_file import load_budgets
 from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
@@ -17,10 +20,12 @@ from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
+from activities.secrets.keeping import SecretKeeping
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
 from workers.notifications import decision_links
+from workers.secrets import open_keeping
 from workers.settings import Settings
 from workers.terminations import Terminations
 
@@ -31,6 +36,7 @@ class Services:
 
     Args:
         approvals: Who has which role besides those of their account.
+        budget_rules: What model calls may cost.
     """
 
     settings: Settings
@@ -38,6 +44,7 @@ class Services:
     queries: RecordQueries
     temporal: Client
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
+    budget_rules: BudgetRules = field(default_factory=BudgetRules)
 
     @functools.cached_property
     def register(self) -> SqlReviewRegister:
@@ -53,6 +60,11 @@ class Services:
     def inbox(self) -> SqlInbox:
         """What was told to whom."""
         return SqlInbox(self.stores.engine)
+
+    @functools.cached_property
+    def budgets(self) -> SqlBudgetRegister:
+        """What may be spent, and who waits for more."""
+        return SqlBudgetRegister(self.stores.engine, self.budget_rules)
 
     @functools.cached_property
     def links(self) -> DecisionLinks:
@@ -75,6 +87,11 @@ class Services:
         return self.identity.audit
 
     @functools.cached_property
+    def secrets(self) -> SecretKeeping:
+        """What this installation keeps secret; opened by the first who asks, so that nobody else needs the store."""
+        return open_keeping(self.settings, self.stores.engine)
+
+    @functools.cached_property
     def oidc(self) -> OidcProvider | None:
         """Who lets people in besides; ``None`` for nobody."""
         return open_oidc(self.settings)
@@ -91,6 +108,7 @@ async def open_services(settings: Settings) -> Services:
     Raises:
         SecretUnusable: The secret that signs access tokens cannot be used.
         InvalidApprovalRules: The approval rules cannot be used.
+        InvalidBudgets: The budgets cannot be used.
         PolicyUnavailable: The policy of who may do what does not compile.
     """
     stores = open_stores(settings)
@@ -100,6 +118,7 @@ async def open_services(settings: Settings) -> Services:
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
         approvals=load_approval_rules(settings.approval_rules),
+        budget_rules=load_budgets(settings.budgets),
     )
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy

@@ -32,7 +32,7 @@ from temporal.client import TemporalUnavailable
 from temporal.contract import run_workflow_id
 from temporal.names import TaskQueue
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import CatalogRun, RunOptions, RunResult
+from workflows.contracts import RUN_REVISION, CatalogRun, RunOptions, RunResult
 
 RUN_ID_LENGTH = 16
 RECORDING_SECONDS = 5.0
@@ -80,7 +80,7 @@ async def submit(
     options: ReadOptions,
     run: str | None = None,
     idempotency_key: str | None = None,
-    concurrency: int | None = None,
+    run_options: RunOptions,
     submitter: Submitter = NOBODY,
 ) -> Submitted:
     """Start a catalog's run, or return the run that the same submission started before.
@@ -92,7 +92,7 @@ async def submit(
         options: How the file is read.
         run: Run id of the client's choice.
         idempotency_key: With the catalog's digest it makes the run id; the same key gives the same run.
-        concurrency: How many rows may be under way at once.
+        run_options: How the run is run.
         submitter: Who submits.
 
     Raises:
@@ -106,7 +106,6 @@ async def submit(
         await _within(services, compiled, submitter.boards)
     identity = run or _derived(compiled, idempotency_key or uuid.uuid4().hex)
     recorded = await _recorded(services, identity, compiled)
-    settings = services.settings
     request = CatalogRun(
         run=identity,
         plan=compiled.digest,
@@ -114,7 +113,8 @@ async def submit(
         total=compiled.plan.total,
         page_rows=compiled.plan.page_rows,
         submitter=submitter.name,
-        options=RunOptions(concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group),
+        options=run_options,
+        revision=RUN_REVISION,
     )
     created = False
     # Temporal forgets ended workflows after a while; the records do not.
@@ -124,7 +124,12 @@ async def submit(
             # The workflow records its run too; here it is listed at once, and only once it is sure to run.
             await services.stores.keeper.open_run(
                 RunOpening(
-                    run=identity, plan=compiled.digest, title=title, submitter=submitter.name, started_at=timestamp()
+                    run=identity,
+                    plan=compiled.digest,
+                    title=title,
+                    submitter=submitter.name,
+                    started_at=timestamp(),
+                    budget_usd=run_options.budget_usd,
                 )
             )
         else:

@@ -10,6 +10,7 @@ from catalogs import cells
 from catalogs.criteria_list import split_criteria
 from catalogs.forms import parse_form
 from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.secret_cells import references
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +108,14 @@ COLUMNS: Final = (
         cells.choice(Language),
     ),
     Column("code", "text", "empty", "print(6 * 7)", "Program to run; needs `language`.", cells.verbatim),
+    Column(
+        "secrets",
+        "`NAME=secret://catalogs/…` separated by `;`",
+        "none",
+        "DB_PASSWORD=secret://catalogs/db#password",
+        "Secrets that `code` finds in its environment; needs `code`. No other column takes references.",
+        references,
+    ),
     Column(
         "review",
         "`none`, `required`, `policy`",

@@ -75,6 +75,7 @@ class CatalogRow(Contract):
         on_deadline: What follows then; ``approve`` counts only where the policy lets silence approve.
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
+        secrets: References to secrets by the environment variable in which ``code`` finds the value.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -98,6 +99,7 @@ class CatalogRow(Contract):
     mode: Mode = Mode.SINGLE
     language: Language | None = None
     code: str = ""
+    secrets: dict[str, str] = Field(default_factory=dict)
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()
     quorum: PositiveInt = 1

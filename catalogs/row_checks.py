@@ -3,6 +3,7 @@
 from functools import lru_cache
 from typing import Any
 
+from catalogs import secret_cells
 from catalogs.cells import BadCell
 from catalogs.criteria import Form, InvalidCriterion, near_form, parse_criterion
 from catalogs.faults import MISSING_OBJECTIVE, Severity, shown
@@ -17,6 +18,8 @@ def read_cells(notes: RowNotes) -> tuple[dict[str, Any], dict[str, str]]:
     values: dict[str, Any] = {}
     variables: dict[str, str] = {}
     for name, column, text in zip(notes.layout.names, notes.layout.columns, notes.record.cells, strict=False):
+        if name != secret_cells.COLUMN and secret_cells.holds_reference(text):
+            _note_reference(name, notes)
         if column is None:
             if name:
                 variables[name] = text.strip()
@@ -25,9 +28,21 @@ def read_cells(notes: RowNotes) -> tuple[dict[str, Any], dict[str, str]]:
                 values[name] = column.parse(text)
             except BadCell as fault:
                 code = ErrorCode.INVALID_ID if name == "id" else ErrorCode.INVALID_VALUE
-                message = f"{name}: found {shown(text.strip())!r}, expected {fault.expected}"
-                notes.note(code, message, name, found=text.strip(), expected=fault.expected)
+                # A value in place of its reference is not repeated: faults are stored and shown.
+                found = "" if name == secret_cells.COLUMN else text.strip()
+                told = f"found {shown(found)!r}, expected {fault.expected}" if found else f"expected {fault.expected}"
+                notes.note(code, f"{name}: {told}", name, found=found, expected=fault.expected)
     return values, variables
+
+
+def _note_reference(column: str, notes: RowNotes) -> None:
+    notes.note(
+        ErrorCode.INVALID_VALUE,
+        f"{column or 'a column without a name'}: refers to a secret, and takes none: "
+        "the value would go to a model or into the history; column 'secrets' gives it to 'code'",
+        column,
+        expected="text without references to secrets",
+    )
 
 
 def check_objective(values: dict[str, Any], notes: RowNotes) -> None:
@@ -98,6 +113,13 @@ def check_together(values: dict[str, Any], notes: RowNotes) -> None:
             "language: a row with code must name its language: python, shell or javascript",
             "language",
             expected="python, shell, javascript",
+        )
+    if values.get("secrets") and not values.get("code"):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "secrets: only a program in column 'code' gets them; what a model wrote does not",
+            "secrets",
+            expected="a program in column 'code'",
         )
     if values.get("mode") is Mode.STEPWISE and not values.get("workflow"):
         notes.note(

@@ -1,6 +1,8 @@
 """The one place that builds a Temporal client."""
 
+import dataclasses
 from pathlib import Path
+from typing import Final
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 from temporalio.api.enums.v1 import IndexedValueType
@@ -11,8 +13,11 @@ from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from temporal.codec import encrypted_converter
 from temporal.errors import PrismError
+from temporal.failures import RedactedFailures
 from temporal.key_ring import KeyRing
 from temporal.names import DEFAULT_NAMESPACE, ErrorCode, SearchAttribute
+
+PLAIN: Final = dataclasses.replace(pydantic_data_converter, failure_converter_class=RedactedFailures)
 
 
 class TemporalUnavailable(PrismError):
@@ -69,9 +74,7 @@ async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:
         return await Client.connect(
             address.target,
             namespace=address.namespace,
-            data_converter=encrypted_converter(KeyRing.open(keys), address.namespace)
-            if keys
-            else pydantic_data_converter,
+            data_converter=encrypted_converter(KeyRing.open(keys), address.namespace) if keys else PLAIN,
             tls=_tls(address),
             api_key=address.api_key.get_secret_value() if address.api_key else None,
             lazy=lazy,

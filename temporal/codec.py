@@ -8,17 +8,11 @@ from typing import Final
 from cryptography.exceptions import InvalidTag
 from google.protobuf.message import DecodeError
 from temporalio.api.common.v1 import Payload
-from temporalio.api.failure.v1 import Failure
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.converter import (
-    DataConverter,
-    DefaultFailureConverterWithEncodedAttributes,
-    PayloadCodec,
-    PayloadConverter,
-)
-from temporalio.exceptions import ApplicationError
+from temporalio.converter import DataConverter, PayloadCodec
 
 from temporal.errors import PrismError
+from temporal.failures import EncodedFailures
 from temporal.key_ring import KeyRing
 from temporal.names import ErrorCode
 
@@ -80,19 +74,6 @@ class EncryptionCodec(PayloadCodec):
 
     def _bound(self, key_id: str) -> bytes:
         return f"{_PURPOSE}\0{self._namespace}\0{key_id}".encode()
-
-
-class EncodedFailures(DefaultFailureConverterWithEncodedAttributes):
-    """Moves messages and stack traces where the codec reaches them; faults of the codec itself are final."""
-
-    def to_failure(self, exception: BaseException, payload_converter: PayloadConverter, failure: Failure) -> None:
-        """Write an exception into a failure."""
-        if isinstance(exception, PrismError):
-            # An activity's arguments are decoded before ErrorInterceptor could translate what goes wrong.
-            exception = ApplicationError(
-                exception.message, exception.details, type=exception.code, non_retryable=not exception.retryable
-            )
-        super().to_failure(exception, payload_converter, failure)
 
 
 def encrypted_converter(ring: KeyRing, namespace: str) -> DataConverter:

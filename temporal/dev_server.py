@@ -15,7 +15,7 @@ class DatabaseCorrupt(PrismError):
 
 
 def dev_server_command(
-    database: Path, port: int, ui_port: int, namespace: str = DEFAULT_NAMESPACE, *, codec_endpoint: str = ""
+    database: Path, port: int, ui_port: int, namespace: str = DEFAULT_NAMESPACE, codec: str = ""
 ) -> list[str]:
     """Return the command line of the dev server.
 
@@ -24,15 +24,15 @@ def dev_server_command(
         port: gRPC port of the frontend on loopback.
         ui_port: Port of the Temporal Web UI on loopback.
         namespace: Namespace to create.
-        codec_endpoint: Where Temporal Web has encrypted payloads decoded; empty for nowhere.
+        codec: Where Temporal Web has payloads decrypted; empty for nowhere.
     """
     command = [str(Path(sys.executable).with_name("temporal")), "server", "start-dev"]
     command += ["--ip", "127.0.0.1", "--port", str(port), "--ui-port", str(ui_port), "--ui-ip", "127.0.0.1"]
     command += ["--db-filename", str(database), "--namespace", namespace, "--log-level", "error"]
-    if codec_endpoint:
-        command += ["--ui-codec-endpoint", codec_endpoint]
     # Measured in DESIGN.md: with SQLite's default pragmas 1.6 rows/s, with these 10.5.
     command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+    if codec:
+        command += ["--ui-codec-endpoint", codec]
     for name in SearchAttribute:
         command += ["--search-attribute", f"{name.value}=Keyword"]
     return command

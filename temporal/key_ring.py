@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +95,11 @@ class KeyRing:
             raise _unusable(self._path, f"cannot be read: {fault.strerror}") from fault
         if not self._ciphers:
             raise _unusable(self._path, "holds no key")
+
+
+def rotated_at(path: Path) -> datetime:
+    """Return when the newest key was added: nothing else writes the file."""
+    return datetime.fromtimestamp(path.stat().st_mtime, UTC)
 
 
 def rotate(path: Path) -> str:

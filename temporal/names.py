@@ -19,6 +19,7 @@ class WorkflowName(StrEnum):
     CATALOG = "CatalogWorkflow"
     ROW = "RowWorkflow"
     DELIVERY = "DeliveryWorkflow"
+    ROTATION = "SecretRotationWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -39,11 +40,13 @@ class ActivityName(StrEnum):
     SCAN = "scans.scan"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
+    SEAL_RUN = "provenance.seal_run"
     NOTIFY = "notifications.notify"
     DELIVER_DUE = "notifications.deliver_due"
     OPEN_REVIEW = "reviews.open"
     RECORD_REVIEW = "reviews.record"
     ATTACH_ANSWERS = "reviews.attach_answers"
+    ROTATE_DUE = "secrets.rotate_due"
 
 
 class SearchAttribute(StrEnum):
@@ -88,6 +91,7 @@ class ErrorCode(StrEnum):
     UNKNOWN_MODEL = "UNKNOWN_MODEL"
     IDEMPOTENCY_MISMATCH = "IDEMPOTENCY_MISMATCH"
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
+    BUDGET_SPENT = "BUDGET_SPENT"
     VERIFICATION_FAILED = "VERIFICATION_FAILED"
     SECRETS_IN_OUTPUT = "SECRETS_IN_OUTPUT"
     SCANNER_FAILED = "SCANNER_FAILED"
@@ -111,6 +115,7 @@ class ErrorCode(StrEnum):
     ARTIFACT_NOT_FOUND = "ARTIFACT_NOT_FOUND"
     ARTIFACT_CORRUPT = "ARTIFACT_CORRUPT"
     PROVENANCE_INVALID = "PROVENANCE_INVALID"
+    SIGNER_UNAVAILABLE = "SIGNER_UNAVAILABLE"
     RECORDS_UNAVAILABLE = "RECORDS_UNAVAILABLE"
     AUDIT_TAMPERED = "AUDIT_TAMPERED"
     SECRET_NOT_FOUND = "SECRET_NOT_FOUND"  # noqa: S105 -- a code, no secret
@@ -147,3 +152,5 @@ class ErrorCode(StrEnum):
 DEFAULT_NAMESPACE: Final = "default"
 # The one workflow that brings notifications out of the house.
 DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
+# The schedule that looks after the age of secrets, and what its workflows' ids begin with.
+ROTATION_SCHEDULE_ID: Final = "secrets/rotation"

@@ -1,6 +1,7 @@
 """Real servers, started once a session on free ports."""
 
 import asyncio
+import os
 import socket
 import sys
 from collections.abc import AsyncIterator
@@ -15,6 +16,10 @@ from temporal.client import TemporalAddress, TemporalUnavailable, connect, regis
 from temporal.dev_server import dev_server_command
 
 START_SECONDS = 60
+
+# No test writes into the keyring of whoever runs it; and a test's own keyring, which the library would choose by
+# itself once its class exists, is not seen by the processes that tests start. They inherit this.
+os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
 
 
 def free_port() -> int:

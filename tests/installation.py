@@ -26,7 +26,7 @@ from workers.notifications import delivery_activities
 from workers.settings import Settings
 from workers.worker import local_activities, new_worker, sandbox_activities
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import CatalogRun, RowProgress, RunOptions, RunProgress, RunResult
+from workflows.contracts import RUN_REVISION, CatalogRun, RowProgress, RunOptions, RunProgress, RunResult
 from workflows.row import RowWorkflow
 
 # The time-skipping server sometimes stops skipping with a timer pending (seen in histories), or jumps to an execution's
@@ -132,6 +132,7 @@ class Installation:
             page_rows=compiled.plan.page_rows,
             submitter="tester",
             options=RunOptions(**options),
+            revision=RUN_REVISION,
         )
         return await self.start_run(request)
 

@@ -4,7 +4,7 @@ from sqlalchemy import Engine
 
 from activities.audit.checkpoints import Checkpointer
 from activities.audit.service import AuditLog
-from activities.provenance.keyfile import KeyFileSigner
+from workers.provenance import key_file
 from workers.settings import Settings
 
 
@@ -14,7 +14,7 @@ def open_checkpointer(settings: Settings, engine: Engine) -> Checkpointer:
     Raises:
         SigningKeyUnusable: The file of the signing key cannot be used.
     """
-    return Checkpointer(engine, KeyFileSigner.open(settings.signing_key), settings.audit_anchor)
+    return Checkpointer(engine, key_file(settings), settings.audit_anchor)
 
 
 def open_audit(settings: Settings, engine: Engine) -> AuditLog:
@@ -23,4 +23,4 @@ def open_audit(settings: Settings, engine: Engine) -> AuditLog:
     Raises:
         SigningKeyUnusable: The file of the signing key cannot be used.
     """
-    return AuditLog(engine, KeyFileSigner.open(settings.signing_key), open_checkpointer(settings, engine))
+    return AuditLog(engine, key_file(settings), open_checkpointer(settings, engine))

@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import timedelta
 from os import environ
 from typing import Any
 
@@ -18,8 +20,13 @@ from activities.notifications.rules import ChannelRule, Rules
 from activities.notifications.rules_file import InvalidRules, load_rules
 from activities.notifications.webhook import WebhookChannel
 from activities.reviews.links import DecisionLinks
+from activities.secrets.contracts import SecretStore, SecretsUnusable
+from activities.secrets.overlap import StoredSigning
+from activities.secrets.references import referred, resolved
 from temporal.names import DELIVERY_WORKFLOW_ID, TaskQueue
+from temporal.secret_reference import is_reference
 from workers.compose import Stores
+from workers.secrets import open_secrets
 from workers.settings import Settings
 from workflows.delivery import DeliveryLoop, DeliveryWorkflow
 
@@ -43,7 +50,8 @@ async def delivery_activities(settings: Settings, stores: Stores, stack: AsyncEx
         InvalidRules: The rules cannot be used, or name what the environment does not hold.
     """
     rules = notification_rules(settings) or Rules()
-    channels = await open_channels(rules, environ, str(settings.notification_rules), stack)
+    secrets = ChannelSecrets(open_secrets(settings), timedelta(days=settings.secrets_overlap_days))
+    channels = await open_channels(rules, environ, str(settings.notification_rules), stack, secrets)
     outbox = SqlOutbox(stores.engine, links=decision_links(settings))
     return [DeliveryActivities(outbox, rules, channels).deliver_due]
 
@@ -57,8 +65,21 @@ def decision_links(settings: Settings) -> DecisionLinks:
     return DecisionLinks(open_secret(settings.identity_secret), settings.console_url)
 
 
+@dataclass(frozen=True)
+class ChannelSecrets:
+    """Where channels find what their variables refer to.
+
+    Args:
+        store: Where secrets are.
+        overlap: For how long a replaced secret goes on signing.
+    """
+
+    store: SecretStore
+    overlap: timedelta
+
+
 async def open_channels(
-    rules: Rules, environment: Mapping[str, str], source: str, stack: AsyncExitStack
+    rules: Rules, environment: Mapping[str, str], source: str, stack: AsyncExitStack, secrets: ChannelSecrets
 ) -> dict[str, Channel]:
     """Return the channels of the rules, with their secrets; their lifetimes are owned by the stack.
 
@@ -67,9 +88,11 @@ async def open_channels(
         environment: Where their secrets are; only this process needs to have them.
         source: What people call the rules.
         stack: Closes them.
+        secrets: Where the secrets are that variables refer to.
 
     Raises:
-        InvalidRules: Variables are missing or hold no URL; every fault is told, none of what they hold.
+        InvalidRules: Variables are missing, hold no URL or refer to nothing; every fault is told, none of what they
+            hold.
     """
     threads = ThreadPoolExecutor(THREADS, thread_name_prefix="apprise")
     # A service that hangs must not keep the process: what was under way is tried again under the same key.
@@ -84,7 +107,9 @@ async def open_channels(
             faults.append(f"channels.{name}: the environment variable {' and '.join(missing)} is not set")
             continue
         try:
-            channels[name] = await _open(rule, environment, threads, stack)
+            channels[name] = await _open(rule, environment, threads, stack, secrets)
+        except SecretsUnusable as error:
+            faults.append(f"channels.{name}: {error.message}")
         except ValueError as error:
             faults.append(f"channels.{name}.{'url_env' if rule.url_env else 'url'}: {error}")
     if faults:
@@ -93,16 +118,28 @@ async def open_channels(
 
 
 async def _open(
-    rule: ChannelRule, environment: Mapping[str, str], threads: ThreadPoolExecutor, stack: AsyncExitStack
+    rule: ChannelRule,
+    environment: Mapping[str, str],
+    threads: ThreadPoolExecutor,
+    stack: AsyncExitStack,
+    secrets: ChannelSecrets,
 ) -> Channel:
-    url = rule.url or SecretStr(environment[rule.url_env or ""])
+    variable = rule.url_env or "url"
+    url = await resolved(rule.url or SecretStr(environment[variable]), variable, secrets.store)
+    assert url is not None  # noqa: S101 -- a value resolves to a value
     if rule.kind == "apprise":
         # Takes a fifth of a second to import; most installations have no such channel.
         from activities.notifications.apprise import AppriseChannel  # noqa: PLC0415
 
         return AppriseChannel(url, threads)
-    secret = SecretStr(environment[rule.secret_env or ""])
-    return await stack.enter_async_context(WebhookChannel(url, secret))
+    variable = rule.secret_env or ""
+    secret = SecretStr(environment[variable])
+    if not is_reference(secret.get_secret_value()):
+        return await stack.enter_async_context(WebhookChannel(url, secret))
+    signing = StoredSigning(referred(secret, variable), secrets.store, secrets.overlap)
+    # Now, not at the first message: what is missing is told when the worker starts.
+    await signing.secrets()
+    return await stack.enter_async_context(WebhookChannel(url, signing))
 
 
 async def start_delivery(client: Client) -> WorkflowHandle[DeliveryWorkflow, DeliveryLoop]:

@@ -1,81 +1,52 @@
-"""The part of the composition root that names the stores of secrets, and what settings may refer to in them."""
+"""The part of the composition root that names the stores of secrets."""
 
-from typing import Final
+from sqlalchemy import Engine
 
-from pydantic import SecretStr
-
-from activities.secrets.contracts import VALUE, SecretNotFound, SecretStore, SecretsUnusable, checked_name
+from activities.secrets.contracts import SecretStore, SecretsUnusable
 from activities.secrets.encrypted_file import EncryptedFile
+from activities.secrets.keeping import SecretKeeping, terms_of
 from activities.secrets.master_key import MasterKey
+from activities.secrets.references import Remembering
+from activities.secrets.rotation import OwnKeys
+from temporal.redaction import PROCESS
+from workers.audit import open_audit
 from workers.settings import Settings
-
-REFERENCE: Final = "secret://"
+from workers.vault import keep_quiet, logins_of, open_vault
 
 
 def open_secrets(settings: Settings) -> SecretStore:
     """Return where this installation keeps its secrets.
 
     Raises:
-        SecretsUnusable: The way into the server is missing, or there are two.
+        SecretsUnusable: The settings of the server do not fit together; no message holds a value.
     """
+    keep_quiet(settings)
+    logins = logins_of(settings)
     if not settings.vault_url:
-        return EncryptedFile(settings.secrets_file, MasterKey(settings.secrets_key))
-    # The server's client is loaded by who has a server.
-    from activities.secrets.vault import (  # noqa: PLC0415 -- see above
-        AppRoleLogin,
-        KubernetesLogin,
-        TokenLogin,
-        Vault,
-        VaultAddress,
-    )
-
-    logins: list[TokenLogin | AppRoleLogin | KubernetesLogin] = []
-    if settings.vault_token:
-        logins.append(TokenLogin(token=settings.vault_token))
-    if settings.vault_role_id and settings.vault_secret_id:
-        logins.append(AppRoleLogin(role_id=settings.vault_role_id, secret_id=settings.vault_secret_id))
-    if settings.vault_kubernetes_role:
-        logins.append(KubernetesLogin(role=settings.vault_kubernetes_role))
-    if len(logins) != 1:
-        raise SecretsUnusable(
-            "PRISM_VAULT_URL needs one way in: PRISM_VAULT_TOKEN, or PRISM_VAULT_ROLE_ID with PRISM_VAULT_SECRET_ID, "
-            f"or PRISM_VAULT_KUBERNETES_ROLE; {len(logins)} are set"
-        )
-    return Vault(
-        VaultAddress(
-            url=settings.vault_url,
-            login=logins[0],
-            mount=settings.vault_mount,
-            namespace=settings.vault_namespace,
-            ca=settings.vault_ca,
-        )
-    )
+        if logins:
+            # Else secrets meant for a server would quietly go into a file.
+            raise SecretsUnusable(f"{' and '.join(logins)} is set and PRISM_VAULT_URL is not")
+        return Remembering(EncryptedFile(settings.secrets_file, MasterKey(settings.secrets_key)), PROCESS)
+    return Remembering(open_vault(settings), PROCESS)
 
 
-async def resolved(value: SecretStr | None, setting: str, store: SecretStore) -> SecretStr | None:
-    """Return a setting's value, read from the store where it refers to one: ``secret://name`` or ``secret://name#field``.
+def open_keeping(settings: Settings, engine: Engine) -> SecretKeeping:
+    """Return what looks after the secrets of an installation.
 
     Args:
-        value: As it was set.
-        setting: What it is called, for errors; a value is in none of them.
-        store: Where secrets are.
+        settings: Where they are, and how old they may become.
+        engine: The records database, for the audit log.
 
     Raises:
-        SecretsUnusable: The secret or its field is not there.
+        SecretsUnusable: See :func:`open_secrets`.
+        SigningKeyUnusable: The file of the signing key cannot be used.
     """
-    text = value.get_secret_value() if value else ""
-    if not text.startswith(REFERENCE):
-        return value
-    name, _, field = text.removeprefix(REFERENCE).partition("#")
-    try:
-        secret = await store.get(checked_name(name))
-    except SecretNotFound:
-        raise SecretsUnusable(
-            f"{setting} refers to the secret {name!r}, which is not there: prism secrets set {name}"
-        ) from None
-    found = secret.fields.get(field or VALUE)
-    if found is None:
-        raise SecretsUnusable(
-            f"{setting} refers to the field {field or VALUE!r} of the secret {name!r}, which has no such field"
-        )
-    return found
+    terms = terms_of(settings.secrets_rotation_days, settings.secrets_warning_days, settings.secrets_overlap_days)
+    return SecretKeeping(open_secrets(settings), open_audit(settings, engine), terms)
+
+
+def own_keys(settings: Settings) -> OwnKeys | None:
+    """Return the keys that encrypt payloads, ``None`` where nothing is encrypted."""
+    if settings.encryption == "off":
+        return None
+    return OwnKeys(path=settings.encryption_keys, ours=settings.encryption_key_file is None)

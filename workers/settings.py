@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.artifacts.contracts import INLINE_LIMIT_BYTES
@@ -28,6 +28,14 @@ class Settings(BaseSettings):
         vault_role_id: The AppRole that logs in there, with ``vault_secret_id``.
         vault_kubernetes_role: The role that the pod's service account logs in as.
         vault_mount: Where its KV engine is mounted.
+        secrets_rotation_days: How old a secret may become; 0 asks for no rotation.
+        secrets_warning_days: How many days before that administrators are told.
+        secrets_overlap_days: For how long a replaced version still counts; then it is destroyed.
+        models: YAML file of models and their groups; empty means what the environment offers.
+        budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
+        prices: YAML file of prices that go before the bundled ones.
+        signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
+        signing_transit_mount: Where that engine is mounted.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -89,7 +97,16 @@ class Settings(BaseSettings):
     vault_mount: str = "secret"
     vault_namespace: str = ""
     vault_ca: Path | None = None
+    secrets_rotation_days: NonNegativeInt = 90
+    secrets_warning_days: NonNegativeInt = 14
+    secrets_overlap_days: PositiveInt = 7
 
+    models: Path | None = None
+    signing_transit_key: str = ""
+    signing_transit_mount: str = "transit"
+
+    budgets: Path | None = None
+    prices: Path | None = None
     default_group: str = ""
     judge_group: str = ""
 
@@ -144,6 +161,11 @@ class Settings(BaseSettings):
         return self.signing_key.with_suffix(".pub.pem")
 
     @property
+    def public_keys(self) -> Path:
+        """Folder of every public key that ever signed here."""
+        return self.home.resolve() / "keys" / "public"
+
+    @property
     def audit_anchor(self) -> Path:
         """File of the newest signed checkpoint of the audit log."""
         return self.home.resolve() / "keys" / "audit-checkpoint.json"
@@ -177,11 +199,6 @@ class Settings(BaseSettings):
     def console_url(self) -> str:
         """Where the API and the console are reached."""
         return self.api_url or f"http://{self.api_host}:{self.api_port}"
-
-    @property
-    def codec_url(self) -> str:
-        """Where Temporal Web has payloads decoded; empty while nothing is encrypted."""
-        return f"{self.console_url}/api/v1/codec" if self.encryption == "on" else ""
 
     @property
     def web_url(self) -> str:

@@ -114,7 +114,7 @@ def build_parts(settings: Settings) -> list[Part]:
             settings.temporal_port,
             settings.temporal_ui_port,
             settings.temporal_namespace,
-            codec_endpoint=settings.codec_url,
+            f"{settings.console_url}/api/v1/codec" if settings.encryption == "on" else "",
         )
         parts.append(part("temporal", command, lambda: _temporal_ready(settings)))
     parts.append(part("gateway", [*python, "workers.gateway"], lambda: _gateway_ready(settings)))
@@ -147,14 +147,16 @@ async def _invite(settings: Settings, stores: Stores, report: Callable[[str], No
 
 
 async def _start(parts: list[Part], settings: Settings, report: Callable[[str], None], stop: asyncio.Event) -> None:
+    # Side by side, as most of a start is imports: who needs another part waits for it by itself.
+    for part in parts:
+        report(f"starting {part.name}")
+        await part.start()
     for part in parts:
         if stop.is_set():
             return
-        report(f"starting {part.name}")
-        await part.start()
         await part.wait_until_ready()
-        if part.name == "gateway" and not settings.embedded:
-            await _register(settings, report)
+    if not settings.embedded:
+        await _register(settings, report)
     _write_state(settings, parts)
 
 

@@ -12,9 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio.client import Client
+from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.budgets.contracts import InvalidBudgets
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
@@ -25,7 +27,9 @@ from activities.policy.activity import PolicyActivities
 from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.keyfile import open_signer
+from activities.provenance.bill_of_materials import bill_of_materials
+from activities.provenance.register import SqlRunSeals
+from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
@@ -38,18 +42,27 @@ from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
+from activities.secrets.contracts import SecretsUnusable
+from activities.secrets.rotation import RotationActivities
+from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.interceptors import ErrorInterceptor
+from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.audit import open_checkpointer
+from workers.audit import open_audit, open_checkpointer
+from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
+from workers.provenance import open_signer
+from workers.schedules import register_schedules
+from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 
 Activities = list[Callable[..., Any]]
@@ -57,6 +70,7 @@ Activities = list[Callable[..., Any]]
 log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
 SLOTS = {
@@ -67,6 +81,8 @@ SLOTS = {
 }
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
+# The SDK waits for half a minute where the server is gone, as when both are stopped together.
+STOP_SECONDS = 8
 
 # Workflow modules are re-imported for each workflow run unless they pass through; they hold no state at module
 # level, and the sandbox still refuses clocks, randomness and I/O at run time.
@@ -83,8 +99,13 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
     queues = served(settings, queues)
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
+
+    def end() -> None:
+        stop.set()
+        loop.call_later(STOP_SECONDS, _end_now)
+
     for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
+        loop.add_signal_handler(number, end)
     client = await _connected(settings, stop)
     if client is None:
         return
@@ -96,9 +117,27 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
+            await _register_schedules(client)
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
-            await asyncio.gather(terminations.watch(stop), open_checkpointer(settings, stores.engine).watch(stop))
+            budgets = open_watch(settings, client, stores.engine)
+            checkpointer = open_checkpointer(settings, stores.engine)
+            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
         await stop.wait()
+
+
+async def _register_schedules(client: Client) -> None:
+    try:
+        await register_schedules(client)
+    except RPCError as error:
+        # A cluster may let workers run rows and make no schedules.
+        log.warning("schedules could not be registered (%s); have an administrator do it", error.message)
+
+
+def _end_now() -> None:
+    """End a stop that waits for a Temporal server that is gone; what it had not confirmed is given to others anyway."""
+    log.warning("the Temporal server did not take leave within %d s; ending without it", STOP_SECONDS)
+    logging.shutdown()
+    os._exit(0)
 
 
 def served(settings: Settings, queues: Sequence[TaskQueue]) -> list[TaskQueue]:
@@ -135,7 +174,7 @@ def new_worker(
     return Worker(
         client,
         task_queue=queue,
-        workflows=[CatalogWorkflow, RowWorkflow, DeliveryWorkflow] if queue is TaskQueue.WORKFLOWS else [],
+        workflows=WORKFLOWS if queue is TaskQueue.WORKFLOWS else [],
         activities=activities,
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
@@ -152,10 +191,10 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     scanner = GitleaksScanner()
     planner = RulePlanner(load_approval_rules(settings.approval_rules))
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
-    signer = await open_signer(settings.signing_key)
-    settings.public_key.write_bytes(signer.public_key_pem)
+    signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
+    notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
         plans.page,
         plans.locate,
@@ -172,7 +211,11 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        NotificationActivities(InboxNotifier(stores.engine, notification_rules(settings))).notify,
+        RunSealActivities(
+            signer, stores.artifacts, SqlRunSeals(stores.engine), stores.plans, bill_of_materials
+        ).seal_run,
+        NotificationActivities(notifier).notify,
+        RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]
 
 
@@ -186,7 +229,8 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
 
 async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
     """Return the activities of the sandbox queue."""
-    return [SandboxActivities(BubblewrapSandbox(), stores.texts).execute]
+    secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
+    return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
@@ -203,11 +247,11 @@ async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
 def main() -> None:
     """Run a worker for the queues named on the command line, or for all."""
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidPolicyServer) as error:
+    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer, SecretsUnusable) as error:
         sys.exit(error.message)
 
 

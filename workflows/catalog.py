@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
         RunProgress,
         RunResult,
     )
+    from workflows.endings import despite_cancellation
     from workflows.recording import RunRecording
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
@@ -71,13 +72,10 @@ class CatalogWorkflow:
         Raises:
             ApplicationError: Some rows did not succeed; the detail is the RunResult.
         """
-        try:
-            await self._open(request)
-            await self._work()
-        except asyncio.CancelledError:
-            await self._cancel()
-        result = self._result()
-        await self._change(result.state)
+        result = await self._ended(self._open(request))
+        while request.revision and self._orders and not self._cancelled:
+            # Asked for while the end was being sealed: it counts as if it had come before.
+            result = await self._ended(self._change(self._state))
         if result.state is RunState.CANCELLED:
             raise asyncio.CancelledError
         if result.state is RunState.COMPLETED_WITH_FAILURES:
@@ -125,6 +123,19 @@ class CatalogWorkflow:
             concurrency=self._concurrency,
             running=tuple(head.id for head in self._schedule.running.values()),
         )
+
+    async def _ended(self, opening: Coroutine[Any, Any, None]) -> RunResult:
+        """Work until no row is left, record that end and have it sealed."""
+        try:
+            await opening
+            await self._work()
+        except asyncio.CancelledError:
+            await self._cancel()
+        result = self._result()
+        await self._change(result.state)
+        if self._request.revision:
+            await despite_cancellation(self._recording.seal(result.state, result.counts))
+        return result
 
     async def _open(self, request: CatalogRun) -> None:
         workflow.upsert_search_attributes([search_attributes.STATUS.value_set(self._state.value)])

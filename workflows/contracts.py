@@ -1,6 +1,6 @@
 """What goes into and comes out of the workflows; the public contract of ``temporal workflow start|signal``."""
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
 from activities.plans.contracts import RowHead
@@ -14,6 +14,9 @@ DEFAULT_CONCURRENCY = 16
 # says which. This takes no event of history, where a patch marker takes two in every row.
 # 1: rounds of a review have terms.
 ROW_REVISION = 1
+# Likewise for a run.
+# 1: its end is sealed, and what is asked of it meanwhile is still heard.
+RUN_REVISION = 1
 
 
 class RunOptions(Contract):
@@ -23,11 +26,13 @@ class RunOptions(Contract):
         concurrency: How many rows are under way at once; a signal changes it.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         max_tokens: Longest answer of one model call.
+        budget_usd: Most that all model calls of the run may cost; then it pauses and a person is asked for more.
     """
 
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     judge_group: str = ""
     max_tokens: PositiveInt = 512
+    budget_usd: PositiveFloat | None = None
 
 
 class Carried(Contract):
@@ -63,6 +68,7 @@ class CatalogRun(Contract):
         plan: Digest of the compiled catalog in the artifact store.
         retry: Start an ended run again: its failed rows and what they blocked.
         retry_rows: Only these of them; none means all.
+        revision: Which process the run passes through; see ``RUN_REVISION``.
     """
 
     run: str
@@ -75,6 +81,7 @@ class CatalogRun(Contract):
     retry: bool = False
     retry_rows: tuple[str, ...] = ()
     carried: Carried | None = None
+    revision: NonNegativeInt = 0
 
 
 class RunResult(Contract):
@@ -139,6 +146,16 @@ class Operator(Contract):
 
 class Detach(Contract):
     """The parent continues as new: report the row's end by signal."""
+
+
+class BudgetFreed(Contract):
+    """A row that a budget stopped may go on.
+
+    Args:
+        stop: Number of the stop, as in the details of the error.
+    """
+
+    stop: NonNegativeInt
 
 
 class RunProgress(Contract):

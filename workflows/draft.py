@@ -8,10 +8,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
     from activities.llm.contracts import ModelAnswer
     from activities.prompts.contracts import NamedText, Prompt
+    from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
     from activities.verification.contracts import Basis, Verdict
     from catalogs.row import CatalogRow, Mode
     from temporal.names import ErrorCode
+    from workflows.custody import written
     from workflows.steps import RowSteps
 
 DRAFTS = 2
@@ -36,6 +38,7 @@ class Draft:
         edited: What a reviewer made of it.
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
+        custody: What was done to the output so far.
     """
 
     answer: ModelAnswer | None = None
@@ -46,6 +49,7 @@ class Draft:
     cost_usd: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
     edited: Text | None = None
+    custody: tuple[CustodyAct, ...] = ()
 
     def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
         """Take a call's answer."""
@@ -53,6 +57,7 @@ class Draft:
         self.edited = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
+        self.custody += (written(prompt, answer),)
         self.charge(answer)
 
     def charge(self, answer: ModelAnswer) -> None:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Coroutine
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError, is_cancelled_exception
@@ -12,6 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode
     from workflows.contracts import RowResult
     from workflows.draft import RowEnded
+
+Result = TypeVar("Result")
 
 
 def end_of(error: ActivityError) -> RowEnded:
@@ -24,8 +26,8 @@ def end_of(error: ActivityError) -> RowEnded:
     return RowEnded(RowState.FAILED, ErrorCode.INTERNAL, f"{error.activity_type}: {cause or error}")
 
 
-async def despite_cancellation(closing: Coroutine[Any, Any, RowResult]) -> RowResult:
-    """Finish closing a row although a cancellation arrives meanwhile: what has happened gets recorded."""
+async def despite_cancellation(closing: Coroutine[Any, Any, Result]) -> Result:
+    """Finish closing although a cancellation arrives meanwhile: what has happened gets recorded."""
     task = asyncio.create_task(closing)
     while True:
         try:

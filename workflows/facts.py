@@ -6,14 +6,14 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.artifacts.contracts import Digest, Text, digest_of
+    from activities.artifacts.contracts import Digest, Text
     from activities.policy.contracts import Admission
-    from activities.provenance.contracts import SealRequest
+    from activities.provenance.contracts import SealRequest, UpstreamOutput
     from activities.records.contracts import RowRecord, RowState
     from activities.scans.contracts import Finding
     from catalogs.row import CatalogRow
-    from temporal.contract import Contract
     from workflows.contracts import RowRun
+    from workflows.custody import contract_digest
     from workflows.draft import Draft
     from workflows.review import ReviewProcess, ReviewState
     from workflows.steps import RowSteps, now
@@ -88,11 +88,11 @@ class RowFacts:
         return SealRequest(
             step=steps.ref("provenance"),
             output=output.digest,
-            row_digest=digest_of(canonical(admission.row)),
+            row_digest=contract_digest(admission.row),
             plan=self.request.plan,
             prompts=draft.prompts,
             models=draft.models,
-            decision_digest=digest_of(canonical(decision)),
+            decision_digest=contract_digest(decision),
             policy=decision.policy,
             code_result=self.code_result,
             verdicts=tuple(
@@ -102,6 +102,10 @@ class RowFacts:
             review=self._reviewed(),
             started_at=self.started_at,
             finished_at=now(),
+            custody=draft.custody,
+            upstream=tuple(UpstreamOutput(row=one.name, output=one.text.digest) for one in self.request.upstream),
+            submitter=self.request.submitter,
+            generation=self.request.generation,
         )
 
     def details(self) -> str:
@@ -132,8 +136,3 @@ class RowFacts:
         if self.original is not None:
             told["original"] = self.original
         return told
-
-
-def canonical(model: Contract) -> bytes:
-    """Return the bytes by whose digest a contract is known."""
-    return model.model_dump_json().encode()

@@ -1,11 +1,13 @@
 """What a run writes down about itself and about rows that cannot do so, by local activities."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.plans.contracts import RowHead
+    from activities.provenance.run_activity import RunSealActivities
+    from activities.provenance.run_contracts import RunSealRequest
     from activities.records.activity import RecordActivities
     from activities.records.contracts import (
         RowAsked,
@@ -22,7 +24,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import CatalogRun
     from workflows.schedule import Schedule
     from workflows.steps import now
-    from workflows.timeouts import OPEN_RUN, QUICK_CHECK
+    from workflows.timeouts import OPEN_RUN, QUICK_CHECK, SEAL_RUN
 
 
 class RunRecording:
@@ -48,6 +50,7 @@ class RunRecording:
             title=request.title,
             submitter=request.submitter,
             started_at=now(),
+            budget_usd=request.options.budget_usd,
         )
         await workflow.execute_activity_method(
             RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN
@@ -66,6 +69,21 @@ class RunRecording:
         if state.ended:
             workflow.upsert_search_attributes([search_attributes.STATUS.value_set(state.value)])
         await workflow.execute_local_activity_method(RecordActivities.change_run, change, **QUICK_CHECK)
+
+    async def seal(self, state: RunState, counts: Mapping[RowState, int]) -> None:
+        """Sign how the run has ended."""
+        request = RunSealRequest(
+            run=self._request.run,
+            plan=self._request.plan,
+            title=self._request.title,
+            state=state.value,
+            sequence=self.sequence,
+            counts={row_state.value: count for row_state, count in counts.items()},
+            finished_at=now(),
+        )
+        await workflow.execute_activity_method(
+            RunSealActivities.seal_run, request, summary=f"seal {self._request.total} rows", **SEAL_RUN
+        )
 
     async def blocked(self, heads: Sequence[RowHead], because: str = "") -> None:
         """Record rows that can never start, because one they depend on did not succeed."""

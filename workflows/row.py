@@ -16,10 +16,11 @@ with workflow.unsafe.imports_passed_through():
     from temporal import search_attributes
     from temporal.contract import run_workflow_id
     from temporal.names import ErrorCode, WorkflowName
-    from workflows.contracts import Detach, RowProgress, RowResult, RowRun
+    from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
+    from workflows.custody import contract_digest, edited, executed, scanned
     from workflows.draft import RowEnded, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
-    from workflows.facts import RowFacts, canonical
+    from workflows.facts import RowFacts
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps, now
@@ -110,6 +111,11 @@ class RowWorkflow:
         """Report the end by signal: the parent continues as new and will not see it otherwise."""
         self._detached = True
 
+    @workflow.signal
+    def budget_freed(self, freed: BudgetFreed) -> None:
+        """Ask the model after all: there is enough of the budget again."""
+        self._steps.free(freed.stop)
+
     @workflow.query
     def progress(self) -> RowProgress:
         """Return where the row is and what its steps did."""
@@ -161,23 +167,26 @@ class RowWorkflow:
         if output is None:
             return
         if row.scan is not Scan.NONE:
-            self._facts.findings = (await self._steps.scan(output)).findings
+            report = await self._steps.scan(output)
+            self._facts.findings = report.findings
+            self._facts.draft.custody += (scanned(output, report),)
         if row.language is not None:
             await self._execute(row, output)
 
     async def _execute(self, row: CatalogRow, output: Text) -> None:
         if row.language is None:
             return
-        result = await self._steps.execute(
-            SandboxRequest(
-                step=self._steps.ref("code"),
-                language=row.language,
-                code=_by_value(row.code) if row.code else output,
-                extract=not row.code,
-                stdin=output,
-            )
+        request = SandboxRequest(
+            step=self._steps.ref("code"),
+            language=row.language,
+            code=_by_value(row.code) if row.code else output,
+            extract=not row.code,
+            stdin=output,
+            secrets=row.secrets,
         )
-        self._facts.code_result = digest_of(canonical(result))
+        result = await self._steps.execute(request)
+        self._facts.code_result = contract_digest(result)
+        self._facts.draft.custody += (executed(output, request, result),)
         if result.reason is not ExitReason.OK:
             tail = (result.stderr.inline or "").strip().splitlines()[-1:] or [""]
             message = f"the program ended with {result.reason.value}, exit code {result.exit_code}: {tail[0]}"
@@ -221,6 +230,7 @@ class RowWorkflow:
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
+        draft.custody += (edited(original, decision, draft.edited, self._review.round),)
         if row.verification:
             draft.verdicts = (await self._steps.verify(row, draft.edited)).verdicts
         try:

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.verification.contracts import Verification, VerificationRequest
     from catalogs.row import CatalogRow
     from temporal.contract import StepRef
+    from temporal.names import ErrorCode
     from workflows.contracts import RowRun
     from workflows.summaries import summarise
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, paid_call
@@ -39,6 +40,8 @@ Result = TypeVar("Result")
 # A generation is a fresh set of paid calls; within one, every call keeps its ordinal and so its key.
 CALLS_PER_GENERATION = 1000
 # Every execution of a row says these anew; only its own repetitions are silent.
+# What a row is at while a budget holds it up.
+BUDGET = "budget"
 TOLD_ANEW = frozenset({"notify", "review", "reminder", "escalation"})
 
 
@@ -57,6 +60,7 @@ class RowSteps:
     def __init__(self, request: RowRun) -> None:
         self._request = request
         self._asked: dict[str, int] = {}
+        self._freed: set[int] = set()
         self.records: list[StepRecord] = []
         self.current = ""
 
@@ -105,9 +109,10 @@ class RowSteps:
             prompt=prompt.text,
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
+            attempts=row.retries + 1,
         )
         options = paid_call(row.timeout, row.retries)
-        return await self._perform(
+        return await self._paid(
             step,
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
@@ -138,7 +143,7 @@ class RowSteps:
             timeout=row.timeout,
         )
         options = paid_call(row.timeout, row.retries)
-        return await self._perform(
+        return await self._paid(
             step,
             lambda: workflow.execute_activity_method(ModelActivities.judge, request, summary="judge", **options),
         )
@@ -217,6 +222,28 @@ class RowSteps:
             attempt=self._request.attempt,
         )
 
+    def free(self, stop: int) -> None:
+        """Let a call go on that a budget stopped."""
+        self._freed.add(stop)
+
+    async def _paid(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:
+        """Perform a step that costs money; where a budget is spent, wait for as long as it takes to get more."""
+        while True:
+            try:
+                return await self._perform(step, call)
+            except ActivityError as error:
+                stop = _stop(error)
+                if stop is None:
+                    raise
+            self.current = BUDGET
+            await self._until_freed(stop)
+
+    async def _until_freed(self, stop: int) -> None:
+        refused = self.records.pop()
+        await workflow.wait_condition(lambda: stop in self._freed)
+        waited = {"step": BUDGET, "ordinal": stop, "state": StepState.DONE, "finished_at": now()}
+        self.records.append(refused.model_copy(update=waited))
+
     async def _perform(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:
         self.current = step.step
         started_at = now()
@@ -241,6 +268,14 @@ class RowSteps:
                 detail=detail,
             )
         )
+
+
+def _stop(error: ActivityError) -> int | None:
+    """Return the number of the stop where a budget refused a call; ``None`` where it failed otherwise."""
+    cause = error.cause
+    if isinstance(cause, ApplicationError) and cause.type == ErrorCode.BUDGET_SPENT and cause.details:
+        return int(cause.details[0]["stop"])
+    return None
 
 
 def _reason(error: ActivityError) -> str:

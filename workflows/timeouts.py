@@ -38,6 +38,13 @@ OPEN_RUN: Final[dict[str, Any]] = {
     "retry_policy": _PATIENT,
 }
 
+# Reads and hashes every row: 200,000 rows take about ten seconds. It heartbeats per thousand.
+SEAL_RUN: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": _PATIENT,
+}
+
 # The gateway keeps a call for its whole timeout and answers late; the margin covers its queue and start-up
 # (litellm takes ten seconds to import on an idle machine).
 PAID_CALL_MARGIN: Final = timedelta(seconds=60)

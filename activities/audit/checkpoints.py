@@ -16,7 +16,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from activities.audit import reading
 from activities.audit.chain import Chain, Faults
 from activities.audit.contracts import AuditTampered, Checkpoint
-from activities.audit.signing import AuditSigner, PublicKeys, signed_checkpoint
+from activities.audit.signing import AuditSigners, PublicKeys, signed_checkpoint
 from activities.audit.tables import AuditCheckpointRow
 from activities.records.database import upsert
 from temporal.errors import PrismError
@@ -32,15 +32,14 @@ class Checkpointer:
 
     Args:
         engine: The records database.
-        signer: The installation's key.
+        signer: The installation's keys.
         anchor: File of the newest checkpoint: who changes the database does not reach it.
     """
 
-    def __init__(self, engine: Engine, signer: AuditSigner, anchor: Path) -> None:
+    def __init__(self, engine: Engine, signer: AuditSigners, anchor: Path) -> None:
         self._engine = engine
         self._signer = signer
         self._anchor = anchor
-        self._keys = PublicKeys([signer.public_key_pem])
 
     async def watch(self, stop: asyncio.Event) -> None:
         """Sign every ``EVERY_SECONDS`` and once more at the end, until told to stop."""
@@ -69,7 +68,7 @@ class Checkpointer:
                 return last
             if sequence == 0:
                 return None
-            made = signed_checkpoint(self._signer, sequence, head)
+            made = signed_checkpoint(self._signer.current(), sequence, head)
             self._keep(made)
             return made
 
@@ -84,7 +83,8 @@ class Checkpointer:
     def _last(self) -> Checkpoint | None:
         """Return the newest checkpoint that counts, of the file and of the database."""
         known = [one for one in (self.kept(), reading.last_checkpoint(self._engine)) if one is not None]
-        good = [one for one in known if not self._keys.checkpoint_fault(one)]
+        keys = PublicKeys(self._signer.public_key_pems)
+        good = [one for one in known if not keys.checkpoint_fault(one)]
         return max(good, key=lambda one: one.sequence, default=None)
 
     def _checked(self, last: Checkpoint | None) -> tuple[int, str]:

@@ -40,14 +40,18 @@ class AuditKind(StrEnum):
     RUN_RETRIED = "run.retried"
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
+    BUDGET_ALLOWED = "budget.allowed"
+    PAYLOADS_DECODED = "payloads.decoded"
     POLICY_DECIDED = "policy.decided"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise
     SECRET_READ = "secret.read"  # noqa: S105 -- likewise
+    SECRET_ROTATED = "secret.rotated"  # noqa: S105 -- likewise
+    SECRET_DESTROYED = "secret.destroyed"  # noqa: S105 -- likewise
     SECRET_DELETED = "secret.deleted"  # noqa: S105 -- likewise
+    SIGNING_KEY_ROTATED = "signing_key.rotated"
     AUDIT_EXPORTED = "audit.exported"
-    CODEC_DECODED = "codec.decoded"
 
 
 class AuditMissing(PrismError):

@@ -12,7 +12,7 @@ from activities.audit.checkpoints import Checkpointer
 from activities.audit.contracts import AuditEntry, AuditEvent, AuditFilter, AuditReport, AuditTampered
 from activities.audit.export import export
 from activities.audit.log import append
-from activities.audit.signing import AuditSigner, PublicKeys
+from activities.audit.signing import AuditSigners, PublicKeys
 from activities.audit.verify import verify_database
 from activities.identity.transactions import Transactions
 from activities.records.contracts import RecordsUnavailable
@@ -25,11 +25,11 @@ class AuditLog:
 
     Args:
         engine: The records database.
-        signer: The installation's key.
+        signer: The installation's keys.
         checkpointer: Signs how the log stands.
     """
 
-    def __init__(self, engine: Engine, signer: AuditSigner, checkpointer: Checkpointer) -> None:
+    def __init__(self, engine: Engine, signer: AuditSigners, checkpointer: Checkpointer) -> None:
         self._engine = engine
         self._signer = signer
         self._checkpointer = checkpointer
@@ -66,7 +66,7 @@ class AuditLog:
         except AuditTampered:
             # What was tampered with is exported too: it is evidence. Nothing vouches for it then.
             checkpoint = None
-        return export(self._engine, wanted, self._signer, checkpoint)
+        return export(self._engine, wanted, self._signer.current(), checkpoint)
 
     async def _answered(self, work: Callable[[], Result]) -> Result:
         try:
@@ -76,7 +76,7 @@ class AuditLog:
 
     def _verify(self) -> AuditReport:
         kept = self._checkpointer.kept()
-        keys = PublicKeys([self._signer.public_key_pem])
+        keys = PublicKeys(self._signer.public_key_pems)
         return verify_database(self._engine, keys, [kept] if kept else [])
 
 

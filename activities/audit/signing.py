@@ -5,13 +5,14 @@ import binascii
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Protocol
 
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
 from activities.audit.canonical import canonical
 from activities.audit.contracts import AuditUnreadable, Checkpoint
-from activities.provenance.verify import keyid_of, pae
+from activities.provenance.envelope import pae
+from activities.provenance.keys import keyid_of
 from activities.records.database import timestamp
 
 CHECKPOINT: Final = "application/vnd.prism.audit-checkpoint+json"
@@ -19,20 +20,28 @@ SEAL: Final = "application/vnd.prism.audit-export+json"
 
 
 class AuditSigner(Protocol):
-    """Signs with the installation's key."""
+    """Signs with one key."""
 
     @property
     def keyid(self) -> str:
         """Id of the key."""
         ...
 
-    @property
-    def public_key_pem(self) -> bytes:
-        """The public key."""
-        ...
-
     def signature(self, payload: bytes, payload_type: str) -> bytes:
         """Return the signature over a payload and its type."""
+        ...
+
+
+class AuditSigners(Protocol):
+    """The installation's keys: the one that signs, and those that signed."""
+
+    @property
+    def public_key_pems(self) -> list[bytes]:
+        """Every public key whose signature counts."""
+        ...
+
+    def current(self) -> AuditSigner:
+        """Return what signs now; it stays with its key whatever is rotated meanwhile."""
         ...
 
 
@@ -62,7 +71,7 @@ class PublicKeys:
         for pem in pems:
             try:
                 key = load_pem_public_key(pem)
-            except (ValueError, TypeError) as error:
+            except (ValueError, TypeError, UnsupportedAlgorithm) as error:
                 raise AuditUnreadable(f"a public key is not in PEM form: {error}") from error
             if not isinstance(key, Ed25519PublicKey):
                 raise AuditUnreadable("a public key is not an Ed25519 key")

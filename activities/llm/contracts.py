@@ -24,10 +24,36 @@ class UnknownModel(PrismError):
     code = ErrorCode.UNKNOWN_MODEL
 
 
+class PromptTooLong(ModelRefused):
+    """A prompt is longer than a model reads; one that reads more may answer."""
+
+
+class ModelMisconfigured(ModelRefused):
+    """A provider takes a deployment's key, or its name, for wrong; others may answer."""
+
+
+class AttemptsExhausted(PrismError):
+    """The row's attempts are used up, whichever providers they went to. Another one would be one too many."""
+
+    code = ErrorCode.MODEL_UNAVAILABLE
+
+
 class IdempotencyMismatch(PrismError):
     """The key of a call was used for another request before: its answer is not this one's."""
 
     code = ErrorCode.IDEMPOTENCY_MISMATCH
+
+
+class InvalidModels(PrismError):
+    """The models cannot be used; ``details["faults"]`` lists why."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+class InvalidPrices(PrismError):
+    """The prices cannot be used; ``details["faults"]`` lists why."""
+
+    code = ErrorCode.INVALID_SETTINGS
 
 
 class ModelUnavailable(PrismError):
@@ -43,6 +69,7 @@ class ModelRequest(Contract):
     Args:
         group: Model group; empty means the default group.
         timeout: Longest the provider may take, in seconds.
+        attempts: How many requests may be sent to providers in all, first, repeated and to others.
     """
 
     step: StepRef
@@ -51,6 +78,7 @@ class ModelRequest(Contract):
     prompt: Text
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
+    attempts: PositiveInt = 4
 
     @property
     def digest(self) -> str:
@@ -66,6 +94,7 @@ class ModelAnswer(Contract):
         cost_usd: Price by the bundled price table; 0 for local models.
         latency_ms: From request to whole answer.
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
+        attempt: Which of the requests sent to providers was answered, from 1.
     """
 
     output: Text
@@ -77,6 +106,7 @@ class ModelAnswer(Contract):
     latency_ms: NonNegativeInt = 0
     finish_reason: str = ""
     replayed: bool = False
+    attempt: PositiveInt = 1
 
 
 class JudgeRequest(Contract):
@@ -111,11 +141,23 @@ class Completion(Protocol):
         ...
 
 
+class Begun(Contract):
+    """How a call stands when it is begun.
+
+    Args:
+        answer: The answer that was paid for, if it was.
+        used: Requests that were sent to providers before: those that failed, and those that were cut off.
+    """
+
+    answer: ModelAnswer | None = None
+    used: NonNegativeInt = 0
+
+
 class CallLedger(Protocol):
     """Remembers calls by idempotency key. The first answer under a key stays."""
 
-    async def begin(self, key: str, group: str, request: str) -> ModelAnswer | None:
-        """Return the answer that was paid for under the key, or note that a call starts and return ``None``.
+    async def begin(self, key: str, group: str, request: str) -> Begun:
+        """Return the answer that was paid for under the key, or note that a call starts.
 
         Args:
             key: Idempotency key of the call.
@@ -127,6 +169,10 @@ class CallLedger(Protocol):
 
         A call that was noted and has no answer was cut off: it may have been paid for without an answer.
         """
+        ...
+
+    async def ended(self, key: str) -> None:
+        """Note that a call ended without an answer."""
         ...
 
     async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:

@@ -19,14 +19,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from activities.budgets.contracts import SpendGuard
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway_socket import listening
-from activities.llm.groups import ModelGroups
+from activities.llm.groups import Deployment
 from activities.llm.partial import PATH as PARTIAL
 from activities.llm.partial import PartialAnswers
-from activities.llm.router import LitellmCompletion
+from activities.llm.provider import LitellmProvider
+from activities.llm.routing import Router
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+from temporal.redaction import PROCESS
 
 log = logging.getLogger("prism.gateway")
 
@@ -43,11 +46,17 @@ class Gateway:
     Args:
         router: Makes the calls.
         ledger: Keeps the answers.
+        guard: Stands before every call that costs money.
+        drop_local: Cancels calls of the embedded model.
     """
 
-    def __init__(self, router: LitellmCompletion, ledger: CallLedger) -> None:
+    def __init__(
+        self, router: Router, ledger: CallLedger, guard: SpendGuard, drop_local: Callable[[], None] = lambda: None
+    ) -> None:
         self._router = router
+        self._drop_local = drop_local
         self._ledger = ledger
+        self._guard = guard
         self.partial = PartialAnswers()
         self._in_flight: dict[str, asyncio.Task[ModelAnswer]] = {}
         self._draining: asyncio.Task[None] | None = None
@@ -75,7 +84,7 @@ class Gateway:
         return self._draining
 
     async def _drain(self) -> None:
-        self._router.drop_local()
+        self._drop_local()
         if not self._in_flight:
             return
         _, cut = await asyncio.wait(set(self._in_flight.values()), timeout=DRAIN_SECONDS)
@@ -87,14 +96,40 @@ class Gateway:
 
     async def _call(self, request: ModelRequest) -> ModelAnswer:
         key = request.step.key
-        paid = await self._ledger.begin(key, request.group, request.digest)
-        if paid is not None:
+        begun = await self._ledger.begin(key, request.group, request.digest)
+        if (paid := begun.answer) is not None:
+            # Whoever was killed between writing down the answer and its price left the most it could have been.
+            await self._guard.settle(request.step, paid.cost_usd)
             return paid.model_copy(update={"replayed": True})
         try:
-            answer = await self._router.complete(request, self.partial.listener(key))
+            return await self._reserved(request, begun.used)
+        except PrismError:
+            await self._ledger.ended(key)
+            raise
+
+    async def _reserved(self, request: ModelRequest, used: int) -> ModelAnswer:
+        """Make the call with what it may cost set aside."""
+        key = request.step.key
+        counted = await self._guard.reserve(request.step, await self._router.most_usd(request))
+        try:
+            answer = await self._router.complete(request, used, self.partial.listener(key))
+        except PrismError:
+            if counted:
+                await self._guard.release(request.step)
+            raise
         finally:
             self.partial.forget(key)
-        return await self._recorded(key, answer)
+        recorded = await self._recorded(key, answer)
+        if counted:
+            await self._settled(request, recorded)
+        return recorded
+
+    async def _settled(self, request: ModelRequest, answer: ModelAnswer) -> None:
+        """Count the price; what cannot be counted now stays set aside, and the answer is not held back for it."""
+        try:
+            await self._guard.settle(request.step, answer.cost_usd)
+        except PrismError:
+            log.exception("what %s cost could not be counted; the most it could have been stays", request.step.key)
 
     async def _recorded(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         """Write an answer down, however long the records refuse: to let go of it would be to pay again."""
@@ -114,9 +149,9 @@ class Gateway:
             log.info("call %s failed: %s", flight, task.exception())
 
 
-def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
+def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger, guard: SpendGuard) -> Starlette:
     """Return the gateway's ASGI application."""
-    gateway = Gateway(router, ledger)
+    gateway = Gateway(router, ledger, guard, provider.drop_local)
 
     async def complete(request: Request) -> Response:
         try:
@@ -134,17 +169,17 @@ def build_gateway(router: LitellmCompletion, ledger: CallLedger) -> Starlette:
         return PlainTextResponse(text or "", status_code=404 if text is None else 200)
 
     async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "loaded": router.loaded})
+        return JSONResponse({"status": "ok", "loaded": provider.loaded})
 
     async def groups(_: Request) -> Response:
-        return JSONResponse(_described(router.groups))
+        return JSONResponse(_described(router))
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        router.load()
+        provider.load()
         yield
         await gateway.drain()
-        await router.aclose()
+        await provider.aclose()
 
     routes = [
         Route("/v1/complete", complete, methods=["POST"]),
@@ -191,17 +226,30 @@ async def serve_gateway(app: Starlette, path: Path) -> None:
         await GatewayServer(config, app.state.drain).serve(sockets=[listener])
 
 
-def _described(groups: ModelGroups) -> dict[str, object]:
+def _described(router: Router) -> dict[str, object]:
     named = [
         {
-            "group": deployment.group,
-            "model": deployment.model,
-            "provider": "embedded" if deployment.local else deployment.model.partition("/")[0],
-            "local": deployment.local,
+            "group": group.name,
+            "strategy": group.strategy,
+            "fallback": group.fallback,
+            "deployments": [_deployment(router, deployment) for deployment in group.deployments],
         }
-        for deployment in groups.deployments
+        for group in router.groups.groups
     ]
-    return {"default": groups.default, "groups": named}
+    return {"default": router.groups.default, "aliases": router.groups.aliases, "groups": named}
+
+
+def _deployment(router: Router, deployment: Deployment) -> dict[str, object]:
+    health = router.health(deployment)
+    return {
+        "name": deployment.group,
+        "model": deployment.name,
+        "provider": "embedded" if deployment.local else deployment.model.partition("/")[0],
+        "local": deployment.local,
+        "circuit": health.state,
+        "under_way": health.under_way,
+        "latency_ms": health.latency_ms,
+    }
 
 
 def _envelope(
@@ -212,5 +260,7 @@ def _envelope(
     retryable: bool = False,
     details: dict[str, object] | None = None,
 ) -> Response:
-    error = {"code": code.value, "message": message, "retryable": retryable, "details": details or {}}
+    # A provider may repeat what it was asked with.
+    told, facts = PROCESS.redacted(message), PROCESS.redacted_values(details or {})
+    error = {"code": code.value, "message": told, "retryable": retryable, "details": facts}
     return JSONResponse({"error": error}, status_code=status)

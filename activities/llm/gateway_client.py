@@ -6,7 +6,9 @@ from typing import Any, Final
 import httpx
 
 from activities.artifacts.contracts import Texts
+from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import (
+    AttemptsExhausted,
     IdempotencyMismatch,
     ModelAnswer,
     ModelRefused,
@@ -27,6 +29,7 @@ _FAULTS: Final[dict[str, type[PrismError]]] = {
     ErrorCode.UNKNOWN_MODEL: UnknownModel,
     ErrorCode.MODEL_UNAVAILABLE: ModelUnavailable,
     ErrorCode.IDEMPOTENCY_MISMATCH: IdempotencyMismatch,
+    ErrorCode.BUDGET_SPENT: BudgetSpent,
 }
 
 
@@ -55,6 +58,8 @@ class GatewayCompletion:
             ModelRefused: Retrying cannot help.
             IdempotencyMismatch: The key stands for another request.
             UnknownModel: The group is not configured.
+            BudgetSpent: The call would cost more than is left of a budget.
+            AttemptsExhausted: As many requests were sent to providers as the row allows.
             ModelUnavailable: The provider or the gateway could not answer now.
         """
         prompt = request.prompt.model_copy(update={"inline": await self._texts.read(request.prompt)})
@@ -83,4 +88,6 @@ def _fault(response: httpx.Response) -> PrismError:
     except (ValueError, KeyError, TypeError):
         return ModelUnavailable(f"the model gateway answered {response.status_code}")
     fault = _FAULTS.get(error.get("code", ""), ModelUnavailable)
+    if fault is ModelUnavailable and not error.get("retryable", True):
+        fault = AttemptsExhausted
     return fault(str(error.get("message", "")), **error.get("details", {}))

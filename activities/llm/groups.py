@@ -1,6 +1,7 @@
 """Model groups: which names a row may ask for, and which provider answers each."""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Final
 
 from pydantic import Field, PositiveInt, SecretStr
@@ -23,14 +24,29 @@ PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
 }
 
 
+class Strategy(StrEnum):
+    """How a group chooses among its deployments."""
+
+    WEIGHTED = "weighted"
+    LEAST_BUSY = "least-busy"
+    LATENCY = "latency"
+    COST = "cost"
+    ORDER = "order"
+
+
 class Deployment(Contract):
     """A model somewhere.
 
     Args:
+        group: What people call it.
         model: ``provider/model`` as litellm spells it.
         api_base: URL of an OpenAI-compatible endpoint; ``None`` for the provider's own.
         local: Costs nothing and sends nothing to others.
         max_tokens: Longest answer it is asked for, whatever a row wants; ``None`` for no bound of its own.
+        weight: How often it is chosen in a weighted group, against the others.
+        rpm: Most requests in any minute; ``None`` for no limit.
+        tpm: Most tokens in any minute, prompt and longest answer together.
+        context_tokens: How much it reads; a longer prompt goes to one that reads more. ``None`` when nobody said.
     """
 
     group: str
@@ -39,6 +55,10 @@ class Deployment(Contract):
     api_key: SecretStr | None = None
     local: bool = False
     max_tokens: PositiveInt | None = None
+    weight: PositiveInt = 1
+    rpm: PositiveInt | None = None
+    tpm: PositiveInt | None = None
+    context_tokens: PositiveInt | None = None
 
     @property
     def name(self) -> str:
@@ -46,40 +66,91 @@ class Deployment(Contract):
         return f"local/{self.model.partition('/')[2]}" if self.local else self.model
 
 
+LOCAL_DEPLOYMENT: Final = Deployment(
+    group=LOCAL, model="openai/SmolLM2-135M-Instruct", local=True, max_tokens=LOCAL_MAX_TOKENS
+)
+
+
+class ModelGroup(Contract):
+    """Deployments that may answer for each other.
+
+    Args:
+        strategy: Which of them is asked first.
+        fallback: Groups that are asked when none of these can answer, in order.
+        longer: Groups that are asked when a prompt is too long for these.
+    """
+
+    name: str
+    deployments: tuple[Deployment, ...]
+    strategy: Strategy = Strategy.ORDER
+    fallback: tuple[str, ...] = ()
+    longer: tuple[str, ...] = ()
+
+
 class ModelGroups(Contract):
     """All groups of an installation.
 
     Args:
         default: Group of rows that name no model.
+        aliases: Other names of groups.
         keys: Provider keys, by provider, for rows that name ``provider/model``.
     """
 
-    deployments: tuple[Deployment, ...]
+    groups: tuple[ModelGroup, ...]
     default: str
+    aliases: dict[str, str] = Field(default_factory=dict)
     keys: dict[str, SecretStr] = Field(default_factory=dict)
 
-    def find(self, name: str) -> Deployment:
-        """Return the deployment for a row's ``model``.
+    @property
+    def deployments(self) -> tuple[Deployment, ...]:
+        """Every deployment, once."""
+        return tuple({one.group: one for group in self.groups for one in group.deployments}.values())
+
+    def find(self, name: str) -> ModelGroup:
+        """Return the group for a row's ``model``.
 
         Args:
-            name: A group, ``provider/model`` of a provider whose key is set, or empty for the default group.
+            name: A group, its alias, ``provider/model`` of a provider whose key is set, or empty for the default group.
 
         Raises:
-            UnknownModel: It is neither.
+            UnknownModel: It is none of them.
         """
         wanted = name or self.default
-        for deployment in self.deployments:
-            if deployment.group == wanted:
-                return deployment
+        wanted = self.aliases.get(wanted, wanted)
+        for group in self.groups:
+            if group.name == wanted:
+                return group
         provider, _, model = wanted.partition("/")
         if model and provider in self.keys:
-            return Deployment(group=wanted, model=wanted, api_key=self.keys[provider])
-        known = ", ".join(deployment.group for deployment in self.deployments)
+            return alone(Deployment(group=wanted, model=wanted, api_key=self.keys[provider]))
+        known = ", ".join([group.name for group in self.groups] + sorted(self.aliases))
         raise UnknownModel(
             f"no model group is called {wanted!r}; there are {known}, "
             "and provider/model where the provider's key is set",
             model=wanted,
         )
+
+    def chain(self, name: str, *, longer: bool = False) -> list[ModelGroup]:
+        """Return the groups that may answer for a row's ``model``, in order and each once.
+
+        Args:
+            name: See ``find``.
+            longer: The prompt was too long for the group itself: those that read more.
+        """
+        first = self.find(name)
+        waiting = [self.find(one) for one in first.longer] if longer else [first]
+        found: list[ModelGroup] = []
+        while waiting:
+            group = waiting.pop(0)
+            if group not in found:
+                found.append(group)
+                waiting += [self.find(one) for one in group.fallback]
+        return found
+
+
+def alone(deployment: Deployment) -> ModelGroup:
+    """Return the group of one deployment."""
+    return ModelGroup(name=deployment.group, deployments=(deployment,))
 
 
 def discover_groups(
@@ -112,7 +183,6 @@ def discover_groups(
     deployments += [
         Deployment(group=name, model=f"{name}/{PROVIDERS[name][1]}", api_key=key) for name, key in keys.items()
     ]
-    deployments.append(
-        Deployment(group=LOCAL, model="openai/SmolLM2-135M-Instruct", local=True, max_tokens=LOCAL_MAX_TOKENS)
-    )
-    return ModelGroups(deployments=tuple(deployments), default=default or deployments[0].group, keys=keys)
+    deployments.append(LOCAL_DEPLOYMENT)
+    groups = tuple(alone(deployment) for deployment in deployments)
+    return ModelGroups(groups=groups, default=default or deployments[0].group, keys=keys)

@@ -6,6 +6,8 @@ from typing import Final
 
 import httpx
 
+from temporal.redaction import PROCESS
+
 # Somebody watches a page: rather nothing than a page that waits. Nothing is retried; the next look asks again.
 ANSWER_WITHIN_SECONDS: Final = 0.5
 # As much as a page shows.
@@ -34,7 +36,7 @@ class PartialAnswers:
     def text(self, key: str) -> str | None:
         """Return what has arrived; ``None`` when no call is under way."""
         pieces = self._texts.get(key)
-        return None if pieces is None else "".join(pieces)[:MOST_CHARACTERS]
+        return None if pieces is None else PROCESS.redacted_cut("".join(pieces)[:MOST_CHARACTERS])
 
 
 async def heard_so_far(socket: Path, key: str) -> str:

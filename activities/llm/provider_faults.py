@@ -5,22 +5,23 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
-from activities.llm.contracts import ModelRefused, ModelUnavailable
+from activities.llm.contracts import ModelMisconfigured, ModelRefused, ModelUnavailable, PromptTooLong
 from activities.llm.groups import Deployment
+from temporal.redaction import PROCESS
 
 # By class, as litellm gives some of them a status of its own invention.
 _REFUSED: Final = frozenset(
     {
-        "AuthenticationError",
         "BadRequestError",
         "ContentPolicyViolationError",
-        "ContextWindowExceededError",
-        "NotFoundError",
-        "PermissionDeniedError",
         "UnprocessableEntityError",
         "UnsupportedParamsError",
     }
 )
+_TOO_LONG: Final = frozenset({"ContextWindowExceededError"})
+# What is wrong is the deployment, its key or its name: another one may answer the same request.
+_WRONG_KEY: Final = frozenset({"AuthenticationError", "NotFoundError", "PermissionDeniedError"})
+_MISCONFIGURED: Final = frozenset({401, 402, 403, 404})
 # Of the 3xx and 4xx, those that time can heal: request timeout, conflict, too early, too many requests.
 _PASSING: Final = frozenset({408, 409, 425, 429})
 _MESSAGE_LIMIT: Final = 500
@@ -36,13 +37,19 @@ def provider_fault(error: Exception, deployment: Deployment) -> ModelRefused | M
         deployment: Who was asked; its key never appears in the message.
 
     Returns:
-        ``ModelRefused`` for a redirect or a 4xx of our own making, else ``ModelUnavailable`` with ``retry_after``
-        (seconds) where the provider named it.
+        ``PromptTooLong`` where another model may read more, ``ModelMisconfigured`` where only this deployment is at
+        fault, ``ModelRefused`` for a redirect or another 4xx of our own making, else ``ModelUnavailable`` with
+        ``retry_after`` (seconds) where the provider named it.
     """
     message = f"{deployment.model}: {_scrubbed(str(error), deployment)}"
     status = getattr(error, "status_code", None)
     ours = isinstance(status, int) and 300 <= status < 500 and status not in _PASSING  # noqa: PLR2004 -- HTTP's
-    if ours or type(error).__name__ in _REFUSED:
+    kind = type(error).__name__
+    if kind in _TOO_LONG:
+        return PromptTooLong(message, model=deployment.model)
+    if status in _MISCONFIGURED or kind in _WRONG_KEY:
+        return ModelMisconfigured(message, model=deployment.model)
+    if ours or kind in _REFUSED:
         return ModelRefused(message, model=deployment.model)
     details: dict[str, Any] = {"model": deployment.model}
     after = _retry_after(error)
@@ -73,4 +80,5 @@ def _scrubbed(message: str, deployment: Deployment) -> str:
     """Return a provider's message without the key, which some providers repeat."""
     if deployment.api_key:
         message = message.replace(deployment.api_key.get_secret_value(), "***")
-    return message[:_MESSAGE_LIMIT]
+    # Before it is cut: what is left of a value is not found any more.
+    return PROCESS.redacted(message)[:_MESSAGE_LIMIT]

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from ipaddress import ip_address
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import httpx
 from pydantic import SecretStr
@@ -20,10 +20,23 @@ from activities.notifications.signature import (
     TIMESTAMP_HEADER,
     sign_webhook,
 )
+from temporal.errors import PrismError
 
 TIMEOUT_SECONDS: Final = 10.0
 # Those a repetition may mend: timed out, too early, too many requests.
 _PASSING: Final = {408, 425, 429}
+
+
+class Signing(Protocol):
+    """What signs, where that changes while the process runs."""
+
+    async def secrets(self) -> tuple[SecretStr, ...]:
+        """Return the secrets that sign now.
+
+        Raises:
+            PrismError: They cannot be read.
+        """
+        ...
 
 
 class WebhookChannel:
@@ -31,7 +44,7 @@ class WebhookChannel:
 
     Args:
         url: Where to.
-        secret: What signs.
+        secret: What signs; several sign during a rotation, and one signature is enough for the receiver.
         timeout: Seconds for one attempt as a whole.
         clock: What time it is.
 
@@ -42,7 +55,7 @@ class WebhookChannel:
     def __init__(
         self,
         url: SecretStr,
-        secret: SecretStr,
+        secret: SecretStr | Signing,
         timeout: float = TIMEOUT_SECONDS,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -72,12 +85,17 @@ class WebhookChannel:
             raise RuntimeError("a webhook channel is used within its context")
         body = webhook_body(message)
         now = self._clock()
+        try:
+            secrets = (self._secret,) if isinstance(self._secret, SecretStr) else await self._secret.secrets()
+        except PrismError as error:
+            return Receipt(state=DeliveryState.QUEUED, error=error.message)
+        stamp = int(now.timestamp())
         headers = {
             "Content-Type": "application/json",
             "User-Agent": "prism-console",
             IDEMPOTENCY_HEADER: message.id,
-            TIMESTAMP_HEADER: str(int(now.timestamp())),
-            SIGNATURE_HEADER: sign_webhook(self._secret.get_secret_value().encode(), int(now.timestamp()), body),
+            TIMESTAMP_HEADER: str(stamp),
+            SIGNATURE_HEADER: ",".join(sign_webhook(one.get_secret_value().encode(), stamp, body) for one in secrets),
         }
         url = self._url.get_secret_value()
         try:

@@ -4,7 +4,9 @@ from temporalio import activity
 
 from activities.artifacts.contracts import ArtifactStore
 from activities.provenance.contracts import Seal, SealRequest, Signer
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
+from activities.provenance.envelope import parse_envelope
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from temporal.names import ActivityName
 
 
@@ -24,4 +26,4 @@ class ProvenanceActivities:
     async def seal(self, request: SealRequest) -> Seal:
         """Sign the statement of a row and keep the envelope."""
         envelope = await self._signer.sign(statement_bytes(build_statement(request)), PAYLOAD_TYPE)
-        return Seal(envelope=await self._store.put(envelope), keyid=self._signer.keyid)
+        return Seal(envelope=await self._store.put(envelope), keyid=parse_envelope(envelope).keyid)

@@ -1,6 +1,9 @@
 """Signed statements of how an output came to be."""
 
+from enum import StrEnum
 from typing import Any, Protocol
+
+from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
 from temporal.contract import Contract, StepRef
@@ -12,6 +15,62 @@ class ProvenanceInvalid(PrismError):
     """An envelope does not prove what it is said to prove."""
 
     code = ErrorCode.PROVENANCE_INVALID
+
+
+class SigningKeyUnusable(PrismError):
+    """The signing key is missing, unreadable, too widely readable, or no Ed25519 key."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+class SignerUnavailable(PrismError):
+    """What holds the signing key does not answer, or refuses for now."""
+
+    code = ErrorCode.SIGNER_UNAVAILABLE
+    retryable = True
+
+
+class Act(StrEnum):
+    """What can be done to an output."""
+
+    WRITTEN = "written"
+    SCANNED = "scanned"
+    EXECUTED = "executed"
+    EDITED = "edited"
+
+
+class CustodyAct(Contract):
+    """One link of an output's chain of custody: who did what to which text.
+
+    Args:
+        by: A model's deployment, a scanner and its version, a language of the sandbox, a person.
+        text: The text that was looked at; of what writes or edits, the text that it made.
+        before: The text that was edited.
+        prompt: What the model was asked.
+        program: What ran.
+        outcome: How it ended, in a word or two.
+        result: Digest of all that is known of it (canonical JSON).
+        round: The round of the review in which a person edited.
+    """
+
+    act: Act
+    by: str
+    text: Digest
+    before: Digest | None = None
+    prompt: Digest | None = None
+    program: Digest | None = None
+    stdout: Digest | None = None
+    stderr: Digest | None = None
+    outcome: str = ""
+    result: Digest | None = None
+    round: PositiveInt | None = None
+
+
+class UpstreamOutput(Contract):
+    """The output of a row that this one depends on."""
+
+    row: str
+    output: Digest
 
 
 class SealRequest(Contract):
@@ -26,6 +85,10 @@ class SealRequest(Contract):
         policy: Digest of the policy bundle.
         code_result: Digest of the sandbox result (canonical JSON), if code ran.
         verdicts: Criterion, basis and outcome of each verification verdict.
+        custody: What was done to the output, in order, from the model's first word to the text that left.
+        upstream: Outputs of the rows it depends on.
+        submitter: Who submitted the run.
+        generation: Which fresh set of model calls.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -42,6 +105,10 @@ class SealRequest(Contract):
     review: dict[str, Any] | None = None
     started_at: str = ""
     finished_at: str = ""
+    custody: tuple[CustodyAct, ...] = ()
+    upstream: tuple[UpstreamOutput, ...] = ()
+    submitter: str = ""
+    generation: NonNegativeInt = 0
 
 
 class Seal(Contract):
@@ -57,21 +124,12 @@ class Seal(Contract):
 
 
 class Signer(Protocol):
-    """Signs and verifies DSSE payloads."""
+    """Signs DSSE payloads with an Ed25519 key, wherever that is."""
 
     async def sign(self, payload: bytes, payload_type: str) -> bytes:
-        """Return the DSSE envelope (JSON bytes) over a payload."""
-        ...
-
-    async def verify(self, envelope: bytes) -> dict[str, Any]:
-        """Return the in-toto statement of an envelope this signer's key signed.
+        """Return the DSSE envelope (JSON bytes) over a payload, in the form of ``envelope_bytes``.
 
         Raises:
-            ProvenanceInvalid: Signature, key or payload does not fit.
+            SignerUnavailable: What holds the key does not answer now.
         """
-        ...
-
-    @property
-    def keyid(self) -> str:
-        """Id of the signing key."""
         ...

@@ -1,9 +1,9 @@
 """Signing with an Ed25519 key in a file of its own."""
 
-import asyncio
 from pathlib import Path
 from typing import Any
 
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
@@ -16,16 +16,11 @@ from securesystemslib.dsse import Envelope
 from securesystemslib.signer import CryptoSigner, SSlibKey  # type: ignore[attr-defined]  # no __all__
 
 from activities.private_file import create_once, read_private
-from activities.provenance.statement import PAYLOAD_TYPE
-from activities.provenance.verify import envelope_bytes, keyid_of, verify_envelope
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
-
-
-class SigningKeyUnusable(PrismError):
-    """The signing key's file is missing, unreadable, too widely readable, or no Ed25519 key."""
-
-    code = ErrorCode.INVALID_SETTINGS
+from activities.provenance.contracts import SigningKeyUnusable
+from activities.provenance.envelope import envelope_bytes
+from activities.provenance.keys import keyid_of
+from activities.provenance.uris import PAYLOAD_TYPE
+from activities.provenance.verify import verify_envelope
 
 
 class KeyFileSigner:
@@ -73,6 +68,15 @@ class KeyFileSigner:
         """The public key, to be handed to those who verify."""
         return self._public_pem
 
+    @property
+    def public_key_pems(self) -> list[bytes]:
+        """The keys whose signatures count beside this one's: no others."""
+        return [self._public_pem]
+
+    def current(self) -> "KeyFileSigner":
+        """Return what signs now: this key, which never changes."""
+        return self
+
     async def sign(self, payload: bytes, payload_type: str) -> bytes:
         """Return the DSSE envelope over a payload; the same bytes for the same payload.
 
@@ -97,21 +101,21 @@ class KeyFileSigner:
         return verify_envelope(envelope, self._public_pem).statement
 
 
-async def open_signer(path: Path) -> KeyFileSigner:
-    """Return the signer of a key file without blocking the event loop; see :meth:`KeyFileSigner.open`."""
-    return await asyncio.to_thread(KeyFileSigner.open, path)
+def private_pem(key: Ed25519PrivateKey) -> bytes:
+    """Return a key as its file holds it."""
+    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def _create(path: Path) -> None:
     key = Ed25519PrivateKey.generate()
-    create_once(path, key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    create_once(path, private_pem(key))
 
 
 def _load(path: Path) -> Ed25519PrivateKey:
     pem = read_private(path, "signing key", SigningKeyUnusable)
     try:
         key = load_pem_private_key(pem, password=None)
-    except (ValueError, TypeError) as fault:
+    except (ValueError, TypeError, UnsupportedAlgorithm) as fault:
         raise SigningKeyUnusable(
             f"the signing key {path} is not an unencrypted PKCS#8 key in PEM form", path=str(path)
         ) from fault

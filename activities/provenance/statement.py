@@ -1,16 +1,11 @@
 """The in-toto statement of a row: SLSA v1 provenance, the same bytes for the same request."""
 
 import json
-from typing import Any, Final
+from typing import Any
 
 from activities.artifacts.contracts import Digest
 from activities.provenance.contracts import SealRequest
-
-STATEMENT_TYPE: Final = "https://in-toto.io/Statement/v1"
-PREDICATE_TYPE: Final = "https://slsa.dev/provenance/v1"
-PAYLOAD_TYPE: Final = "application/vnd.in-toto+json"
-BUILD_TYPE: Final = "https://prism-console.dev/row/v1"
-BUILDER_ID: Final = "https://prism-console.dev/row-workflow/v1"
+from activities.provenance.uris import BUILDER, ROW_BUILD, SLSA_PROVENANCE, STATEMENT_TYPE
 
 
 def build_statement(request: SealRequest) -> dict[str, Any]:
@@ -25,28 +20,32 @@ def build_statement(request: SealRequest) -> dict[str, Any]:
     step = request.step
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": f"{step.run}/{step.row}", "digest": _digest_set(request.output)}],
-        "predicateType": PREDICATE_TYPE,
+        "subject": [{"name": f"{step.run}/{step.row}", "digest": digest_set(request.output)}],
+        "predicateType": SLSA_PROVENANCE,
         "predicate": {
             "buildDefinition": {
-                "buildType": BUILD_TYPE,
+                "buildType": ROW_BUILD,
                 "externalParameters": {
                     "run": step.run,
                     "row": step.row,
                     "rowDigest": request.row_digest,
                     "plan": request.plan,
                     "prompts": list(request.prompts),
+                    "submitter": request.submitter,
                 },
                 "internalParameters": {
                     "models": list(request.models),
                     "decision": request.decision_digest,
                     "verdicts": list(request.verdicts),
                     "review": request.review,
+                    "custody": [act.model_dump(mode="json", exclude_defaults=True) for act in request.custody],
+                    "attempt": step.attempt,
+                    "generation": request.generation,
                 },
                 "resolvedDependencies": _dependencies(request),
             },
             "runDetails": {
-                "builder": {"id": BUILDER_ID},
+                "builder": {"id": BUILDER},
                 "metadata": {"invocationId": step.key, **_times(request)},
                 "byproducts": _byproducts(request),
             },
@@ -66,18 +65,19 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
         ("plan", request.plan),
         ("policy", request.policy),
         ("policy-decision", request.decision_digest),
+        *((f"upstream/{one.row}", one.output) for one in request.upstream),
         *((f"prompt/{number}", digest) for number, digest in enumerate(request.prompts, start=1)),
     ]
     models = (
         {"name": f"model/{number}", "uri": f"model:{name}"} for number, name in enumerate(request.models, start=1)
     )
-    return [*({"name": name, "digest": _digest_set(digest)} for name, digest in named), *models]
+    return [*({"name": name, "digest": digest_set(digest)} for name, digest in named), *models]
 
 
 def _byproducts(request: SealRequest) -> list[dict[str, Any]]:
     if request.code_result is None:
         return []
-    return [{"name": "code-result", "digest": _digest_set(request.code_result)}]
+    return [{"name": "code-result", "digest": digest_set(request.code_result)}]
 
 
 def _times(request: SealRequest) -> dict[str, str]:
@@ -85,6 +85,16 @@ def _times(request: SealRequest) -> dict[str, str]:
     return {name: time for name, time in times.items() if time}
 
 
-def _digest_set(digest: Digest) -> dict[str, str]:
+def named_row(statement: dict[str, Any]) -> tuple[str, str, str]:
+    """Return run, row and plan that a row's statement is about; empty where it is about none."""
+    try:
+        made = statement["predicate"]["buildDefinition"]["externalParameters"]
+        return str(made["run"]), str(made["row"]), str(made["plan"])
+    except (KeyError, TypeError):
+        return "", "", ""
+
+
+def digest_set(digest: Digest) -> dict[str, str]:
+    """Return a digest as in-toto writes it."""
     algorithm, _, value = digest.partition(":")
     return {algorithm: value}

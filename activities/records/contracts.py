@@ -67,7 +67,11 @@ class StepState(StrEnum):
 
 
 class RunOpening(Contract):
-    """A run that begins: its rows are recorded as pending."""
+    """A run that begins: its rows are recorded as pending.
+
+    Args:
+        budget_usd: Most that its model calls may cost; ``None`` for no limit of its own.
+    """
 
     run: str
     plan: Digest
@@ -75,6 +79,7 @@ class RunOpening(Contract):
     submitter: str = ""
     workflow_run_id: str = ""
     started_at: str
+    budget_usd: float | None = None
 
 
 class RunChange(Contract):

@@ -13,6 +13,7 @@ from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, StepRow, TaskRecord
 from temporal.contract import StepRef
 from temporal.names import ActivityName
+from temporal.redaction import PROCESS
 
 GROUP_SECONDS = 0.05
 GROUP_EVENTS = 500
@@ -49,7 +50,8 @@ class _NoteSteps(ActivityInboundInterceptor):
         try:
             result = await self.next.execute_activity(input)
         except Exception as error:
-            message = str(error)
+            # What stands here did not pass the failures on their way to Temporal.
+            message = PROCESS.redacted(str(error))
             self._journal.note(StepEvent(step=step, state=StepState.FAILED, at=timestamp(), message=message))
             raise
         self._journal.note(StepEvent(step=step, state=StepState.DONE, at=timestamp()))

@@ -99,6 +99,7 @@ class SqlRecordKeeper:
                 "state": RunState.SUBMITTED.value,
                 "sequence": -1,
                 "total": 0,
+                "budget": None if opening.budget_usd is None else round(opening.budget_usd * 1_000_000),
                 "created_at": opening.started_at,
             },
         )

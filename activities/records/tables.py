@@ -5,7 +5,7 @@ Times are ISO 8601 UTC texts with microseconds, so that they sort and compare al
 
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, Text, false
 from sqlmodel import Field, SQLModel
 
 # SQLite gives an autoincrementing key only to INTEGER, PostgreSQL wants 64 bits.
@@ -13,7 +13,7 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 
 class RunRow(SQLModel, table=True):
-    """A run of a catalog."""
+    """A run of a catalog; ``budget`` is what its calls may cost, in millionths of a dollar."""
 
     __tablename__ = "runs"
 
@@ -25,6 +25,7 @@ class RunRow(SQLModel, table=True):
     sequence: int = -1
     total: int = 0
     concurrency: int | None = None
+    budget: int | None = Field(default=None, sa_column=Column(BigInteger))
     created_at: str = Field(index=True)
     started_at: str | None = None
     finished_at: str | None = None
@@ -96,8 +97,23 @@ class CallRow(SQLModel, table=True):
     request: str = Field(default="", sa_column_kwargs={"server_default": ""})
     started_at: str
     starts: int = 1
+    under_way: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     answered_at: str | None = None
     answer: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class CallFailureRow(SQLModel, table=True):
+    """A request to a provider that failed; how many a call had counts against the row's attempts."""
+
+    __tablename__ = "call_failures"
+
+    id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+    key: str = Field(index=True)
+    deployment: str
+    code: str
+    message: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
+    milliseconds: int = 0
+    at: str = Field(index=True)
 
 
 class EventRow(SQLModel, table=True):

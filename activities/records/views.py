@@ -117,7 +117,7 @@ class RowSpan(Contract):
 
 
 class EventView(Contract):
-    """Something that happened. ``kind`` is ``run``, ``row`` or ``step``."""
+    """Something that happened. ``kind`` is ``run``, ``row``, ``step``, ``review`` or ``sealed``."""
 
     id: int
     run: str

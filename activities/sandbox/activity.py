@@ -4,12 +4,16 @@ import asyncio
 import contextlib
 from typing import Final
 
+from pydantic import SecretStr
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.sandbox.contracts import Execution, Sandbox, SandboxRequest, SandboxResult
+from activities.sandbox.contracts import Execution, ExecutionResult, Sandbox, SandboxRequest, SandboxResult
 from activities.sandbox.extraction import extract_program
+from activities.secrets.contracts import SecretsForbidden
+from activities.secrets.rows import RowSecrets
 from temporal.names import ActivityName
+from temporal.redaction import PROCESS
 
 _HEARTBEAT_SECONDS: Final = 5.0
 
@@ -20,11 +24,13 @@ class SandboxActivities:
     Args:
         sandbox: Runs one program, isolated.
         texts: Reads programs and keeps what they print.
+        secrets: Reads what programs find in their environment; without it there is nothing to be found.
     """
 
-    def __init__(self, sandbox: Sandbox, texts: Texts) -> None:
+    def __init__(self, sandbox: Sandbox, texts: Texts, secrets: RowSecrets | None = None) -> None:
         self._sandbox = sandbox
         self._texts = texts
+        self._secrets = secrets
 
     @activity.defn(name=ActivityName.EXECUTE)
     async def execute(self, request: SandboxRequest) -> SandboxResult:
@@ -34,6 +40,7 @@ class SandboxActivities:
             language=request.language,
             code=extract_program(code, request.language) if request.extract else code,
             stdin=await self._texts.read(request.stdin) if request.stdin else "",
+            environment=await self._environment(request),
             limits=request.limits,
         )
         pulse = asyncio.create_task(_beat())
@@ -46,11 +53,24 @@ class SandboxActivities:
         return SandboxResult(
             reason=result.reason,
             exit_code=result.exit_code,
-            stdout=await self._texts.keep(result.stdout),
-            stderr=await self._texts.keep(result.stderr),
+            stdout=await self._texts.keep(_told(result.stdout, result)),
+            stderr=await self._texts.keep(_told(result.stderr, result)),
             truncated=result.truncated,
             seconds=result.seconds,
         )
+
+    async def _environment(self, request: SandboxRequest) -> dict[str, SecretStr]:
+        if not request.secrets:
+            return {}
+        if self._secrets is None or request.extract:
+            raise SecretsForbidden(
+                "only the program of a catalog gets secrets, and only where there is a store of them"
+            )
+        return await self._secrets.environment(request.step, request.secrets)
+
+
+def _told(printed: str, result: ExecutionResult) -> str:
+    return PROCESS.redacted_cut(printed) if result.truncated else PROCESS.redacted(printed)
 
 
 async def _beat() -> None:

@@ -15,7 +15,16 @@ from typing import Final
 
 from activities.sandbox.cgroups import Cgroup, CgroupParents, find_parents
 from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
-from activities.sandbox.enclosure import Descriptors, Tools, drop_root, enclose, find_tools, interpreter, own_python
+from activities.sandbox.enclosure import (
+    Descriptors,
+    Tools,
+    drop_root,
+    enclose,
+    find_tools,
+    interpreter,
+    own_python,
+    secret_arguments,
+)
 from activities.sandbox.endings import SIGNAL_BASE, Ending, reason_of
 from activities.sandbox.seccomp import seccomp_filter
 
@@ -108,10 +117,12 @@ class BubblewrapSandbox:
         try:
             with ExitStack() as stack:
                 stdin = stack.enter_context(_memory_file(execution.stdin.encode(errors="replace")))
+                hidden = secret_arguments(execution.environment)
                 descriptors = Descriptors(
                     program=stack.enter_context(_memory_file(execution.code.encode(errors="replace"))),
                     status=stack.enter_context(_memory_file(None)),
                     seccomp=stack.enter_context(_memory_file(self._filter)) if self._filter else None,
+                    arguments=stack.enter_context(_memory_file(hidden)) if hidden else None,
                 )
                 arguments = enclose(
                     tools,

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Protocol
 
-from pydantic import PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from activities.artifacts.contracts import Text
 from catalogs.row import Language
@@ -55,6 +55,7 @@ class SandboxRequest(Contract):
     Args:
         code: Source text; when ``extract`` is set, the first fenced block of it is the program.
         stdin: Given to the program's standard input: the model's output.
+        secrets: References to secrets by environment variable; values are read by the activity.
     """
 
     step: StepRef
@@ -62,6 +63,7 @@ class SandboxRequest(Contract):
     code: Text
     extract: bool = False
     stdin: Text | None = None
+    secrets: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Limits()
 
 
@@ -77,11 +79,16 @@ class SandboxResult(Contract):
 
 
 class Execution(Contract):
-    """A program for a backend: everything by value."""
+    """A program for a backend: everything by value; never crosses the Temporal boundary.
+
+    Args:
+        environment: Variables that only the program sees: not the host's processes, nor command lines.
+    """
 
     language: Language
     code: str
     stdin: str = ""
+    environment: dict[str, SecretStr] = Field(default_factory=dict)
     limits: Limits = Limits()
 
 

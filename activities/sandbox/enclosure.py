@@ -4,9 +4,12 @@ import os
 import secrets
 import shutil
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from pydantic import SecretStr
 
 from activities.sandbox.contracts import Limits, SandboxUnavailable
 from catalogs.row import Language
@@ -21,6 +24,12 @@ _EXTENSIONS: Final = {Language.PYTHON: "py", Language.SHELL: "sh", Language.JAVA
 
 class SandboxNotInstalled(SandboxUnavailable):
     """A program the sandbox needs is not installed; trying again cannot help."""
+
+    retryable = False
+
+
+class SecretNotText(SandboxUnavailable):
+    """A value cannot be given to a program; trying again cannot help."""
 
     retryable = False
 
@@ -48,16 +57,20 @@ class Descriptors:
         program: To read the program from.
         status: For bubblewrap's reports.
         seccomp: To read the system call filter from, if there is one.
+        arguments: To read arguments from that no other process may see, if there are any.
     """
 
     program: int
     status: int
     seccomp: int | None
+    arguments: int | None = None
 
     @property
     def open(self) -> tuple[int, ...]:
         """All of them."""
-        return tuple(number for number in (self.program, self.status, self.seccomp) if number is not None)
+        return tuple(
+            number for number in (self.program, self.status, self.seccomp, self.arguments) if number is not None
+        )
 
 
 def find_tools(bwrap: Path | None = None) -> Tools:
@@ -137,11 +150,26 @@ def enclose(
     ]
     if descriptors.seccomp is not None:
         arguments += ["--seccomp", str(descriptors.seccomp)]
+    if descriptors.arguments is not None:
+        arguments += ["--args", str(descriptors.arguments)]
     arguments += _identity(own_user=own_user)
     arguments += ["--", tools.prlimit, *_resource_limits(limits, language), "--"]
     if own_user:
         arguments += drop_root(tools)
     return [*arguments, *command, program]
+
+
+def secret_arguments(environment: Mapping[str, SecretStr]) -> bytes | None:
+    """Return variables as bubblewrap reads them from a descriptor: a command line is seen by every user of the host.
+
+    Raises:
+        SecretNotText: A value cannot stand in an environment.
+    """
+    words = [word for name, value in environment.items() for word in ("--setenv", name, value.get_secret_value())]
+    for name, value in environment.items():
+        if "\0" in value.get_secret_value():
+            raise SecretNotText(f"the secret for {name} holds a NUL byte, which no environment variable can")
+    return b"".join(word.encode() + b"\0" for word in words) or None
 
 
 def _environment() -> list[str]:

@@ -8,14 +8,13 @@ from pydantic import PositiveInt, SecretStr, StringConstraints, TypeAdapter, Val
 from temporal.contract import Contract
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+from temporal.secret_reference import MAX_NAME_CHARS, NAME_PATTERN
 
-# Where a secret of one value keeps it.
-VALUE: Final = "value"
 MAX_SECRET_BYTES: Final = 64 * 1024
 
 SecretName = Annotated[
     str,
-    StringConstraints(pattern=r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$", max_length=200),
+    StringConstraints(pattern=NAME_PATTERN, max_length=MAX_NAME_CHARS),
 ]
 _NAMES: Final[TypeAdapter[str]] = TypeAdapter(SecretName)
 

@@ -169,18 +169,27 @@ class Vault:
     def _path(self, name: str) -> str:
         return f"{self._address.prefix}/{checked_name(name)}"
 
-    async def _asked(self, ask: Callable[[Any], Result], name: str, version: int | None = None) -> Result:
-        """Ask the KV engine, with a login before when one is due and once more when the token is refused."""
+    async def ask(self, ask: Callable[[hvac.Client], Result]) -> Result:
+        """Ask the server, with a login before when one is due and once more when the token is refused.
+
+        Raises:
+            VaultError: The server says no.
+            RequestException: It does not answer.
+        """
+        await self._logged_in()
         try:
+            return await asyncio.to_thread(ask, self._client)
+        except (faults.Forbidden, faults.Unauthorized):
+            if self._address.login.kind == "token":
+                raise
+            self._login_before = 0.0
             await self._logged_in()
-            try:
-                return await asyncio.to_thread(ask, self._client.secrets.kv.v2)
-            except (faults.Forbidden, faults.Unauthorized):
-                if self._address.login.kind == "token":
-                    raise
-                self._login_before = 0.0
-                await self._logged_in()
-                return await asyncio.to_thread(ask, self._client.secrets.kv.v2)
+            return await asyncio.to_thread(ask, self._client)
+
+    async def _asked(self, ask: Callable[[Any], Result], name: str, version: int | None = None) -> Result:
+        """Ask the KV engine."""
+        try:
+            return await self.ask(lambda client: ask(client.secrets.kv.v2))
         except faults.InvalidPath:
             raise missing(name, version) from None
         except _PASSING as fault:

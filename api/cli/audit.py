@@ -17,6 +17,7 @@ from activities.audit.verify import verify_database
 from activities.records.database import open_database
 from api.cli import tables, text
 from api.cli.session import Session, with_session
+from workers.provenance import public_keys
 from workers.settings import Settings
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
@@ -51,7 +52,7 @@ def verify(session: Session, file: Path | None, keys: tuple[Path, ...], kept: tu
     Reads the database itself, or an export; Prism need not run. Exit code 1 when anything is wrong.
     """
     settings = session.settings
-    public = PublicKeys([path.read_bytes() for path in keys or _installations(settings)])
+    public = PublicKeys([path.read_bytes() for path in keys] or _installations(settings))
     known = [checkpoint for path in kept for checkpoint in _kept(path)]
     if file:
         with file.open("rb") as lines:
@@ -89,9 +90,10 @@ def list_(session: Session, kind: tuple[str, ...], actor: str, since: str, until
     session.show(page, *([_table(page.entries), *more] if page.entries else [none]))
 
 
-def _installations(settings: Settings) -> list[Path]:
-    if settings.public_key.exists():
-        return [settings.public_key]
+def _installations(settings: Settings) -> list[bytes]:
+    found = public_keys(settings).keys().pems.values()
+    if found:
+        return list(found)
     raise click.UsageError(f"there is no key at {settings.public_key}: give --public-key FILE")
 
 

@@ -19,7 +19,7 @@ from catalogs.faults import KEPT_FAULTS, Fault, InvalidCatalog
 from catalogs.options import ReadOptions
 from temporal.contract import run_workflow_id
 from temporal.names import ErrorCode, TaskQueue, WorkflowName
-from workflows.contracts import CatalogRun, RunOptions
+from workflows.contracts import RUN_REVISION, CatalogRun, RunOptions
 
 
 @click.command()
@@ -44,16 +44,18 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int) -> N
 @click.option("--title", help="What the run is called.  [default: the file's name]")
 @click.option("--run", "run_id", help="Run id of your choice.")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
+@click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
 @click.option("--idempotency-key", help="The same catalog under the same key is one run.")
 @click.option("--watch", is_flag=True, help="Follow the run to its end; exit code 1 unless every row succeeded.")
 @with_session
-def submit(
+def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
     session: Session,
     file: Path,
     options: ReadOptions,
     title: str | None,
     run_id: str | None,
     concurrency: int | None,
+    budget_usd: float | None,
     idempotency_key: str | None,
     watch: bool,
 ) -> None:
@@ -70,6 +72,7 @@ def submit(
                 literal=options.literal,
                 skip_invalid=options.skip_invalid,
                 concurrency=concurrency,
+                budget_usd=budget_usd,
                 run=run_id,
                 idempotency_key=idempotency_key,
             )
@@ -105,6 +108,7 @@ def submit(
 @click.option("--title", help="What the run is called.  [default: the file's name]")
 @click.option("--run", "run_id", help="Run id of your choice.")
 @click.option("--concurrency", type=click.IntRange(1), help="Rows under way at once.")
+@click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
 @with_session
 def plan(
     session: Session,
@@ -113,6 +117,7 @@ def plan(
     title: str | None,
     run_id: str | None,
     concurrency: int | None,
+    budget_usd: float | None,
 ) -> None:
     """Store a catalog's plan and show how plain Temporal starts it.
 
@@ -136,7 +141,10 @@ def plan(
         title=name,
         total=compiled.plan.total,
         page_rows=compiled.plan.page_rows,
-        options=RunOptions(concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group),
+        options=RunOptions(
+            concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group, budget_usd=budget_usd
+        ),
+        revision=RUN_REVISION,
     )
     command = [
         *("temporal", "workflow", "start"),

@@ -1,6 +1,7 @@
 """Commands that look: status, runs, rows, row, results, notifications."""
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
@@ -106,10 +107,15 @@ def results(session: Session, run: str | None, form: str | None, file: Path | No
 
 def save(client: PrismClient, run: str, file: Path, form: str | None = None) -> None:
     """Write a run's results to a file, which appears when it is whole."""
+    write(file, client.stream_results(run, _form(form, file)))
+
+
+def write(file: Path, chunks: Iterable[bytes]) -> None:
+    """Write a file, which appears when it is whole."""
     temporary = file.with_name(f".{file.name}.writing")
     try:
         with temporary.open("wb") as stream:
-            for chunk in client.stream_results(run, _form(form, file)):
+            for chunk in chunks:
                 stream.write(chunk)
         temporary.replace(file)
     finally:

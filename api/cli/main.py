@@ -38,7 +38,8 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
         "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
         "notifications": Entry("api.cli.look", "notifications", "List notifications."),
-        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, online or offline."),
+        "export": Entry("api.cli.verify", "export", "Download the proof of a run, which holds without Prism."),
+        "verify": Entry("api.cli.verify", "verify", "Verify a row's provenance, or the proof of a whole run."),
     },
     "Steer": {
         "pause": Entry("api.cli.steer", "pause", "Start no further row; rows under way go on."),
@@ -72,12 +73,14 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     },
     "System": {
         "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, spending."),
+        "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
+        "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
-        "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list and delete secrets."),
-        "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt what Temporal stores."),
+        "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),
+        "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt and those that sign."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),
     },
 }

@@ -31,6 +31,7 @@ SHOWN_ROWS = 50
 @reading_options
 @click.option("--title", help="What the run is called.  [default: the file's name]")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
+@click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
 @click.option(
     "--out",
     "file_out",
@@ -44,6 +45,7 @@ def run(
     options: ReadOptions,
     title: str | None,
     concurrency: int | None,
+    budget_usd: float | None,
     file_out: Path | None,
 ) -> None:
     """Run a catalog, show its results; starts Prism if need be.
@@ -70,6 +72,7 @@ def run(
             literal=options.literal,
             skip_invalid=options.skip_invalid,
             concurrency=concurrency,
+            budget_usd=budget_usd,
         )
         _remark(session, f"run {submitted.run} started: {text.plural(submitted.total, 'row')}")
         try:

@@ -1,27 +1,30 @@
-"""The commands ``prism secrets set``, ``get``, ``list`` and ``delete``; they need the installation's own settings."""
+"""The commands ``prism secrets …``; they need the installation's own settings, and no API."""
 
 import asyncio
 import getpass
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TypeVar
 
 import click
 from pydantic import SecretStr
 from rich.text import Text
 
 from activities.audit.contracts import AuditEvent, AuditKind
-from activities.secrets.contracts import VALUE, SecretNotFound, SecretStore, SecretVersion
+from activities.secrets.ages import SecretAge
+from activities.secrets.contracts import MAX_SECRET_BYTES, InvalidSecret
+from activities.secrets.keeping import SecretKeeping
 from api.cli import tables, text
 from api.cli.session import Session, with_session
+from temporal.secret_reference import VALUE
 
-Result = TypeVar("Result")
+DAY = "%Y-%m-%d"
 NAME = click.argument("name")
+SURPLUS = click.argument("surplus", nargs=-1, metavar="")
+FIELD = click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
 
 
 @click.group()
 def secrets() -> None:
-    """Set, read, list and delete secrets.
+    """Set, read, list, rotate and delete secrets.
 
     Works on the installation's own machine, with its settings; whoever may read those may read these.
     """
@@ -29,87 +32,121 @@ def secrets() -> None:
 
 @secrets.command(name="set")
 @NAME
-@click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
+@SURPLUS
+@FIELD
 @with_session
-def set_(session: Session, name: str, field: str) -> None:
+def set_(session: Session, name: str, surplus: tuple[str, ...], field: str) -> None:
     """Keep a new version of a secret; its other fields stay.
 
-    The value is asked for, or read from standard input; it never stands among the arguments, which others see.
+    The value is asked for, or read from standard input without the line break at its end; it never stands among the
+    arguments, which others see.
     """
-    value = click.prompt("Value", hide_input=True) if sys.stdin.isatty() else sys.stdin.read().removesuffix("\n")
-
-    async def work(store: SecretStore) -> SecretVersion:
-        try:
-            others = (await store.get(name)).fields
-        except SecretNotFound:
-            others = {}
-        return await store.put(name, others | {field: SecretStr(value)})
-
-    kept = _audited(session, AuditKind.SECRET_SET, name, work)
+    kept = asyncio.run(_keeping(session).put(name, field, _asked(surplus), getpass.getuser()))
     session.show(kept, Text(f"✓ {text.safe(name)} has version {kept.version}"))
 
 
 @secrets.command()
 @NAME
-@click.option("--field", default=VALUE, show_default=True, help="Which of several values of one secret.")
+@SURPLUS
+@FIELD
+@click.option("--generate", is_flag=True, help="Make up the new value: 32 random bytes.")
+@with_session
+def rotate(session: Session, name: str, surplus: tuple[str, ...], field: str, *, generate: bool) -> None:
+    """Replace a secret that is there; what it was counts on for a while.
+
+    The new value is asked for, or read from standard input, as with ``set``.
+    """
+    keeping = _keeping(session)
+    value = None if generate else _asked(surplus)
+    made = asyncio.run(keeping.rotate(name, field, value, getpass.getuser()))
+    until = made.created_at + keeping.terms.overlap
+    told = f"✓ {text.safe(name)} has version {made.version}; the one before counts until {until.strftime(DAY)}"
+    session.show(made, Text(told))
+
+
+@secrets.command()
+@NAME
+@FIELD
 @click.option("--version", type=click.IntRange(1), help="An earlier version; the newest by default.")
 @with_session
 def get(session: Session, name: str, field: str, version: int | None) -> None:
     """Print a secret's value, and nothing else."""
-
-    async def work(store: SecretStore) -> str | None:
-        value = (await store.get(name, version)).fields.get(field)
-        return value.get_secret_value() if value else None
-
-    value = _audited(session, AuditKind.SECRET_READ, name, work)
-    if value is None:
-        raise click.UsageError(f"the secret has no field {field!r}")
-    click.echo(value)
+    # Written down before it is shown: what cannot be written down is not read.
+    click.echo(asyncio.run(_read(session, name, field, version)))
 
 
 @secrets.command(name="list")
 @with_session
 def list_(session: Session) -> None:
-    """List secrets and their versions, without values."""
-
-    async def work(store: SecretStore) -> list[SecretVersion]:
-        return [(await store.versions(name))[-1] for name in await store.names()]
-
-    found = asyncio.run(work(_store(session)))
-    made = tables.table("secret", "version", "since")
-    for one in found:
-        made.add_row(Text(text.safe(one.name)), str(one.version), one.created_at.strftime("%Y-%m-%d %H:%M:%S"))
-    session.show(found, made if found else Text("there are no secrets", style="dim"))
+    """List secrets, their versions and ages, without values."""
+    found = asyncio.run(_keeping(session).ages())
+    show_ages(session, list(found))
 
 
 @secrets.command()
 @NAME
+@click.option("--yes", is_flag=True, help="Do not ask.")
 @with_session
-def delete(session: Session, name: str) -> None:
-    """Remove a secret with all its versions."""
-
-    async def work(store: SecretStore) -> None:
-        await store.delete(name)
-
-    _audited(session, AuditKind.SECRET_DELETED, name, work)
+def delete(session: Session, name: str, *, yes: bool) -> None:
+    """Remove a secret with all its versions, for good."""
+    if not yes:
+        click.confirm(f"Remove the secret {text.safe(name)} with all its versions?", abort=True, err=True)
+    asyncio.run(_keeping(session).delete(name, getpass.getuser()))
     session.show({"deleted": name}, Text(f"✓ {text.safe(name)} is gone"))
 
 
-def _store(session: Session) -> SecretStore:
-    from workers.secrets import open_secrets  # noqa: PLC0415 -- imports the stores
+def show_ages(session: Session, found: list[SecretAge]) -> None:
+    """Show secrets without values."""
+    made = tables.table("secret", "version", "since", "age", "due")
+    for one in found:
+        due = f"{one.due.strftime(DAY)}{' by itself' if one.own else ''}" if one.due else ""
+        made.add_row(
+            Text(text.safe(one.name)),
+            ", ".join(map(str, one.counting)) or str(one.version),
+            one.since.strftime("%Y-%m-%d %H:%M:%S"),
+            f"{one.age_days} d",
+            Text(due, style={"overdue": "red", "due_soon": "yellow"}.get(one.state, "")),
+        )
+    session.show(found, made if found else Text("there are no secrets", style="dim"))
 
-    return open_secrets(session.settings)
+
+def _asked(surplus: tuple[str, ...]) -> SecretStr:
+    """Return the value: typed unseen at a terminal, else what is piped in."""
+    if surplus:
+        raise click.UsageError("a value is not given on the command line, where others see it: pipe it in")
+    if sys.stdin.isatty():
+        return SecretStr(click.prompt("Value", hide_input=True, confirmation_prompt=True, err=True))
+    # Two bytes more than may be kept: a line break, and one by which too much is noticed.
+    data = sys.stdin.buffer.read(MAX_SECRET_BYTES + 2)
+    try:
+        return SecretStr(data.decode().removesuffix("\n"))
+    except UnicodeDecodeError:
+        # The library's message would repeat bytes of the value.
+        raise InvalidSecret("a secret is text in UTF-8; encode other bytes first, such as by base64") from None
 
 
-def _audited(session: Session, kind: AuditKind, name: str, work: Callable[[SecretStore], Awaitable[Result]]) -> Result:
-    """Do something with a secret, and write down who did; what failed is no entry."""
+def _keeping(session: Session) -> SecretKeeping:
+    from workers.compose import open_stores  # noqa: PLC0415 -- imports the database
+    from workers.secrets import open_keeping  # noqa: PLC0415 -- likewise
+
+    return open_keeping(session.settings, open_stores(session.settings).engine)
+
+
+async def _read(session: Session, name: str, field: str, version: int | None) -> str:
     from workers.audit import open_audit  # noqa: PLC0415 -- imports the database
     from workers.compose import open_stores  # noqa: PLC0415 -- likewise
+    from workers.secrets import open_secrets  # noqa: PLC0415 -- likewise
 
-    async def both() -> Result:
-        done = await work(_store(session))
-        audit = open_audit(session.settings, open_stores(session.settings).engine)
-        await audit.write(AuditEvent(kind=kind, actor=getpass.getuser(), subject=f"secret/{name}"))
-        return done
-
-    return asyncio.run(both())
+    found = await open_secrets(session.settings).get(name, version)
+    value = found.fields.get(field)
+    if value is None:
+        raise click.UsageError(f"the secret has no field {field!r}")
+    audit = open_audit(session.settings, open_stores(session.settings).engine)
+    event = AuditEvent(
+        kind=AuditKind.SECRET_READ,
+        actor=getpass.getuser(),
+        subject=f"secret/{name}",
+        detail={"version": found.version},
+    )
+    await audit.write(event)
+    return value.get_secret_value()

@@ -1,11 +1,11 @@
 """Commands of the system itself: up, login-link, worker."""
 
 import asyncio
-import logging
 
 import click
 
 from api.cli.session import load_settings
+from temporal.logs import configure_logging
 from temporal.names import TaskQueue
 
 SHORT = {queue.value.removeprefix("prism-"): queue for queue in TaskQueue}
@@ -64,5 +64,5 @@ def worker(queues: tuple[str, ...]) -> None:
     from workers.worker import ALL_QUEUES, run_worker  # noqa: PLC0415 -- imports every backend
 
     settings = load_settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s %(message)s")
+    configure_logging(settings.log_level)
     asyncio.run(run_worker(settings, [SHORT[name] for name in queues] or ALL_QUEUES))

@@ -1,4 +1,4 @@
-"""The command ``prism verify``."""
+"""The commands ``prism export`` and ``prism verify``."""
 
 from pathlib import Path
 from typing import Any
@@ -7,9 +7,12 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from activities.provenance.bundle_verify import BundleReport, verify_bundle
 from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.keys import KeySet
 from activities.provenance.verify import verify_envelope
 from api.cli import tables, text
+from api.cli.look import write
 from api.cli.session import Session, with_session
 from api.models import Verification
 
@@ -17,35 +20,111 @@ FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 
 @click.command()
+@click.argument("run")
+@click.argument("row", required=False)
+@click.option("--out", "file", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [RUN.proof.zip]")
+@with_session
+def export(session: Session, run: str, row: str | None, file: Path | None) -> None:
+    """Download the proof of a run, which holds without Prism.
+
+    With ROW it is the proof of that row alone: who gets it learns nothing of the others, yet that it is one of them.
+
+    In it are the run's seal, every row's signed statement and the public keys. 'prism verify FILE' needs no network,
+    and other verifiers of DSSE can check it too.
+    """
+    place = file or Path(f"{run}.proof.zip")
+    with session.client() as client:
+        write(place, client.stream_proof(run, row or ""))
+    what = f"row {text.safe(row)} of run {text.safe(run)}" if row else f"run {text.safe(run)}"
+    told = Text.assemble((f"✓ {place} proves {what}", "green"), f"; verify it: prism verify {place}")
+    session.show({"run": run, "row": row or "", "file": str(place)}, told)
+
+
+@click.command()
 @click.argument("run", required=False)
 @click.argument("row", required=False)
 @click.option("--envelope", type=FILE, help="Offline: the DSSE envelope.")
-@click.option("--key", type=FILE, help="Offline: the public key, in PEM.")
+@click.option("--key", "keys", type=FILE, multiple=True, help="Offline: a public key that counts, in PEM.")
 @click.option("--output", type=FILE, help="Offline: the output that the envelope should be about.")
 @with_session
 def verify(
-    session: Session, run: str | None, row: str | None, envelope: Path | None, key: Path | None, output: Path | None
+    session: Session,
+    run: str | None,
+    row: str | None,
+    envelope: Path | None,
+    keys: tuple[Path, ...],
+    output: Path | None,
 ) -> None:
-    """Verify a row's provenance, online or offline.
+    """Verify a row's provenance, or the proof of a whole run.
 
-    Online: RUN and ROW. Offline: --envelope and --key, from files alone. Exit code 1 when it does not hold.
+    Online: RUN and ROW. Offline: the file that 'prism export' wrote, with --key to say whose signature counts; or
+    --envelope and --key. Exit code 1 when it does not hold.
     """
-    if envelope and key and not (run or row):
-        found = _offline(envelope, key, output)
-    elif run and row and not (envelope or key or output):
+    if run and not (row or envelope or output):
+        _bundle(session, Path(run), keys)
+        return
+    if envelope and keys and not (run or row):
+        found = _offline(envelope, keys, output)
+    elif run and row and not (envelope or keys or output):
         with session.client() as client:
             found = client.verify(run, row)
     else:
-        raise click.UsageError("give RUN and ROW, or --envelope FILE and --key FILE")
+        raise click.UsageError("give RUN and ROW, or the file of a run's proof, or --envelope FILE and --key FILE")
     session.show(found, *_told(found))
     if not found.valid:
         raise SystemExit(1)
 
 
-def _offline(envelope: Path, key: Path, output: Path | None) -> Verification:
+def _bundle(session: Session, file: Path, keys: tuple[Path, ...]) -> None:
+    if not file.is_file():
+        raise click.UsageError(f"there is no file {file}: give RUN and ROW, or the file that 'prism export' wrote")
+    report = verify_bundle(file, _key_set(keys) if keys else None)
+    session.show(report, *_proven(report))
+    if not report.valid:
+        raise SystemExit(1)
+
+
+def _key_set(keys: tuple[Path, ...]) -> KeySet:
+    try:
+        return KeySet(key.read_bytes() for key in keys)
+    except ProvenanceInvalid as error:
+        raise click.UsageError(error.message) from error
+
+
+def _proven(report: BundleReport) -> list[RenderableType]:
+    if not report.valid:
+        return [Text.assemble(("✗ not proven: ", "bold red"), text.safe(report.reason))]
+    counts = ", ".join(f"{count} {state.replace('_', ' ')}" for state, count in sorted(report.counts.items()))
+    pairs = [
+        ("run", text.safe(f"{report.run} {report.title}".strip())),
+        *([("row", f"{text.safe(report.row)} (only this one)")] if report.row else []),
+        ("ended", f"{report.state.replace('_', ' ')}, {report.finished_at}"),
+        ("rows", f"{report.rows} ({counts}); {report.sealed} have a signed statement"),
+        *([("seal", f"number {report.number}: rows were retried after it had ended")] if report.number > 1 else []),
+        ("catalog", text.safe(report.catalog)),
+        ("root", report.root),
+        ("keys", ", ".join(report.keys)),
+    ]
+    whole = "every signature, row and byte is as it was sealed"
+    if report.pinned:
+        return [Text.assemble(("✓ proven: ", "bold green"), f"{whole}, by the key you gave"), tables.facts(pairs)]
+    warning = (
+        "The key came with the file, so this shows that the proof is whole, not who made it: "
+        "get the public key from whoever ran the catalog, and give it with --key."
+    )
+    return [
+        Text.assemble(("✓ whole: ", "bold green"), whole),
+        tables.facts(pairs),
+        Text.assemble(("! ", "bold yellow"), warning),
+    ]
+
+
+def _offline(envelope: Path, keys: tuple[Path, ...], output: Path | None) -> Verification:
     try:
         verified = verify_envelope(
-            envelope.read_bytes(), key.read_bytes(), output=output.read_bytes() if output else None
+            envelope.read_bytes(),
+            KeySet(key.read_bytes() for key in keys),
+            output=output.read_bytes() if output else None,
         )
     except ProvenanceInvalid as error:
         return Verification(valid=False, reason=error.message)

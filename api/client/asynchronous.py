@@ -14,10 +14,12 @@ from activities.records.views import EventView, NotificationView, RowDetail, Row
 from api.client import calls
 from api.client.accounts import AsyncAccountMethods
 from api.client.audit import AsyncAuditCalls
+from api.client.budgets import AsyncBudgetMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
+from api.client.secrets import AsyncSecretCalls
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
@@ -25,7 +27,7 @@ from api.system_models import System
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
+class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -40,6 +42,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
+        self.secrets = AsyncSecretCalls(self)
 
     async def __aenter__(self) -> Self:
         return self
@@ -65,7 +68,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         """Return whether the API and what it needs answer."""
         return await self.send(calls.ready())
 
-    async def submit(
+    async def submit(  # noqa: PLR0913 -- each is a word of the API
         self,
         catalog: Catalog,
         *,
@@ -74,6 +77,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
         literal: bool = False,
         skip_invalid: bool = False,
         concurrency: int | None = None,
+        budget_usd: float | None = None,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -86,6 +90,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
             literal: Prompts are text, not templates.
             skip_invalid: Leave out invalid rows and what depends on them.
             concurrency: How many rows may be under way at once.
+            budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -96,6 +101,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
             literal=literal,
             skip_invalid=skip_invalid,
             concurrency=concurrency,
+            budget_usd=budget_usd,
             run=run,
             idempotency_key=idempotency_key,
         )
@@ -160,6 +166,15 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods):
     async def stream_results(self, run: str, format: Form = "json") -> AsyncIterator[bytes]:  # noqa: A002
         """Yield the bytes of ``results`` as they arrive."""
         async for chunk in self.stream(calls.results(run, format)):
+            yield chunk
+
+    async def proof(self, run: str, row: str = "") -> bytes:
+        """Return the proof of a run that has ended, or of one row (zip); ``prism verify`` checks it offline."""
+        return await self.send(calls.proof(run, row))
+
+    async def stream_proof(self, run: str, row: str = "") -> AsyncIterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        async for chunk in self.stream(calls.proof(run, row)):
             yield chunk
 
     async def wait(self, run: str, timeout: float | None = None) -> RunView:  # noqa: ASYNC109 -- as in the blocking client

@@ -97,7 +97,7 @@ def ready() -> Call[Health]:
     return Call("GET", "/readyz", _model(Health), repeatable=True, also=httpx.codes.SERVICE_UNAVAILABLE)
 
 
-def submit(
+def submit(  # noqa: PLR0913 -- each is a word of the API
     catalog: Catalog,
     *,
     title: str | None,
@@ -105,12 +105,13 @@ def submit(
     literal: bool,
     skip_invalid: bool,
     concurrency: int | None,
+    budget_usd: float | None,
     run: str | None,
     idempotency_key: str | None,
 ) -> Call[Submitted]:
     """Start a run. Each call has its own key, so a repetition after a broken connection starts nothing twice."""
     options = _catalog(catalog, title, map, literal=literal, skip_invalid=skip_invalid)
-    options["params"] |= _given(concurrency=concurrency, run=run)
+    options["params"] |= _given(concurrency=concurrency, budget_usd=budget_usd, run=run)
     options["headers"]["idempotency-key"] = idempotency_key or uuid.uuid4().hex
     return Call("POST", f"{PREFIX}/runs", _model(Submitted), repeatable=True, options=options)
 
@@ -151,6 +152,12 @@ def results(run: str, form: Form) -> Call[bytes]:
     """Every row with its output."""
     options = {"params": {"format": form}}
     return Call("GET", f"{PREFIX}{_run(run)}/results", _content, repeatable=True, options=options)
+
+
+def proof(run: str, row: str) -> Call[bytes]:
+    """The proof of a run, or of one of its rows."""
+    options = {"params": {"row": row}} if row else {}
+    return Call("GET", f"{PREFIX}{_run(run)}/proof", _content, repeatable=True, options=options)
 
 
 def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:
@@ -281,6 +288,12 @@ def _contents(catalog: Catalog) -> tuple[str, bytes]:
 def account(method: str, path: str, model: type[Model], body: dict[str, Any] | None = None) -> Call[Model]:
     """Change something of an account."""
     return Call(method, PREFIX + path, _model(model), options={} if body is None else {"json": body})
+
+
+def keyed(method: str, path: str, model: type[Model], body: dict[str, Any], key: str) -> Call[Model]:
+    """Change something once, however often it is sent."""
+    options = {"json": body, "headers": {"idempotency-key": key}}
+    return Call(method, PREFIX + path, _model(model), repeatable=True, options=options)
 
 
 def part(text: str) -> str:

@@ -13,10 +13,12 @@ from activities.records.views import EventView, NotificationView, RowDetail, Row
 from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
+from api.client.budgets import BudgetMethods
 from api.client.calls import Call, Catalog, Form
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
+from api.client.secrets import SecretCalls
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
@@ -29,7 +31,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient(ReviewMethods, AccountMethods):
+class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -44,6 +46,7 @@ class PrismClient(ReviewMethods, AccountMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.secrets = SecretCalls(self)
 
     def __enter__(self) -> Self:
         return self
@@ -69,7 +72,7 @@ class PrismClient(ReviewMethods, AccountMethods):
         """Return whether the API and what it needs answer."""
         return self.send(calls.ready())
 
-    def submit(
+    def submit(  # noqa: PLR0913 -- each is a word of the API
         self,
         catalog: Catalog,
         *,
@@ -78,6 +81,7 @@ class PrismClient(ReviewMethods, AccountMethods):
         literal: bool = False,
         skip_invalid: bool = False,
         concurrency: int | None = None,
+        budget_usd: float | None = None,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -90,6 +94,7 @@ class PrismClient(ReviewMethods, AccountMethods):
             literal: Prompts are text, not templates.
             skip_invalid: Leave out invalid rows and what depends on them.
             concurrency: How many rows may be under way at once.
+            budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -100,6 +105,7 @@ class PrismClient(ReviewMethods, AccountMethods):
             literal=literal,
             skip_invalid=skip_invalid,
             concurrency=concurrency,
+            budget_usd=budget_usd,
             run=run,
             idempotency_key=idempotency_key,
         )
@@ -161,6 +167,14 @@ class PrismClient(ReviewMethods, AccountMethods):
     def stream_results(self, run: str, format: Form = "json") -> Iterator[bytes]:  # noqa: A002
         """Yield the bytes of ``results`` as they arrive."""
         return self.stream(calls.results(run, format))
+
+    def proof(self, run: str, row: str = "") -> bytes:
+        """Return the proof of a run that has ended, or of one row (zip); ``prism verify`` checks it offline."""
+        return self.send(calls.proof(run, row))
+
+    def stream_proof(self, run: str, row: str = "") -> Iterator[bytes]:
+        """Yield the bytes of ``proof`` as they arrive."""
+        return self.stream(calls.proof(run, row))
 
     def wait(self, run: str, timeout: float | None = None) -> RunView:
         """Return a run when it has ended.

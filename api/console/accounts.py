@@ -21,7 +21,7 @@ LIFETIMES: Final = (7, 30, 90, 366)
 ROLES: Final = {
     Role.VIEWER: "sees runs, outputs and events",
     Role.SUBMITTER: "starts runs",
-    Role.REVIEWER: "decides reviews",
+    Role.REVIEWER: "decides reviews, allows more of a budget",
     Role.OPERATOR: "pauses, retries, skips and cancels",
     Role.ADMIN: "all of it, and users",
 }
@@ -37,9 +37,13 @@ SCOPES: Final = {
     "provenance.verify": "verify provenance",
     "system.read": "read metrics, queues and spending",
     "settings.read": "read settings",
+    "payloads.decode": "decrypt what Temporal stores",
+    "budgets.read": "see budgets",
+    "budgets.allow": "allow more of a budget",
+    "secrets.read": "see which secrets there are",
+    "secrets.write": "set, replace and remove secrets",
     "users.manage": "manage users",
     "audit.read": "read the audit log",
-    "codec.decode": "read encrypted payloads in Temporal Web",
     "account.read": "ask who it is",
 }
 

@@ -19,6 +19,7 @@ from api.control import known_run
 from api.errors import NotFound
 from api.models import MOST_AT_ONCE
 from api.permission import Access, Ground, allowed, may
+from api.proofs import has_proof
 from api.services import Served, Services
 from temporal.contract import row_workflow_id, run_workflow_id
 
@@ -94,6 +95,8 @@ async def run_page(
         first_page=_address(here, q=q, state=wanted, board=board),
         next_page=_address(here, q=q, state=wanted, board=board, after=str(rows[-1].position)) if more else "",
         retryable=_retryable(view),
+        short=await services.budgets.short(run),
+        proven=await has_proof(services, view),
         most_at_once=MOST_AT_ONCE,
         steers=await allowed(services, access.principal, "runs.steer", run),
         temporal_url=temporal_url(services, run_workflow_id(run)),
@@ -118,7 +121,9 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         # Skipping is asked of the run, retrying of the row: so does each route.
         skips=await allowed(services, access.principal, "runs.steer", run),
         retries=await allowed(services, access.principal, "runs.steer", run, row),
+        proven=await has_proof(services, view),
         row=detail,
+        short=await services.budgets.short(run, row) if not detail.state.ended else [],
         output=await output_of(services, detail),
         asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),

@@ -83,6 +83,7 @@ async def inbox_page(
         waiting=await services.register.waiting(wanted),
         boards=await services.register.boards(fitting),
         risks=[one.value for one in Risk],
+        short=await services.budgets.short() if _allows(services, access) else [],
         personal=access.principal.personal,
         everybody=everybody,
         everybody_url="/reviews?" + urlencode({"everybody": "true"}),
@@ -94,6 +95,10 @@ async def inbox_page(
         filtered=bool(board or risk or due or q),
         last_event=last_event,
     )
+
+
+def _allows(services: Services, access: Access) -> bool:
+    return services.access_policy.decide(access.principal, "budgets.allow").allow
 
 
 def account_of(access: Access) -> Account | None:

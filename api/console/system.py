@@ -27,5 +27,6 @@ async def system_page(services: Served, access: Sees) -> Response:
         system=found,
         serves=SERVES,
         spent={name: sum(getattr(one, name) for one in found.spend) for name in ("day", "week", "month")},
+        secrets=services.access_policy.decide(access.principal, "secrets.read").allow,
         temporal_url=services.settings.web_url,
     )

@@ -1,17 +1,21 @@
 """Artifacts by digest, and verification of provenance."""
 
-from typing import Annotated
+from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.keys import KeySet
 from activities.provenance.verify import verify_envelope
 from api.control import known_row
 from api.errors import BadRequest, NotFound, errors
 from api.models import Verification, VerifyBody
 from api.permission import may
 from api.services import Served, Services
+from workers.provenance import public_keys
+
+NO_KEY: Final = "there is no signing key yet; a worker makes it at its first start"
 
 router = APIRouter(tags=["provenance"])
 
@@ -58,7 +62,7 @@ async def verify(body: VerifyBody, services: Served) -> Verification:
     else:
         raise BadRequest("name a run and a row, or an envelope")
     try:
-        verified = verify_envelope(await services.stores.artifacts.get(digest), _public_key(services), output=output)
+        verified = verify_envelope(await services.stores.artifacts.get(digest), _keys(services), output=output)
     except ProvenanceInvalid as error:
         return Verification(valid=False, reason=error.message)
     return Verification(
@@ -70,8 +74,15 @@ async def verify(body: VerifyBody, services: Served) -> Verification:
     )
 
 
+def _keys(services: Services) -> KeySet:
+    keys = public_keys(services.settings).keys()
+    if not keys.ids:
+        raise NotFound(NO_KEY)
+    return keys
+
+
 def _public_key(services: Services) -> bytes:
     try:
         return services.settings.public_key.read_bytes()
     except FileNotFoundError:
-        raise NotFound("there is no signing key yet; a worker makes it at its first start") from None
+        raise NotFound(NO_KEY) from None

@@ -17,6 +17,8 @@ from api.permission import Access, Ground, may
 from api.services import Served
 from api.submission import Submitter, submit, validate
 from catalogs.options import ReadOptions
+from workers.settings import Settings
+from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
 
@@ -27,7 +29,7 @@ _FORM = {
         "file": {"type": "string", "format": "binary"},
         **{
             name: {"type": "string"}
-            for name in ("title", "run", "map", "concurrency", "literal", "skip_invalid", "submitter")
+            for name in ("title", "run", "map", "concurrency", "budget_usd", "literal", "skip_invalid", "submitter")
         },
     },
 }
@@ -80,7 +82,7 @@ async def submit_catalog(
             options=_options(submission),
             run=submission.run,
             idempotency_key=idempotency_key,
-            concurrency=submission.concurrency,
+            run_options=_run_options(submission, services.settings),
             submitter=Submitter(access.principal.acting_as(submission.submitter), access.boards),
         )
     response.status_code = 201 if submitted.created else 200
@@ -89,6 +91,14 @@ async def submit_catalog(
 
 def _options(submission: Submission) -> ReadOptions:
     return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+
+
+def _run_options(submission: Submission, settings: Settings) -> RunOptions:
+    return RunOptions(
+        concurrency=submission.concurrency or settings.concurrency,
+        judge_group=settings.judge_group,
+        budget_usd=submission.budget_usd,
+    )
 
 
 @contextlib.asynccontextmanager

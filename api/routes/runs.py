@@ -12,6 +12,7 @@ from api.control import cancel_run, known_run, retry, signal_run
 from api.errors import errors
 from api.models import Accepted, ConcurrencyBody, OperatorBody, Runs, SelectionBody, SkipBody
 from api.permission import Access, Ground, may
+from api.proofs import proof
 from api.services import Served
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import Concurrency, Operator, RowSelection
@@ -68,6 +69,24 @@ async def get_results(
     body, kind = results.stream(services, run, format)
     headers = {"content-disposition": f'attachment; filename="{run}.{format}"'}
     return StreamingResponse(body, media_type=kind, headers=headers)
+
+
+@router.get(
+    "/{run}/proof",
+    dependencies=[READS],
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(404, 409, 422, 503),
+    },
+)
+async def get_proof(
+    run: str, services: Served, row: Annotated[str, Query(max_length=400, description="Only this row")] = ""
+) -> StreamingResponse:
+    """Download the proof of a run that has ended, or of one row: seal, envelopes, public keys; verified offline."""
+    body = await proof(services, run, row)
+    headers = {"content-disposition": f'attachment; filename="{run}.proof.zip"'}
+    return StreamingResponse(body, media_type="application/zip", headers=headers)
 
 
 @router.post("/{run}/pause", status_code=202, responses=STEERING)

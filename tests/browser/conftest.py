@@ -24,7 +24,7 @@ class PaidModel(ScriptedModel):
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         ledger = SqlCallLedger(self._stores.engine)
-        if paid := await ledger.begin(request.step.key, request.group, request.digest):
+        if paid := (await ledger.begin(request.step.key, request.group, request.digest)).answer:
             return paid
         return await ledger.record(request.step.key, await super().complete(request))
 

@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import serving
 from tests.browser.chromium import launched
-from tests.browser.showcase import fill
+from tests.browser.showcase import BUDGETS, fill
 from workers.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
@@ -38,6 +38,9 @@ MORE: Final = {
     "audit": ("/audit", DESKTOP),
     "audit-dark": ("/audit", (1280, 800, "dark")),
     "audit-phone-dark": ("/audit", PHONE),
+    "budgets": ("/budgets", DESKTOP),
+    "budgets-phone-dark": ("/budgets", PHONE),
+    "paused": ("/runs/pricing-refresh", DESKTOP),
     "system": ("/system", DESKTOP),
     "system-phone-dark": ("/system", PHONE),
     "notifications": ("/notifications", DESKTOP),
@@ -48,7 +51,7 @@ MORE: Final = {
 
 async def shoot(folder: Path, *, everything: bool) -> None:
     """Write the screenshots into a folder."""
-    with tempfile.TemporaryDirectory() as home, serving(Settings(home=Path(home))) as served:
+    with tempfile.TemporaryDirectory() as home, serving(Settings(home=Path(home), budgets=BUDGETS)) as served:
         await fill(Seeder(served.settings, served.services.stores))
         async with async_playwright() as playwright, launched(playwright) as browser:
             for name, (path, (width, height, scheme)) in (SHOTS | (MORE if everything else {})).items():

@@ -1,14 +1,21 @@
 """A company's week of catalogs, for screenshots and for looking at the console by hand."""
 
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Final
 
+from activities.budgets.contracts import BudgetSpent
+from activities.budgets.guard import SqlSpendGuard
+from activities.budgets.rules_file import load_budgets
 from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
+from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
+BUDGETS: Final = Path(__file__).parents[2] / "catalogs" / "samples" / "budgets.yaml"
 REPORT = """Opening balance  EUR 1,284,310.22
 Receipts         EUR   212,904.10
 Payments         EUR  -167,455.87
@@ -146,3 +153,19 @@ async def fill(seeder: Seeder) -> None:
         for number, one in enumerate(done)
     ]
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
+    await spend(seeder)
+
+
+async def spend(seeder: Seeder) -> None:
+    """Spend a part of the day's budget and all of a board's."""
+    guard = SqlSpendGuard(seeder.stores.engine, load_budgets(BUDGETS))
+    for run in ("support-1123", "legal-q4"):
+        for number in range(10):
+            step = StepRef(run=run, row=f"support/ticket-{number}", step="model")
+            await guard.reserve(step, 9.2)
+            await guard.settle(step, 8.93)
+    for number in range(15, 22):
+        step = StepRef(run="pricing-refresh", row=f"support/ticket-{number}", step="model")
+        with suppress(BudgetSpent):
+            await guard.reserve(step, 19.4)
+            await guard.settle(step, 18.87)

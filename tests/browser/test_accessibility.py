@@ -11,7 +11,7 @@ from tests.api.http.guarding import Guarded, guarded_api
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import Serving, serving
 from tests.browser.screenshots import ROW, RUN
-from tests.browser.showcase import fill
+from tests.browser.showcase import BUDGETS, fill
 from workers.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -30,7 +30,9 @@ PAGES = {
     "reviews": "/reviews",
     "audit": "/audit",
     "notifications": "/notifications?everybody=true",
+    "budgets": "/budgets",
     "system": "/system",
+    "secrets": "/secrets",
 }
 JUDGE = """async (levels) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: levels } });
@@ -41,7 +43,7 @@ JUDGE = """async (levels) => {
 @pytest.fixture(scope="module")
 async def week(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """The console over runs in every state."""
-    with serving(Settings(home=tmp_path_factory.mktemp("week"))) as served:
+    with serving(Settings(home=tmp_path_factory.mktemp("week"), budgets=BUDGETS)) as served:
         await fill(Seeder(served.settings, served.services.stores))
         yield served
 

@@ -186,7 +186,7 @@ def test_criteria_are_separated_by_semicolons(cell: str, criteria: tuple[str, ..
     assert rows_of(f'objective,verification\no,"{quoted}"\n')[0].verification == criteria
 
 
-HEADER = "id,objective,depends_on,mode,timeout,retries,priority,budget_usd,verification,prompt,labels\n"
+HEADER = "id,objective,depends_on,mode,timeout,retries,priority,budget_usd,verification,prompt,labels,notify,secrets\n"
 
 
 def cell_of(column: str, text: str) -> str:
@@ -216,6 +216,16 @@ def cell_of(column: str, text: str) -> str:
         ("budget_usd", "nan", ErrorCode.INVALID_VALUE, "amount in US dollars"),
         ("labels", "=x", ErrorCode.INVALID_VALUE, "labels such as"),
         ("verification", "regex:(", ErrorCode.INVALID_CRITERION, "regular expression"),
+        ("secrets", "token=secret://catalogs/db", ErrorCode.INVALID_VALUE, "environment variables in capitals"),
+        ("secrets", "secret://catalogs/db", ErrorCode.INVALID_VALUE, "environment variables in capitals"),
+        ("secrets", "LD_PRELOAD=secret://catalogs/db", ErrorCode.INVALID_VALUE, "which an interpreter obeys"),
+        ("secrets", "A=secret://catalogs/a; A=secret://catalogs/b", ErrorCode.INVALID_VALUE, "A once"),
+        ("secrets", "A=secret://openai", ErrorCode.INVALID_VALUE, "begins with catalogs/: rows read no others"),
+        ("secrets", "A=secret://catalogs/../openai", ErrorCode.INVALID_VALUE, "a reference such as secret://name"),
+        ("secrets", "A=secret://catalogs/db", ErrorCode.INVALID_VALUE, "what a model wrote does not"),
+        ("objective", "Use secret://catalogs/db", ErrorCode.INVALID_VALUE, "would go to a model"),
+        ("prompt", "{{ 1 }} secret://openai#key", ErrorCode.INVALID_VALUE, "column 'secrets' gives it to 'code'"),
+        ("notify", "secret://hook", ErrorCode.INVALID_VALUE, "refers to a secret, and takes none"),
         ("prompt", "{{ row.objective", ErrorCode.INVALID_TEMPLATE, "line 1, character 1"),
         ("prompt", "ok\n{{ row.objektive }}", ErrorCode.INVALID_TEMPLATE, "did you mean row.objective"),
         ("prompt", "{{ outputs[row.id] }}", ErrorCode.INVALID_TEMPLATE, "must be followed by the id"),
@@ -255,6 +265,24 @@ def test_a_fault_of_the_file_is_explained(data: bytes | str, code: ErrorCode, li
     fault = only_error(data)
     assert (fault.code, fault.line) == (code, line)
     assert says in fault.message
+
+
+def test_the_program_of_a_row_may_refer_to_secrets() -> None:
+    row = rows_of(
+        "objective,language,code,secrets\n"
+        "o,python,pass,DB_PASSWORD = secret://catalogs/db#password ; TOKEN=secret://catalogs/api\n"
+    )[0]
+    assert row.secrets == {"DB_PASSWORD": "secret://catalogs/db#password", "TOKEN": "secret://catalogs/api"}
+
+
+def test_a_value_in_place_of_its_reference_is_not_repeated() -> None:
+    fault = only_error(cell_of("secrets", "TOKEN=sk-canary-1; x"))
+    assert "canary" not in fault.model_dump_json()
+
+
+def test_a_variable_column_takes_no_reference() -> None:
+    fault = only_error('objective,customer\no,"see secret://catalogs/db"\n')
+    assert (fault.column, fault.line, "takes none" in fault.message) == ("customer", 2, True)
 
 
 def test_the_missing_objective_is_worded_for_programs() -> None:

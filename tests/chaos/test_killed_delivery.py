@@ -21,7 +21,7 @@ from tests.receiver import Receiver, receiver
 from workers.compose import open_stores
 from workers.settings import Settings
 
-pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.chaos, pytest.mark.timeout(180), pytest.mark.xdist_group("delivery")]
 
 NOTES = 40
 RULES = """\

@@ -1,6 +1,7 @@
 """Processes are killed with SIGKILL in the middle of the work: nothing is lost and nothing is done twice."""
 
 import asyncio
+import os
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -13,7 +14,8 @@ from tests.chaos.conftest import System
 from tests.installation import Installation, Run
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
-MANY = 1000
+# More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
+MANY = int(os.environ.get("PRISM_CHAOS_ROWS", "300"))
 
 
 def catalog(rows: int) -> str:
@@ -79,7 +81,7 @@ async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice
     assert_everything_happened_once(prism, run, 4)
 
 
-async def test_a_thousand_rows_survive_the_death_of_worker_and_server(system: tuple[System, Installation]) -> None:
+async def test_many_rows_survive_the_death_of_worker_and_server(system: tuple[System, Installation]) -> None:
     parts, prism = system
     await parts.vendor.script(reset=True, delay=0.05)
     run = await prism.start(catalog(MANY), concurrency=40)

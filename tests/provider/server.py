@@ -1,4 +1,6 @@
-"""A vendor's model API on loopback: OpenAI chat completions, with scripted faults, counting every request.
+"""A vendor's model API on loopback: OpenAI's chat completions (Mistral's are alike) and Anthropic's messages.
+
+Faults are by script, and every request is counted.
 
 It is a process of its own, so that it goes on counting while Prism's parts are killed. Plain asyncio keeps its
 cost out of the benchmarks.
@@ -21,13 +23,14 @@ class Vendor:
 
     Faults, one per request, in order: any status such as ``429``, ``malformed``, ``html``, ``cut`` (in the body),
     ``reset`` (before a byte), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage``, ``cut_stream``
-    (after two words) or ``ok``. ``pause`` is what a streamed answer takes between its words.
+    (after two words), ``too_long`` or ``ok``. ``pause`` is what a streamed answer takes between its words.
     """
 
     delay: float = 0.0
     pause: float = 0.0
     faults: deque[str] = field(default_factory=deque)
     keys: Counter[str] = field(default_factory=Counter)
+    authorizations: set[str] = field(default_factory=set)
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
     answers: dict[str, str] = field(default_factory=dict)
     requests: int = 0
@@ -35,6 +38,8 @@ class Vendor:
 
     def answer(self, body: dict[str, Any]) -> str:
         prompt = body["messages"][-1]["content"]
+        if isinstance(prompt, list):
+            prompt = prompt[0]["text"]
         for marker, text in self.answers.items():
             if marker in prompt:
                 return text
@@ -46,6 +51,7 @@ class Vendor:
             "requests": self.requests,
             "answered": self.answered,
             "keys": dict(self.keys),
+            "authorizations": sorted(self.authorizations),
             "bodies": list(self.bodies),
         }
 
@@ -57,6 +63,7 @@ class Vendor:
         if orders.get("reset"):
             self.requests = self.answered = 0
             self.keys.clear()
+            self.authorizations.clear()
             self.bodies.clear()
             self.faults.clear()
 
@@ -88,20 +95,26 @@ async def one(vendor: Vendor, reader: asyncio.StreamReader, writer: asyncio.Stre
     if path == "/_script":
         vendor.script(json.loads(body))
         return await send(writer, 200, "{}")
-    if method != "POST" or not path.endswith("/chat/completions"):
+    if method != "POST" or not path.endswith(("/chat/completions", "/v1/messages")):
         return await send(writer, 404, '{"error": {"message": "no such route"}}')
-    return await complete(vendor, writer, headers, json.loads(body))
+    asked = json.loads(body)
+    return await complete(vendor, writer, headers, asked | {"anthropic": path.endswith("/v1/messages")})
 
 
 async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[str, str], body: dict[str, Any]) -> bool:
     vendor.requests += 1
     vendor.keys[headers.get("idempotency-key", "")] += 1
+    vendor.authorizations.add(headers.get("authorization", ""))
     vendor.bodies.append(body)
     if vendor.delay:
         await asyncio.sleep(vendor.delay)
     fault = vendor.faults.popleft() if vendor.faults else "ok"
     if fault in BROKEN:
         return await BROKEN[fault](writer)
+    if fault == "too_long":
+        message = "This model's maximum context length is 10 tokens."
+        error = {"message": message, "type": "invalid_request_error", "code": "context_length_exceeded"}
+        return await send(writer, 400, json.dumps({"error": error}))
     if fault.isdecimal():
         extra = {"429": "retry-after: 1\r\n", "307": "location: /v1/chat/completions\r\n"}.get(fault, "")
         message = f"scripted {fault} for key {headers.get('authorization', '')}"
@@ -110,6 +123,9 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
     if body.get("stream"):
         vendor.answered += 1
         return await stream(writer, body, text, pause=vendor.pause, cut_off=fault == "cut_stream")
+    if body["anthropic"]:
+        vendor.answered += 1
+        return await send(writer, 200, json.dumps(anthropic(body, text)))
     choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
     answer = {
         "id": f"chatcmpl-{vendor.requests}",
@@ -121,6 +137,20 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
     }
     vendor.answered += 1
     return await send(writer, 200, json.dumps(answer))
+
+
+def anthropic(body: dict[str, Any], text: str) -> dict[str, Any]:
+    """Return an answer as Anthropic's messages API words it."""
+    return {
+        "id": "msg_1",
+        "type": "message",
+        "role": "assistant",
+        "model": body["model"],
+        "content": [{"type": "text", "text": text}],
+        "stop_reason": "end_turn",
+        "stop_sequence": None,
+        "usage": {"input_tokens": USAGE["prompt_tokens"], "output_tokens": USAGE["completion_tokens"]},
+    }
 
 
 async def hang(_: asyncio.StreamWriter) -> bool:

@@ -12,25 +12,32 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from pathlib import Path
 
+from pydantic import SecretStr
 from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
+from activities.budgets.contracts import BudgetSpent
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
+from activities.secrets.rotation import RotationRequest
 from temporal.client import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
+from temporal.names import TaskQueue
 from tests.conftest import answering, free_port
 from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
+from workers.secrets import open_secrets
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import Concurrency, Operator, RowProgress, RowSelection
+from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
+from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
+from workflows.steps import BUDGET
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
@@ -121,6 +128,36 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def sealed(prism: Installation) -> Run:
+    """A run whose end is sealed: a row that succeeds, one that does not, one that it blocks."""
+    return await prism.start("id,objective,verification,depends_on\na,One,,\nb,Two,contains:zebra,\nc,Three,,b\n")
+
+
+async def sealed_cancelled(prism: Installation) -> Run:
+    """A run that is cancelled while a row waits for a person, and sealed."""
+    return await cancelled(prism)
+
+
+async def budget(prism: Installation) -> Run:
+    """A row that a spent budget holds up until there is enough again."""
+    refused = BudgetSpent("too little is left", stop=1, budget="day", period="2026-11-24")
+    answers = iter((refused, None))
+    told = prism.model.answer
+
+    def answer(request: ModelRequest) -> str:
+        if fault := next(answers, None):
+            raise fault
+        return told(request)
+
+    prism.model.answer = answer
+    run = await prism.start("id,objective\na,One\n")
+    await run.row_reaches("a", lambda progress: progress.step == BUDGET)
+    await run.row("a").signal(RowWorkflow.budget_freed, BudgetFreed(stop=1))
+    await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def delivery(prism: Installation) -> WorkflowHistory:
     """The loop that delivers notifications: a receiver that is down at first, another message, then nothing to do."""
     async with receiver([(503, {})]) as hook:
@@ -142,12 +179,32 @@ async def delivery(prism: Installation) -> WorkflowHistory:
             return await loop.fetch_history()
 
 
+async def secrets(prism: Installation) -> Run:
+    """A row whose program finds a secret in its environment."""
+    await open_secrets(prism.settings).put("catalogs/api", {"value": SecretStr("canary-of-recordings")})
+    return await prism.start(
+        "id,objective,language,code,secrets\n"
+        'a,Use it,shell,"test -n ""$TOKEN""; echo ""$TOKEN""",TOKEN=secret://catalogs/api\n'
+    )
+
+
+async def rotation(prism: Installation) -> WorkflowHistory:
+    """The ages of secrets, looked after once."""
+    async with prism.worker():
+        run = await prism.client.start_workflow(
+            SecretRotationWorkflow.run, RotationRequest(), id="secrets/rotation-1", task_queue=TaskQueue.WORKFLOWS
+        )
+        await run.result()
+        return await run.fetch_history()
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
-    scenario.__name__: scenario for scenario in (plain, reviewed, rounds, steered, cancelled, denied)
+    scenario.__name__: scenario
+    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets, sealed, sealed_cancelled)
 }
 
 
-LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery}
+LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery, "rotation": rotation}
 
 
 def _answer(request: ModelRequest) -> str:

@@ -1,6 +1,7 @@
 """Rows on the real dev server with encryption on: what it stores tells nothing, and those with the key read all."""
 
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,7 +21,6 @@ from workflows.catalog import CatalogWorkflow
 from workflows.row import RowWorkflow
 
 PROMPT, OUTPUT, FEEDBACK, FAILURE = "canary-prompt", "canary-output", "canary-feedback", "canary-failure"
-SECRETS = (PROMPT, OUTPUT, FEEDBACK, FAILURE)
 
 
 class Refused(PrismError):
@@ -36,7 +36,19 @@ def answer(request: Any) -> str:
 @pytest.fixture(scope="module")
 async def encrypted(tmp_path_factory: pytest.TempPathFactory, dev_server: TemporalAddress) -> AsyncIterator[Run]:
     home = tmp_path_factory.mktemp("prism")
-    client = await connect(dev_server.model_copy(update={"encryption_keys": home / "keys" / "encryption.keys"}))
+    keys = {"encryption_keys": home / "keys" / "encryption.keys"}
+    async with story(home, await connect(dev_server.model_copy(update=keys))) as run:
+        yield run
+
+
+@pytest.fixture
+async def plain(tmp_path_factory: pytest.TempPathFactory, dev_client: Client) -> AsyncIterator[Run]:
+    async with story(tmp_path_factory.mktemp("plain"), dev_client) as run:
+        yield run
+
+
+@asynccontextmanager
+async def story(home: Path, client: Client) -> AsyncIterator[Run]:
     prism = Installation(home, client, answer)
     async with prism.worker():
         run = await prism.start(f"id,objective,risk\na,{PROMPT},high\nfails,{PROMPT},low\n")
@@ -55,28 +67,21 @@ async def history(client: Client, workflow_id: str) -> WorkflowHistory:
     return await client.get_workflow_handle(workflow_id).fetch_history()
 
 
-async def stored(client: Client, workflow_id: str) -> bytes:
+async def raw_events(client: Client, workflow_id: str) -> bytes:
     return b"".join(event.SerializeToString() for event in (await history(client, workflow_id)).events)
 
 
-async def test_the_same_search_finds_every_text_where_nothing_is_encrypted(tmp_path: Path, dev_client: Client) -> None:
-    """The negative control: without it, a search that never finds anything would look like encryption."""
-    prism = Installation(tmp_path, dev_client, answer)
-    async with prism.worker():
-        run = await prism.start(f"id,objective,risk\na,{PROMPT},high\nfails,{PROMPT},low\n")
-        await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
-        await run.row("a").signal(RowWorkflow.reject, ReviewDecision(by="bo", comment=FEEDBACK))
-        await run.result()
-    raw = b"".join([await stored(dev_client, workflow_id) for workflow_id in ids(run)])
-    assert b"binary/encrypted" not in raw
-    assert [secret for secret in SECRETS if secret.encode() not in raw] == []
+async def test_the_same_search_finds_the_texts_where_nothing_is_encrypted(plain: Run, dev_client: Client) -> None:
+    raw = b"".join([await raw_events(dev_client, workflow_id) for workflow_id in ids(plain)])
+    for secret in (PROMPT, OUTPUT, FEEDBACK, FAILURE, 'File "'):
+        assert secret.encode() in raw
 
 
 async def test_the_server_stores_none_of_the_texts(encrypted: Run, dev_client: Client) -> None:
     for workflow_id in ids(encrypted):
-        raw = await stored(dev_client, workflow_id)
+        raw = await raw_events(dev_client, workflow_id)
         assert b"binary/encrypted" in raw
-        for secret in (*SECRETS, 'File "'):
+        for secret in (PROMPT, OUTPUT, FEEDBACK, FAILURE, 'File "'):
             assert secret.encode() not in raw
 
 

@@ -20,7 +20,7 @@ from tests.provider.process import vendor_process
 from workers.settings import Settings
 from workers.up import AlreadyRunning, PortInUse, check_surroundings, up
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
 UP = (
     "import asyncio, sys; from workers.settings import Settings; from workers.up import up; "
     "sys.exit(asyncio.run(up(Settings())))"
@@ -97,7 +97,9 @@ async def submitted(client: httpx.AsyncClient, csv: str) -> str:
     return str(answer.raise_for_status().json()["run"])
 
 
-async def test_it_runs_catalogs_keeps_state_over_restarts_and_stops_cleanly(tmp_path: Path) -> None:
+async def test_it_runs_catalogs_keeps_state_over_restarts_stops_cleanly_and_leaves_no_part_when_killed(
+    tmp_path: Path,
+) -> None:
     async with vendor_process() as vendor:
         model = {"PRISM_MODEL_URL": vendor.url, "PRISM_MODEL_NAME": "stub"}
         async with prism_up(tmp_path, **model) as prism:
@@ -116,7 +118,18 @@ async def test_it_runs_catalogs_keeps_state_over_restarts_and_stops_cleanly(tmp_
             answer = await prism.client.post(f"/api/v1/runs/{waiting}/rows/a/approve", json=decision)
             assert answer.status_code == 200
             assert (await run_ended(prism.client, waiting))["state"] == "completed"
+            await assert_no_part_outlives_it(prism)
         assert await vendor.requests() == 2
+
+
+async def assert_no_part_outlives_it(prism: Running) -> None:
+    """Kill the supervisor as the kernel does when memory runs out."""
+    pids = prism.parts.values()
+    prism.process.kill()
+    await prism.process.wait()
+    async with asyncio.timeout(60):
+        while any(Path(f"/proc/{pid}").exists() for pid in pids):
+            await asyncio.sleep(0.1)
 
 
 async def row_in_review(client: httpx.AsyncClient, run: str) -> None:
@@ -125,8 +138,11 @@ async def row_in_review(client: httpx.AsyncClient, run: str) -> None:
             await asyncio.sleep(0.1)
 
 
-async def test_a_part_that_dies_is_started_again_and_ctrl_c_stops_all(tmp_path: Path) -> None:
+async def test_there_is_one_on_a_state_its_dead_parts_are_started_again_and_ctrl_c_stops_all(tmp_path: Path) -> None:
+    (tmp_path / "up.lock").write_text("999999")
     async with prism_up(tmp_path) as prism:
+        with pytest.raises(AlreadyRunning, match=f"process {prism.process.pid}"):
+            await up(settings(tmp_path))
         before = prism.parts
         for name in ("api", "temporal"):
             os.kill(before[name], signal.SIGKILL)
@@ -140,16 +156,6 @@ async def test_a_part_that_dies_is_started_again_and_ctrl_c_stops_all(tmp_path: 
         for pid in before.values():
             with pytest.raises(ProcessLookupError):
                 os.kill(pid, 0)
-
-
-async def test_no_part_outlives_a_killed_supervisor(tmp_path: Path) -> None:
-    async with prism_up(tmp_path) as prism:
-        pids = prism.parts.values()
-        prism.process.kill()
-        await prism.process.wait()
-        async with asyncio.timeout(60):
-            while any(Path(f"/proc/{pid}").exists() for pid in pids):
-                await asyncio.sleep(0.1)
 
 
 def settings(home: Path) -> Settings:
@@ -176,10 +182,3 @@ def test_a_damaged_database_is_named_and_left_alone(tmp_path: Path, name: str) -
 def test_a_sound_database_passes(tmp_path: Path) -> None:
     sqlite3.connect(tmp_path / "records.db").execute("CREATE TABLE t (x)").connection.close()
     check_surroundings(settings(tmp_path))
-
-
-async def test_a_second_one_on_the_same_state_is_refused_and_a_stale_lock_is_not_in_the_way(tmp_path: Path) -> None:
-    (tmp_path / "up.lock").write_text("999999")
-    async with prism_up(tmp_path) as prism:
-        with pytest.raises(AlreadyRunning, match=f"process {prism.process.pid}"):
-            await up(settings(tmp_path))

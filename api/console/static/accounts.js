@@ -1,4 +1,4 @@
-// One's account, and users: tokens, sessions, passwords, roles. Secrets are shown once and kept nowhere.
+// One's account, users and secrets: tokens, sessions, passwords, roles. Secrets are shown once and kept nowhere.
 import { post, send, toast } from "./http.js";
 import { refresh } from "./live.js";
 
@@ -35,6 +35,12 @@ const FORMS = {
     const made = await post("/api/v1/users", { name: data.get("name"), ...rights(data) });
     close(form);
     invite(made);
+  },
+  async secret(form, data) {
+    const name = data.get("name");
+    const made = await send("PUT", `/api/v1/secrets/${name.split("/").map(encodeURIComponent).join("/")}`, { value: data.get("value"), field: data.get("field") });
+    close(form);
+    toast(`${name} has version ${made.version}`);
   },
   async change(form, data) {
     await send("PATCH", `/api/v1/users/${encodeURIComponent(form.dataset.user)}`, rights(data));

@@ -16,7 +16,7 @@ export function act(root) {
   });
 }
 
-async function during(button, work) {
+export async function during(button, work) {
   button.disabled = true;
   try {
     await work();

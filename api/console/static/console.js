@@ -2,6 +2,7 @@
 import { accounts } from "./accounts.js";
 import { act } from "./actions.js";
 import { audit } from "./audit.js";
+import { budgets } from "./budgets.js";
 import { tell } from "./ages.js";
 import { keys } from "./keys.js";
 import { watch } from "./live.js";
@@ -11,6 +12,7 @@ import { take } from "./submit.js";
 
 accounts(document);
 act(document);
+budgets(document);
 review(document);
 audit(document.querySelector("[data-audit-verify]"));
 tell(document);

@@ -36,7 +36,7 @@ function open() {
   source = new EventSource(`${place.dataset.watch}?after=${after}`);
   source.onopen = () => show("Live", false);
   source.onerror = () => show("Reconnecting", true);
-  for (const kind of ["run", "row", "step", "review"]) source.addEventListener(kind, heard);
+  for (const kind of ["run", "row", "step", "review", "sealed"]) source.addEventListener(kind, heard);
   source.addEventListener("end", () => { close(); refresh(); });
 }
 

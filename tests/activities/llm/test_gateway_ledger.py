@@ -10,11 +10,11 @@ import pytest
 
 import activities.llm.gateway as gateway_module
 from activities.artifacts.contracts import Text, digest_of
-from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
+from activities.llm.contracts import Begun, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway import Gateway
 from activities.llm.gateway_socket import BadSocketPath, GatewayRunning, listening
 from activities.llm.partial import Heard
-from activities.llm.router import LitellmCompletion
+from activities.llm.routing import Router
 from temporal.contract import StepRef
 
 
@@ -26,15 +26,18 @@ class SqliteLedger:
         self._database.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, starts INT, answer TEXT)")
         self.refusals = 0
 
-    async def begin(self, key: str, group: str, request: str) -> ModelAnswer | None:  # noqa: ARG002 -- the Protocol's
+    async def begin(self, key: str, group: str, request: str) -> Begun:  # noqa: ARG002 -- the Protocol's
         row = self._database.execute("SELECT answer FROM calls WHERE key = ?", (key,)).fetchone()
         if row and row[0]:
-            return ModelAnswer.model_validate_json(row[0])
+            return Begun(answer=ModelAnswer.model_validate_json(row[0]))
         self._database.execute(
             "INSERT INTO calls VALUES (?, 1, NULL) ON CONFLICT (key) DO UPDATE SET starts = starts + 1", (key,)
         )
         self._database.commit()
-        return None
+        return Begun()
+
+    async def ended(self, _key: str) -> None:
+        pass
 
     async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
         if self.refusals:
@@ -51,6 +54,19 @@ class SqliteLedger:
         self._database.close()
 
 
+class NoBudgets:
+    """Budgets that count nothing: they have tests of their own."""
+
+    async def reserve(self, _step: StepRef, _usd: float) -> bool:
+        return False
+
+    async def settle(self, _step: StepRef, _usd: float) -> None:
+        pass
+
+    async def release(self, _step: StepRef) -> None:
+        pass
+
+
 class CountingRouter:
     """A provider in this process, slow enough to be joined."""
 
@@ -58,10 +74,10 @@ class CountingRouter:
         self.calls = 0
         self.fails = 0
 
-    def drop_local(self) -> None:
-        pass
+    async def most_usd(self, _request: ModelRequest) -> float:
+        return 0.0
 
-    async def complete(self, request: ModelRequest, _heard: Heard | None = None) -> ModelAnswer:
+    async def complete(self, request: ModelRequest, _used: int = 0, _heard: Heard | None = None) -> ModelAnswer:
         self.calls += 1
         await asyncio.sleep(0.05)
         if self.fails:
@@ -83,7 +99,7 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 
 
 def gateway(router: CountingRouter, ledger: SqliteLedger) -> Gateway:
-    return Gateway(cast("LitellmCompletion", router), ledger)
+    return Gateway(cast("Router", router), ledger, NoBudgets())
 
 
 def asked(row: str = "a") -> ModelRequest:

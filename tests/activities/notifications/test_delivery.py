@@ -25,7 +25,9 @@ from activities.records.database import migrate, open_database
 from temporal.contract import StepRef
 from tests.clock import Clock
 from tests.receiver import Answer, Receiver, receiver
-from workers.notifications import open_channels
+from workers.notifications import ChannelSecrets, open_channels
+from workers.secrets import open_secrets
+from workers.settings import Settings
 
 SECRET = "correct horse"  # noqa: S105 -- shared with the receiver below
 RULES = parse_rules(
@@ -268,16 +270,24 @@ async def test_no_secret_reaches_the_database_or_the_log(
         ("{kind: webhook, url: 'ftp://hunter2', secret_env: S}", {"S": "s"}, "url: must begin"),
         ("{kind: apprise, url_env: U}", {"U": "nosuch://hunter2"}, "url_env: is no URL that apprise understands"),
         ("{kind: apprise, url_env: U}", {"U": "hunter2"}, "url_env: is no URL that apprise understands"),
+        ("{kind: apprise, url_env: U}", {"U": "secret://gone"}, "one: U refers to the secret 'gone', which is not"),
+        (
+            "{kind: webhook, url: 'https://h', secret_env: S}",
+            {"S": "secret://Hunter2?hunter2"},
+            "one: S is not secret://name",
+        ),
+        ("{kind: webhook, url: 'https://h', secret_env: S}", {"S": "secret://gone"}, "one: the secret 'gone' with fie"),
     ],
 )
 async def test_channels_that_cannot_be_opened_are_told_without_their_secrets(
-    channel: str, environment: dict[str, str], told: str, caplog: pytest.LogCaptureFixture
+    channel: str, environment: dict[str, str], told: str, caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
+    secrets = open_secrets(Settings(home=tmp_path))
     caplog.set_level(logging.DEBUG)
     rules = parse_rules(f"channels:\n  one: {channel}\n  two: {{kind: apprise, url_env: NOT_THERE}}\n", "rules")
     async with AsyncExitStack() as stack:
         with pytest.raises(InvalidRules) as caught:
-            await open_channels(rules, environment, "rules", stack)
+            await open_channels(rules, environment, "rules", stack, ChannelSecrets(secrets, timedelta(days=7)))
     assert told in str(caught.value)
     assert "two: the environment variable NOT_THERE is not set" in str(caught.value)
     assert "hunter2" not in str(caught.value) + caplog.text

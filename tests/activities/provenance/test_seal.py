@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import multiprocessing
@@ -22,9 +23,11 @@ from temporalio.testing import ActivityEnvironment
 from activities.artifacts.contracts import digest_of
 from activities.artifacts.folder import FolderArtifactStore
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.contracts import ProvenanceInvalid, SealRequest
-from activities.provenance.keyfile import KeyFileSigner, SigningKeyUnusable, open_signer
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
+from activities.provenance.contracts import ProvenanceInvalid, SealRequest, SigningKeyUnusable
+from activities.provenance.keyfile import KeyFileSigner
+from activities.provenance.keys import KeySet
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from activities.provenance.verify import verify_envelope
 from temporal.contract import StepRef
 
@@ -171,6 +174,16 @@ def test_a_public_key_that_is_none_is_refused() -> None:
         verify_envelope(b"{}", "no key")
 
 
+def test_every_flipped_bit_of_a_public_key_makes_another_key_or_none(signer: KeyFileSigner) -> None:
+    """One of them names a key type that the cryptography library has not heard of."""
+    pem = signer.public_key_pem
+    for position in range(len(pem) * 8):
+        altered = bytearray(pem)
+        altered[position // 8] ^= 1 << position % 8
+        with contextlib.suppress(ProvenanceInvalid):
+            assert KeySet([bytes(altered)]).pems != {signer.keyid: bytes(altered)}
+
+
 def test_a_new_key_file_is_private_and_is_used_again(tmp_path: Path) -> None:
     path = tmp_path / "deep" / "signing.pem"
     first = KeyFileSigner.open(path)
@@ -211,9 +224,9 @@ async def test_a_file_that_holds_no_usable_key_is_refused(tmp_path: Path) -> Non
         path.touch(mode=0o600)
         path.write_bytes(text)
         with pytest.raises(SigningKeyUnusable, match=why):
-            await open_signer(path)
+            KeyFileSigner.open(path)
     with pytest.raises(SigningKeyUnusable, match="cannot be used"):
-        await open_signer(tmp_path / "empty" / "below-a-file")
+        KeyFileSigner.open(tmp_path / "empty" / "below-a-file")
 
 
 def test_a_link_in_place_of_the_key_is_refused(tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from activities.artifacts.contracts import Text, Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
-from activities.llm.contracts import IdempotencyMismatch, ModelAnswer
+from activities.llm.contracts import IdempotencyMismatch, ModelAnswer, ModelUnavailable
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.notifications.inbox_reading import InboxFilter, SqlInbox
@@ -131,11 +131,22 @@ async def test_the_first_answer_under_a_key_stays(engine: Engine) -> None:
         ModelAnswer(output=Text(digest=digest_of(text.encode()), size=1, inline=text), group="g", model="m")
         for text in "12"
     )
-    assert await ledger.begin("k", "g", "d") is None
-    assert await ledger.begin("k", "g", "d") is None
+    assert (await ledger.begin("k", "g", "d")).answer is None
+    assert (await ledger.begin("k", "g", "d")).answer is None
     assert await ledger.record("k", first) == first
     assert await ledger.record("k", second) == first
-    assert await ledger.begin("k", "g", "d") == first
+    assert (await ledger.begin("k", "g", "d")).answer == first
+
+
+async def test_requests_that_failed_or_were_cut_off_are_counted_and_those_never_sent_are_not(engine: Engine) -> None:
+    ledger = SqlCallLedger(engine)
+    assert (await ledger.begin("k", "g", "d")).used == 0
+    await ledger.ended("k")
+    assert (await ledger.begin("k", "g", "d")).used == 0, "nothing was sent"
+    await ledger.failed("k", "openai/a", ModelUnavailable("down"), 12)
+    await ledger.ended("k")
+    assert (await ledger.begin("k", "g", "d")).used == 1
+    assert (await ledger.begin("k", "g", "d")).used == 2, "the start before never ended"
 
 
 async def test_a_key_that_was_used_for_another_request_is_refused(engine: Engine) -> None:

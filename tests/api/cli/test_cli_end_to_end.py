@@ -13,7 +13,7 @@ import pytest
 from tests.conftest import free_port
 from tests.provider.process import vendor_process
 
-pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("chaos")]
+pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
 CATALOG = "board,task,title,objective,review\nops,one,First,Say one,\ntreasury,cash,Cash,Plan the cash,required\n"
 PROJECT = Path(__file__).parents[3]
 

@@ -1,16 +1,23 @@
 """Commands that ask the API, against a real server."""
 
+import asyncio
 import json
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from sqlalchemy import text
 
 from activities.artifacts.contracts import digest_of
+from activities.budgets.contracts import BudgetSpent
+from activities.budgets.guard import SqlSpendGuard
+from activities.budgets.rules import BudgetRules
 from activities.provenance.contracts import SealRequest
-from activities.provenance.statement import PAYLOAD_TYPE, build_statement, statement_bytes
-from activities.provenance.verify import envelope_bytes, keyid_of, pae
+from activities.provenance.envelope import envelope_bytes, pae
+from activities.provenance.keys import keyid_of
+from activities.provenance.statement import build_statement, statement_bytes
+from activities.provenance.uris import PAYLOAD_TYPE
 from activities.records.contracts import RowState, RunState
 from temporal.contract import StepRef
 from tests.api.cli.conftest import Prism
@@ -158,3 +165,21 @@ def test_an_envelope_is_verified_from_files_alone(prism_command: Prism, tmp_path
     assert done.returncode == 1
     assert json.loads(done.stdout)["valid"] is False
     assert prism_command("verify", "r1").returncode == 2
+
+
+def test_budgets_are_shown_and_more_is_allowed(prism_command: Prism, seeded_api: SeededApi) -> None:
+    seeded_api.open_run("capped", ["a"])
+    with seeded_api.services.stores.engine.begin() as connection:
+        connection.execute(text("UPDATE runs SET budget = 2500000 WHERE run = 'capped'"))
+    guard = SqlSpendGuard(seeded_api.services.stores.engine, BudgetRules())
+    with pytest.raises(BudgetSpent):
+        asyncio.run(guard.reserve(StepRef(run="capped", row="a", step="model"), 3.0))
+    reached = {"PRISM_API_URL": seeded_api.url, "PRISM_API_TOKEN": seeded_api.token}
+    shown = prism_command("budgets", "capped", **reached).stdout
+    assert "run/capped" in shown
+    assert "waits for run" in shown
+    allowed = prism_command("allow", "run", "4.5", "--comment", "worth it", **reached)
+    assert "$7.00 of run (run/capped) is left; 1 row waited for it" in allowed.stdout
+    refused = prism_command("allow", "none", "5", **reached)
+    assert refused.returncode == 1
+    assert "there is no budget 'none'" in refused.stderr

@@ -10,7 +10,7 @@ from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.contracts import SealRequest
-from activities.provenance.keyfile import open_signer
+from activities.provenance.keyfile import KeyFileSigner
 from activities.records.contracts import (
     RowChange,
     RowChanges,
@@ -65,7 +65,7 @@ class Seeder:
 
     def __init__(self, settings: Settings, stores: Stores) -> None:
         self._settings = settings
-        self._stores = stores
+        self.stores = stores
 
     async def run(
         self,
@@ -79,7 +79,7 @@ class Seeder:
         submitter: str = "",
     ) -> None:
         """Write a run with its rows; pending ones are only opened."""
-        keeper = self._stores.keeper
+        keeper = self.stores.keeper
         begun = datetime.now(UTC) - timedelta(minutes=minutes_ago)
         await keeper.open_run(
             RunOpening(run=run, plan=PLAN, title=title, submitter=submitter, started_at=timestamp(begun))
@@ -106,16 +106,16 @@ class Seeder:
     async def told(self, run: str, row: str, title: str, body: str, severity: str = "info") -> None:
         """Tell somebody something of a row."""
         step = StepRef(run=run, row=row, step="notify")
-        await InboxNotifier(self._stores.engine).deliver(
+        await InboxNotifier(self.stores.engine).deliver(
             Notification(step=step, title=title, body=body, severity=severity)
         )
 
     async def _waiting(self, run: str, seed: Seed, at: datetime) -> None:
         """Write the review of a row; ``earlier`` is the text of a first round that somebody wanted changed."""
-        register, step = SqlReviewRegister(self._stores.engine), StepRef(run=run, row=seed.row, step="review")
+        register, step = SqlReviewRegister(self.stores.engine), StepRef(run=run, row=seed.row, step="review")
         texts = [text for text in (seed.earlier, seed.output) if text]
         for number, text in enumerate(texts, start=1):
-            output = await self._stores.texts.keep(text)
+            output = await self.stores.texts.keep(text)
             entries = [ReviewEntry(kind="opened", round=number, at=timestamp(at), comment=seed.message)]
             over = number < len(texts)
             if over:
@@ -139,13 +139,13 @@ class Seeder:
             await register.record(record)
 
     async def _ended(self, run: str, seed: Seed, at: datetime) -> None:
-        texts = self._stores.texts
+        texts = self.stores.texts
         prompt = await texts.keep(f"{seed.objective}\n\nAnswer in plain text, in at most 200 words.")
         output = await texts.pack(seed.output)
         end = at + timedelta(seconds=seed.seconds)
-        signer = await open_signer(self._settings.signing_key)
+        signer = KeyFileSigner.open(self._settings.signing_key)
         self._settings.public_key.write_bytes(signer.public_key_pem)
-        sealed = ProvenanceActivities(signer, self._stores.artifacts)
+        sealed = ProvenanceActivities(signer, self.stores.artifacts)
         ref = StepRef(run=run, row=seed.row, step="provenance")
         seal = await sealed.seal(
             SealRequest(
@@ -160,7 +160,7 @@ class Seeder:
             )
         )
         steps = _steps(seed, at, {"digest": prompt.digest, "size": prompt.size}, output.digest, output.size, seal.keyid)
-        await self._stores.keeper.record_row(
+        await self.stores.keeper.record_row(
             RowRecord(
                 step=ref,
                 state=seed.state,

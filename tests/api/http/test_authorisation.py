@@ -27,6 +27,7 @@ POST   /api/v1/runs                              401 403 403 503 403 403 503 503
 POST   /api/v1/catalogs/validate                 401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}                        401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}/results                401 403 200 200 200 200 200 200
+GET    /api/v1/runs/{run}/proof                  401 403 409 409 409 409 409 409
 GET    /api/v1/runs/{run}/events                 401 403 200 200 200 200 200 200
 POST   /api/v1/runs/{run}/pause                  401 403 403 403 403 409 409 409
 POST   /api/v1/runs/{run}/resume                 401 403 403 403 403 409 409 409
@@ -64,9 +65,17 @@ POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
-POST   /api/v1/codec/decode                      401 403 403 403 403 409 409 409
-POST   /api/v1/codec/encode                      401 403 403 403 403 409 409 409
+GET    /api/v1/budgets                           401 403 200 200 200 200 200 200
+POST   /api/v1/budgets/{budget}/allow            401 403 403 403 404 403 404 404
+POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
+POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
+GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /api/v1/secrets                           401 403 403 403 403 403 200 200
+PUT    /api/v1/secrets/{name:path}               401 403 403 403 403 403 200 200
+POST   /api/v1/secrets/{name:path}/rotate        401 403 403 403 403 403 404 404
+DELETE /api/v1/secrets/{name:path}               401 403 403 403 403 403 404 404
+GET    /secrets                                  401 403 403 403 403 403 200 200
 GET    /system                                   401 403 200 200 200 200 200 200
 GET    /metrics                                  401 403 200 200 200 200 200 200
 GET    /docs                                     401 200 200 200 200 200 200 200
@@ -98,8 +107,6 @@ OPEN = {
 # Files that every installation has alike; the first still wants a login, in front of all routes.
 FOLDERS = {"/docs/assets", "/static"}
 BODIES: dict[str, dict[str, Any]] = {
-    "/api/v1/codec/decode": {"json": {"payloads": []}},
-    "/api/v1/codec/encode": {"json": {"payloads": []}},
     "/api/v1/runs": {"json": CATALOG},
     "/api/v1/catalogs/validate": {"json": CATALOG},
     "/api/v1/runs/{run}/skip": {"json": {"rows": ["ops/a"]}},
@@ -109,10 +116,15 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
+    "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
+    "/api/v1/codec/decode": {"json": {"payloads": []}},
+    "/api/v1/codec/encode": {"json": {"payloads": []}},
     "/api/v1/provenance/verify": {"json": {"envelope": DIGEST}},
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
+    "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
+    "/api/v1/secrets/{name:path}/rotate": {"json": {}},
     "/api/v1/users/{name}": {"json": {"disabled": True}},
 }
 LINES = [line.split() for line in TABLE.strip().splitlines()]
@@ -157,7 +169,16 @@ def test_every_route_names_its_action_and_stands_in_the_table(guarded: Guarded) 
 
 @pytest.mark.parametrize(("method", "path", "who", "status"), CASES, ids=[f"{c[2]} {c[0]} {c[1]}" for c in CASES])
 async def test_a_role_may(guarded: Guarded, method: str, path: str, who: str, status: int) -> None:
-    names = {"run": "done", "row:path": "ops/a", "digest": DIGEST, "session": "x", "token": "x", "name": "missing"}
+    names = {
+        "run": "done",
+        "row:path": "ops/a",
+        "digest": DIGEST,
+        "session": "x",
+        "token": "x",
+        "name": "missing",
+        "name:path": method.lower(),
+        "budget": "none",
+    }
     filled = path
     for name, value in names.items():
         filled = filled.replace(f"{{{name}}}", value)

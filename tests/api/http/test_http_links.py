@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from activities.records.contracts import RowState
 from activities.reviews.links import LIFETIME, DecisionClaim
 from temporal.client import connect
 from tests.api.http.guarding import guarded_api, people
@@ -122,9 +123,13 @@ async def test_a_link_is_told_to_its_person_only_and_is_kept_nowhere(tmp_path: P
         os.environ["HOOK_SECRET"] = "any"  # noqa: S105 -- signs what nobody verifies
         installation = Installation(tmp_path, await connect(address), lambda request: "An answer.", rules)
         async with installation.worker():
-            loop = await start_delivery(installation.client)
             run = await installation.start("id,objective,review,reviewers\na,Pay,required,ana\n")
+            await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
             async with asyncio.timeout(60):
+                # A loop that finds nothing looks again after half a minute.
+                while not installation.query("SELECT key FROM deliveries"):
+                    await asyncio.sleep(0.05)
+                loop = await start_delivery(installation.client)
                 while not (mine.requests and team.requests):
                     await asyncio.sleep(0.05)
             await loop.terminate()

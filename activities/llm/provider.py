@@ -1,4 +1,4 @@
-"""Model calls through litellm; its own retries are off, as Temporal owns retrying."""
+"""One request to one provider through litellm; its own retries and fallbacks are off, as the router counts requests."""
 
 import asyncio
 import contextlib
@@ -10,9 +10,11 @@ from urllib.parse import quote
 
 from activities.artifacts.contracts import Texts
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
-from activities.llm.groups import Deployment, ModelGroups
+from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
+from activities.llm.prices import Prices
 from activities.llm.provider_faults import provider_fault
+from temporal.redaction import PROCESS
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
 LOCAL_CALLS: Final = 2
@@ -27,32 +29,32 @@ class LocalEndpoint(Protocol):
         ...
 
 
-class LitellmCompletion:
-    """Asks the provider of a row's model group, exactly once per call.
+class LitellmProvider:
+    """Sends one request, exactly once.
 
     Args:
-        groups: Which names there are and who answers them.
         texts: Where prompts come from and large answers go.
         embedded: The embedded model.
+        prices: What tokens cost.
         streams_all: Whether vendors are asked for their answers piece by piece too. Every piece costs this process
             some processor time, the price of a text that a person sees grow.
     """
 
     def __init__(
-        self, groups: ModelGroups, texts: Texts, embedded: LocalEndpoint, *, streams_all: bool = False
+        self,
+        texts: Texts,
+        embedded: LocalEndpoint,
+        prices: Prices | None = None,
+        *,
+        streams_all: bool = False,
     ) -> None:
         self._streams_all = streams_all
-        self._groups = groups
+        self._prices = prices or Prices()
         self._texts = texts
         self._embedded = embedded
         self._litellm: asyncio.Future[Any] | None = None
         self._local_turn = asyncio.Semaphore(LOCAL_CALLS)
         self._local: set[asyncio.Task[Any]] = set()
-
-    @property
-    def groups(self) -> ModelGroups:
-        """Which names there are and who answers them."""
-        return self._groups
 
     def load(self) -> "asyncio.Future[Any]":
         """Begin to import litellm in a thread; calls that come meanwhile wait for it.
@@ -69,19 +71,18 @@ class LitellmCompletion:
         future = self._litellm
         return future is not None and future.done() and not future.cancelled() and future.exception() is None
 
-    async def complete(self, request: ModelRequest, heard: Heard | None = None) -> ModelAnswer:
-        """Make one call.
+    async def complete(self, deployment: Deployment, request: ModelRequest, heard: Heard | None = None) -> ModelAnswer:
+        """Send one request.
 
         Args:
+            deployment: Whom to ask.
             request: What to ask.
             heard: Takes the pieces of the answer as they arrive, where the model gives it piece by piece.
 
         Raises:
-            UnknownModel: The group is not configured.
             ModelRefused: The provider will answer this request the same way each time.
             ModelUnavailable: The provider could not answer now.
         """
-        deployment = self._groups.find(request.group)
         if not deployment.local:
             return await self._call(deployment, request, heard if self._streams_all else None)
         task = asyncio.current_task()
@@ -91,6 +92,13 @@ class LitellmCompletion:
         # Waiting for a turn is not the model's time: the timeout starts with the call.
         async with self._local_turn:
             return await self._call(deployment, request, heard)
+
+    async def most_usd(self, deployment: Deployment, request: ModelRequest) -> float:
+        """Return the most that a request can cost, in US dollars; 0 for one that is free or has no price."""
+        if deployment.local:
+            return 0.0
+        prompt = request.system + await self._texts.read(request.prompt)
+        return self._prices.most_usd(await self._loaded_litellm(), deployment, prompt, _longest(deployment, request))
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""
@@ -135,7 +143,7 @@ class LitellmCompletion:
             "messages": messages,
             "api_base": await self._embedded.api_base() if deployment.local else deployment.api_base,
             "api_key": key.get_secret_value() if key else "none",
-            "max_tokens": min(request.max_tokens, deployment.max_tokens or request.max_tokens),
+            "max_tokens": _longest(deployment, request),
             "timeout": request.timeout,
             "num_retries": 0,
             "max_retries": 0,
@@ -153,14 +161,17 @@ class LitellmCompletion:
             message = f"{deployment.model} sent an answer without a message"
             raise ModelUnavailable(message, model=deployment.model) from error
         usage = getattr(response, "usage", None)
+        prompt_tokens = _count(getattr(usage, "prompt_tokens", 0))
+        completion_tokens = _count(getattr(usage, "completion_tokens", 0))
         return ModelAnswer(
             # A lone surrogate has no UTF-8 and could not be stored.
-            output=await self._texts.pack(text.encode(errors="replace").decode()),
+            # A provider may repeat what it was asked with, and its answers are kept.
+            output=await self._texts.pack(PROCESS.redacted(text.encode(errors="replace").decode())),
             group=deployment.group,
             model=deployment.name,
-            prompt_tokens=_count(getattr(usage, "prompt_tokens", 0)),
-            completion_tokens=_count(getattr(usage, "completion_tokens", 0)),
-            cost_usd=_price(response, deployment),
+            prompt_tokens=prompt_tokens,
+            completion_tokens=completion_tokens,
+            cost_usd=self._prices.paid_usd(deployment, response, prompt_tokens, completion_tokens),
             latency_ms=milliseconds,
             finish_reason=finish,
         )
@@ -212,9 +223,5 @@ def _count(value: object) -> int:
     return max(value, 0) if isinstance(value, int) else 0
 
 
-def _price(response: Any, deployment: Deployment) -> float:  # noqa: ANN401
-    """Return litellm's price of a response; 0 where its table knows none, or where the endpoint is our own."""
-    if deployment.local or deployment.api_base:
-        return 0.0
-    price = getattr(response, "_hidden_params", {}).get("response_cost")
-    return max(float(price), 0.0) if price else 0.0
+def _longest(deployment: Deployment, request: ModelRequest) -> int:
+    return min(request.max_tokens, deployment.max_tokens or request.max_tokens)

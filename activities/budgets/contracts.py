@@ -1,0 +1,103 @@
+"""What model calls may cost over a time, and what people see of it. Amounts are US dollars."""
+
+from enum import StrEnum
+from typing import Final, Protocol
+
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from temporal.contract import Contract, StepRef
+from temporal.errors import PrismError
+from temporal.names import ErrorCode
+
+# The budget that a run was given by whoever started it.
+OWN: Final = "run"
+
+
+class BudgetSpent(PrismError):
+    """A call would cost more than is left of a budget. Nothing was asked and nothing paid; ``details`` has the stop."""
+
+    code = ErrorCode.BUDGET_SPENT
+
+
+class InvalidBudgets(PrismError):
+    """The budgets cannot be used; ``details["faults"]`` lists why."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+class UnknownBudget(PrismError):
+    """No budget has this name."""
+
+    code = ErrorCode.NOT_FOUND
+
+
+class BudgetState(StrEnum):
+    """How a budget stands."""
+
+    OPEN = "open"
+    NEARLY_SPENT = "nearly_spent"
+    SPENT = "spent"
+
+
+class WaitingRow(Contract):
+    """A row that waits for more of a budget.
+
+    Args:
+        needed_usd: Most that its next call can cost.
+    """
+
+    run: str
+    row: str
+    needed_usd: NonNegativeFloat
+    since: str
+
+
+class BudgetView(Contract):
+    """A budget within one of its periods.
+
+    Args:
+        period: The day, month or run, and the board where each has its own.
+        allowed_usd: What people allowed on top of the limit.
+        reserved_usd: Most that calls under way can cost.
+        forecast_usd: What will be spent at the end of the period if it goes on like this; ``None`` when nobody can say.
+        renews_at: When the next period begins; ``None`` for a run.
+    """
+
+    budget: str
+    period: str
+    per: str
+    board: str = ""
+    limit_usd: PositiveFloat
+    allowed_usd: NonNegativeFloat = 0.0
+    spent_usd: NonNegativeFloat = 0.0
+    reserved_usd: NonNegativeFloat = 0.0
+    forecast_usd: float | None = None
+    renews_at: str | None = None
+    state: BudgetState = BudgetState.OPEN
+    approvers: tuple[str, ...] = ()
+    waiting: tuple[WaitingRow, ...] = ()
+
+    @property
+    def left_usd(self) -> float:
+        """What may still be spent."""
+        return max(self.limit_usd + self.allowed_usd - self.spent_usd - self.reserved_usd, 0.0)
+
+
+class SpendGuard(Protocol):
+    """Stands before every call that costs money."""
+
+    async def reserve(self, step: StepRef, usd: float) -> bool:
+        """Set aside the most that a call can cost, once per key; return whether anything counts it.
+
+        Raises:
+            BudgetSpent: A budget has not that much left; none is touched.
+        """
+        ...
+
+    async def settle(self, step: StepRef, usd: float) -> None:
+        """Count what a call did cost instead of what was set aside."""
+        ...
+
+    async def release(self, step: StepRef) -> None:
+        """Give back what was set aside for a call that failed."""
+        ...

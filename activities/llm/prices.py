@@ -1,0 +1,102 @@
+"""What tokens cost: litellm's bundled table, and what an installation says itself. Nothing is fetched."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from activities.llm.contracts import InvalidPrices
+from activities.llm.groups import Deployment
+from activities.yaml_document import UnusableDocument, load_document, no_contradictions
+from catalogs import cells
+
+_MILLION: Final = 1_000_000
+# English text has about four characters a token, other scripts and code fewer; who is wrong errs to the dear side.
+CHARACTERS_PER_TOKEN: Final = 2
+
+
+def _money(value: object) -> float:
+    try:
+        return cells.money(str(value))
+    except cells.BadCell as fault:
+        raise ValueError(f"must be {fault.expected}") from None
+
+
+Amount = Annotated[float, BeforeValidator(_money)]
+
+
+class Price(BaseModel):
+    """What a million tokens of a model cost, in US dollars."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    input: Amount
+    output: Amount
+
+    def of(self, prompt_tokens: int, completion_tokens: int) -> float:
+        """Return what a call costs."""
+        return (prompt_tokens * self.input + completion_tokens * self.output) / _MILLION
+
+
+class PriceTable(BaseModel):
+    """Prices by model, as ``provider/model``; they go before the bundled ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    usd_per_million_tokens: Mapping[str, Price] = Field(default_factory=dict)
+
+
+class Prices:
+    """Says what a call costs.
+
+    Args:
+        own: What the installation says itself.
+    """
+
+    def __init__(self, own: PriceTable | None = None) -> None:
+        self._own = own.usd_per_million_tokens if own else {}
+
+    def most_usd(self, litellm: Any, deployment: Deployment, prompt: str, max_tokens: int) -> float:  # noqa: ANN401
+        """Return the most that a call can cost: a short token count, and an answer as long as it may be."""
+        return self._price(litellm, deployment, len(prompt) // CHARACTERS_PER_TOKEN + 1, max_tokens)
+
+    def paid_usd(self, deployment: Deployment, response: Any, prompt_tokens: int, completion_tokens: int) -> float:  # noqa: ANN401
+        """Return what an answered call cost; 0 where no table knows, or where the endpoint is the installation's."""
+        if deployment.local:
+            return 0.0
+        if own := self._own.get(deployment.name):
+            return own.of(prompt_tokens, completion_tokens)
+        if deployment.api_base:
+            return 0.0
+        price = getattr(response, "_hidden_params", {}).get("response_cost")
+        return max(float(price), 0.0) if price else 0.0
+
+    def _price(self, litellm: Any, deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> float:  # noqa: ANN401
+        if deployment.local:
+            return 0.0
+        if own := self._own.get(deployment.name):
+            return own.of(prompt_tokens, completion_tokens)
+        if deployment.api_base:
+            return 0.0
+        try:
+            costs = litellm.cost_per_token(
+                model=deployment.model, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+            )
+        except Exception:  # noqa: BLE001 -- litellm raises Exception itself for a model without a price
+            return 0.0
+        return max(float(sum(costs)), 0.0)
+
+
+def load_prices(path: Path | None) -> Prices:
+    """Return the prices of an installation; without a file the bundled ones.
+
+    Raises:
+        InvalidPrices: The file cannot be read, is not YAML, or does not say what prices say; every fault is told.
+    """
+    if path is None:
+        return Prices()
+    try:
+        return Prices(load_document(path, PriceTable, no_contradictions))
+    except UnusableDocument as error:
+        raise InvalidPrices(f"the prices in {path} cannot be used:{error}", faults=error.faults) from None

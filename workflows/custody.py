@@ -1,0 +1,58 @@
+"""What was done to a row's output, act by act, as provenance states it. Pure functions."""
+
+from activities.artifacts.contracts import Digest, Text, digest_of
+from activities.llm.contracts import ModelAnswer
+from activities.prompts.contracts import Prompt
+from activities.provenance.contracts import Act, CustodyAct
+from activities.reviews.contracts import ReviewDecision
+from activities.sandbox.contracts import SandboxRequest, SandboxResult
+from activities.scans.contracts import ScanReport
+from temporal.contract import Contract
+
+
+def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
+    """A model wrote the text."""
+    return CustodyAct(act=Act.WRITTEN, by=answer.model, prompt=prompt.text.digest, text=answer.output.digest)
+
+
+def scanned(text: Text, report: ScanReport) -> CustodyAct:
+    """A scanner looked at the text."""
+    found = len(report.findings)
+    return CustodyAct(
+        act=Act.SCANNED,
+        by=f"{report.scanner} {report.version}".strip(),
+        text=text.digest,
+        outcome=f"{found} finding{'s' if found > 1 else ''}" if found else "clean",
+        result=contract_digest(report),
+    )
+
+
+def executed(text: Text, request: SandboxRequest, result: SandboxResult) -> CustodyAct:
+    """A program ran in the sandbox; the text was its input, or held it."""
+    return CustodyAct(
+        act=Act.EXECUTED,
+        by=request.language.value,
+        text=text.digest,
+        program=request.code.digest,
+        outcome=result.reason.value,
+        stdout=result.stdout.digest,
+        stderr=result.stderr.digest,
+        result=contract_digest(result),
+    )
+
+
+def edited(before: Text, decision: ReviewDecision, after: Text, review_round: int) -> CustodyAct:
+    """A person made another text of it."""
+    return CustodyAct(
+        act=Act.EDITED,
+        by=decision.by,
+        before=before.digest,
+        text=after.digest,
+        round=review_round,
+        outcome=decision.kind.value,
+    )
+
+
+def contract_digest(model: Contract) -> Digest:
+    """Return the digest by which a contract is known."""
+    return digest_of(model.model_dump_json().encode())
