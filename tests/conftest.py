@@ -74,6 +74,7 @@ async def skipping_client() -> AsyncIterator[Client]:
         yield environment.client
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Keep the tests of a module on one worker, which starts the module's servers once."""
     for item in items:
