@@ -27,6 +27,12 @@ class TemporalUnavailable(PrismError):
     retryable = True
 
 
+class TlsFileUnusable(PrismError):
+    """A certificate or key for the connection to Temporal cannot be read."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
 class TemporalAddress(BaseModel):
     """Where the Temporal server is and how it is asked.
 
@@ -60,6 +66,7 @@ async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:
 
     Raises:
         TemporalUnavailable: The server does not answer.
+        TlsFileUnusable: A certificate or key cannot be read.
         KeyRingUnusable: The file of the encryption keys cannot be used.
     """
     keys = address.encryption_keys
@@ -102,4 +109,10 @@ def _tls(address: TemporalAddress) -> TLSConfig | bool:
 
 
 def _bytes(path: Path | None) -> bytes | None:
-    return path.read_bytes() if path else None
+    try:
+        return path.read_bytes() if path else None
+    except OSError as error:
+        message = (
+            f"the TLS file {path} cannot be read: {error.strerror}; PRISM_TEMPORAL_CLIENT_CERT and its like name it"
+        )
+        raise TlsFileUnusable(message, path=str(path)) from error

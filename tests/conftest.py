@@ -4,7 +4,7 @@ import asyncio
 import os
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,9 @@ from temporalio.testing import WorkflowEnvironment
 
 from temporal.client import TemporalAddress, TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import dev_server_command
+from temporal.redaction import PROCESS
 
+SLOW = ("chaos", "up", "browser", "delivery")
 START_SECONDS = 60
 # Groups that take minutes begin first, so that no worker is left with one of them when the others are done.
 DEAREST = ("chaos", "up", "browser")
@@ -94,3 +96,26 @@ async def skipping_client() -> AsyncIterator[Client]:
     async with environment:
         await register_search_attributes(environment.client)
         yield environment.client
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Keep the tests of a module on one worker, which starts the module's servers once."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            item.add_marker(pytest.mark.xdist_group(item.path.stem))
+    # Those that take minutes begin, so that no worker waits for them at the end.
+    items.sort(key=lambda item: SLOW.index(_group(item)) if _group(item) in SLOW else len(SLOW))
+
+
+def _group(item: pytest.Item) -> str:
+    marker = item.get_closest_marker("xdist_group")
+    return str(marker.args[0]) if marker else ""
+
+
+@pytest.fixture(autouse=True)
+def _forget_secrets() -> Iterator[None]:
+    """What a test made secret is masked for as long as the process lives: here, only while the test does."""
+    known = PROCESS._forms, PROCESS._pattern
+    yield
+    PROCESS._forms, PROCESS._pattern = known

@@ -170,8 +170,7 @@ class RowWorkflow:
             report = await self._steps.scan(output)
             self._facts.findings = report.findings
             self._facts.draft.custody += (scanned(output, report),)
-        if row.language is not None:
-            await self._execute(row, output)
+        await self._execute(row, output)
 
     async def _execute(self, row: CatalogRow, output: Text) -> None:
         if row.language is None:

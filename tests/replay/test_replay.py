@@ -38,6 +38,14 @@ async def test_an_incompatible_history_is_noticed() -> None:
         await replayer().replay_workflow(WorkflowHistory.from_json("foreign", foreign))
 
 
+async def test_a_run_that_is_sealed_otherwise_is_noticed() -> None:
+    """The negative control of a run's end: here another activity sealed it."""
+    path = next(path for path in HISTORIES if path.name == "sealed.run.json")
+    foreign = path.read_text().replace('"provenance.seal_run"', '"provenance.something_else"')
+    with pytest.raises(NondeterminismError):
+        await replayer().replay_workflow(WorkflowHistory.from_json("foreign", foreign))
+
+
 async def test_an_incompatible_loop_of_deliveries_is_noticed() -> None:
     """The negative control of the loop: here another activity delivered."""
     path = next(path for path in HISTORIES if path.name == "delivery.loop.json")

@@ -1,0 +1,80 @@
+"""The command ``prism scan``; it needs no server."""
+
+import asyncio
+import json
+from pathlib import Path
+
+import click
+from rich.console import RenderableType
+from rich.text import Text
+
+from activities.scans.folder import FolderScanner
+from activities.scans.folder_contracts import FolderReport, Severity
+from activities.scans.sarif import merged
+from activities.scans.suppressions import FILE, load_suppressions
+from activities.scans.tools import SCANNERS
+from api.cli import tables, text
+from api.cli.session import Session, with_session
+
+_COLOURS = {
+    Severity.CRITICAL: "bold red",
+    Severity.HIGH: "red",
+    Severity.MEDIUM: "yellow",
+    Severity.LOW: "cyan",
+    Severity.NOTE: "dim",
+}
+FOUND, NOT_LOOKED = 1, 2
+SEVERITIES = [one.value for one in Severity]
+
+
+@click.command()
+@click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option("--scanner", "names", multiple=True, type=click.Choice(list(SCANNERS)), help="Which.  [default: all]")
+@click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), help="Write the findings as SARIF 2.1.0.")
+@click.option("--fail-on", type=click.Choice(SEVERITIES), default="high", show_default=True, help="Severity.")
+@with_session
+def scan(session: Session, folder: Path, names: tuple[str, ...], sarif: Path | None, fail_on: str) -> None:
+    """Scan a folder with gitleaks, Bandit, Semgrep, Checkov and Trivy.
+
+    Exit code 1 when something as bad as --fail-on was found, 2 when a scanner could not look: that is no clean result.
+    Findings named in .prism-suppressions.yaml, with a reason and until a day, do not count.
+    """
+    scanner = FolderScanner([SCANNERS[name] for name in names or SCANNERS], load_suppressions(folder / FILE))
+    report = asyncio.run(scanner.scan(folder.resolve()))
+    if sarif:
+        sarif.write_text(json.dumps(merged(report), indent=2) + "\n")
+    session.show(report, *_shown(report))
+    if report.at_least(Severity(fail_on)):
+        raise SystemExit(FOUND)
+    if not report.complete:
+        raise SystemExit(NOT_LOOKED)
+
+
+def _shown(report: FolderReport) -> list[RenderableType]:
+    states = tables.table("scanner", "version", "took", "found")
+    for state in report.scanners:
+        count = sum(one.scanner == state.scanner for one in report.findings)
+        told = Text(text.safe(state.problem), style="red") if state.problem else Text(str(count))
+        states.add_row(state.scanner, state.version, f"{state.seconds:.1f} s", told)
+    parts: list[RenderableType] = [states]
+    if report.findings:
+        parts.append(_findings(report))
+    elif report.complete:
+        parts.append(Text("nothing was found", style="green"))
+    parts += [Text(f"suppression {text.safe(one)}", style="yellow") for one in report.expired]
+    return parts
+
+
+def _findings(report: FolderReport) -> RenderableType:
+    made = tables.table("severity", "where", "rule", "what")
+    for one in report.findings:
+        place = f"{one.path}:{one.line}" if one.line else one.path
+        what = f"{one.message} [suppressed: {one.suppressed}]" if one.suppressed else one.message
+        style = "dim" if one.suppressed else ""
+        made.add_row(
+            Text(one.severity.value, style=style or _COLOURS[one.severity]),
+            Text(text.safe(place), style=style),
+            Text(text.safe(f"{one.scanner} {one.rule}"), style=style),
+            Text(text.safe(what), style=style),
+        )
+    return made
