@@ -18,30 +18,6 @@ from temporal.redaction import PROCESS
 
 SLOW = ("chaos", "up", "browser", "delivery")
 START_SECONDS = 60
-# Groups that take minutes begin first, so that no worker is left with one of them when the others are done.
-DEAREST = ("chaos", "up", "browser")
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep tests that share a server of their module on one worker, and begin with the dearest groups."""
-    for item in items:
-        if not item.get_closest_marker("xdist_group") and _shares_of_module(item):
-            item.add_marker(pytest.mark.xdist_group(item.nodeid.partition("::")[0]))
-    items.sort(key=_turn)
-
-
-def _shares_of_module(item: pytest.Item) -> bool:
-    definitions = item._fixtureinfo.name2fixturedefs.values()
-    return any(fixtures[-1].scope == "module" for fixtures in definitions)
-
-
-def _turn(item: pytest.Item) -> int:
-    marker = item.get_closest_marker("xdist_group")
-    if marker is None:
-        return len(DEAREST) + 1
-    return DEAREST.index(marker.args[0]) if marker.args[0] in DEAREST else len(DEAREST)
-
 
 # No test writes into the keyring of whoever runs it; and a test's own keyring, which the library would choose by
 # itself once its class exists, is not seen by the processes that tests start. They inherit this.
