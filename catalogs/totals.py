@@ -1,6 +1,5 @@
 """What a catalog amounts to as a whole, for those who decide whether all of it may run."""
 
-import sys
 from array import array
 from collections import Counter
 from collections.abc import Iterable
@@ -46,12 +45,12 @@ class Tally:
     def over(self, chosen: Iterable[int]) -> CatalogTotals:
         """Return what some rows amount to, each given by its place among the rows added."""
         places = array("L", chosen)
-        # As decimals, ten times 0.1 is 1; what no float can hold is the largest one, and above every limit.
+        # As decimals, ten times 0.1 is 1.
         total = sum((Decimal(str(self._budgets[place])) for place in places if self._budgets[place]), Decimal(0))
         names = list(self._names)
         return CatalogTotals(
             rows=len(places),
-            budget_usd=min(float(total), sys.float_info.max),
+            budget_usd=float(total),
             critical_unreviewed=sum(self._unreviewed[place] for place in places),
             boards=dict(sorted(Counter(names[self._boards[place]] for place in places).items())),
         )
