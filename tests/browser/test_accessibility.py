@@ -34,6 +34,8 @@ PAGES = {
     "system": "/system",
     "secrets": "/secrets",
 }
+# Colours differ by scheme, places by width: each page in both of each.
+LOOKS = [(1280, "light"), (390, "dark")]
 JUDGE = """async (levels) => {
   const found = await axe.run(document, { runOnly: { type: "tag", values: levels } });
   return found.violations.flatMap((one) => one.nodes.map((node) => `${one.id}: ${node.target} ${node.failureSummary}`));
@@ -75,14 +77,12 @@ async def violations(browser: Browser, address: str, scheme: str, width: int, st
 
 
 @pytest.mark.parametrize("path", PAGES.values(), ids=PAGES)
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_a_page_violates_no_rule(browser: Browser, week: Serving, path: str, scheme: str, width: int) -> None:
     assert await violations(browser, week.url + path, scheme, width) == []
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [1280, 390])
+@pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_the_login_violates_no_rule(browser: Browser, guarded: Guarded, scheme: str, width: int) -> None:
     assert await violations(browser, f"{guarded.served.url}/login", scheme, width) == []
 
