@@ -23,6 +23,8 @@ async def spent(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Servi
 async def test_a_run_leads_to_its_spent_budget_where_more_is_allowed(page: Page, spent: Serving) -> None:
     await page.goto(f"{spent.url}/runs/pricing-refresh")
     await page.get_by_role("link", name="Budgets").last.click()
+    await page.wait_for_url(f"{spent.url}/budgets")
+    await page.wait_for_load_state()
     card = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="board-day board support"))
     await expect(card.get_by_text("rows wait for more")).to_be_visible()
     await expect(card.locator(".pill")).to_have_text("spent")

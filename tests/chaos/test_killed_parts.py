@@ -15,7 +15,7 @@ from tests.installation import Installation, Run
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 # More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
-MANY = int(os.environ.get("PRISM_CHAOS_ROWS", "200"))
+MANY = int(os.environ.get("PRISM_CHAOS_ROWS", "150"))
 
 
 def catalog(rows: int) -> str:
