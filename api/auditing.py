@@ -8,8 +8,11 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from activities.audit.contracts import NOBODY, AuditEvent, AuditKind
+from activities.audit.canonical import canonical, facts
+from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
 from activities.identity.contracts import Principal
+from activities.policy.contracts import CatalogDecision
+from catalogs.compiler import CompiledCatalog
 from temporal.contract import Contract
 from temporal.errors import PrismError
 from workflows.catalog import CatalogWorkflow
@@ -34,6 +37,28 @@ def steered(run: str, signal: Callable[..., Any], argument: Contract) -> AuditEv
     if rows := detail.get("rows"):
         detail |= {"rows": rows[:_ROWS_NAMED], "count": len(rows)}
     return AuditEvent(kind=_STEERING[signal], actor=detail.pop("by", ""), subject=f"run/{run}", detail=detail)
+
+
+def catalog_decided(run: str, compiled: CompiledCatalog, decision: CatalogDecision, submitter: str) -> AuditEvent:
+    """Return the event of what the policy decided on a whole catalog.
+
+    A submission that is sent again gets the same decision under the same key, so it is told once.
+    """
+    detail = {
+        **decision.model_dump(mode="json"),
+        "submitter": submitter,
+        "plan": compiled.digest,
+        "totals": compiled.totals.model_dump(mode="json", exclude={"boards"}),
+        "boards": len(compiled.totals.boards),
+    }
+    decided = hashlib.sha256(canonical(facts(detail)).encode()).hexdigest()[:16]
+    return AuditEvent(
+        kind=AuditKind.POLICY_DECIDED,
+        actor=POLICY,
+        subject=f"run/{run}",
+        detail=detail,
+        key=f"{run}/catalog/policy/{decided}",
+    )
 
 
 async def denied(request: Request, error: PrismError) -> None:

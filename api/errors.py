@@ -65,6 +65,7 @@ STATUS = {
     ErrorCode.FORBIDDEN: 403,
     ErrorCode.NOT_A_REVIEWER: 403,
     ErrorCode.OWN_ROW: 403,
+    ErrorCode.POLICY_DENIED: 403,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.ARTIFACT_NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,
@@ -89,6 +90,7 @@ STATUS = {
     ErrorCode.SECRETS_FORBIDDEN: 502,
     ErrorCode.SECRETS_UNAVAILABLE: 503,
     ErrorCode.TEMPORAL_UNAVAILABLE: 503,
+    ErrorCode.POLICY_UNAVAILABLE: 503,
     ErrorCode.PROVIDER_UNAVAILABLE: 503,
     ErrorCode.RECORDS_UNAVAILABLE: 503,
 }
@@ -103,7 +105,7 @@ LAZY_CONNECT_FAILED = "Failed client connect"
 MEANINGS = {
     400: "The request cannot be understood",
     401: "Nobody is authenticated, or not any more",
-    403: "Refused: not allowed to you, or a foreign origin or host",
+    403: "Refused: not allowed to you or by policy, or a foreign origin or host",
     404: "There is no such thing",
     409: "Not possible in the state things are in",
     413: "The body is too large",
@@ -111,7 +113,7 @@ MEANINGS = {
     422: "The values are not valid",
     429: "Too many requests; Retry-After says when the next is taken",
     502: "The server of secrets refuses this installation",
-    503: "Temporal or the records database does not answer",
+    503: "Temporal, the policy or the records database does not answer",
 }
 
 

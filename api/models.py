@@ -88,13 +88,14 @@ class Submitted(BaseModel):
 
 
 class Validation(BaseModel):
-    """What is wrong with a catalog."""
+    """What is wrong with a catalog; ``denied`` is why the policy would not let it start."""
 
     valid: bool
     rows: int = 0
     errors_found: int = 0
     errors: list[Fault] = []
     warnings: list[Fault] = []
+    denied: list[str] = []
 
 
 class Runs(BaseModel):

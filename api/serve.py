@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+from contextlib import AsyncExitStack
 
 import uvicorn
 
@@ -33,16 +34,17 @@ async def serve(settings: Settings) -> None:
             f"PRISM_API_HOST={settings.api_host} is not loopback: set PRISM_AUTH=on for users and tokens, "
             "or PRISM_API_TOKEN for one token"
         )
-    config = uvicorn.Config(
-        create_app(settings, await open_services(settings)),
-        host=settings.api_host,
-        port=settings.api_port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=STOP_SECONDS,
-    )
-    await uvicorn.Server(config).serve()
+    async with AsyncExitStack() as stack:
+        config = uvicorn.Config(
+            create_app(settings, await open_services(settings, stack)),
+            host=settings.api_host,
+            port=settings.api_port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_SECONDS,
+        )
+        await uvicorn.Server(config).serve()
 
 
 def _loopback(host: str) -> bool:

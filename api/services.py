@@ -1,6 +1,7 @@
 """What the routes work with; assembled once per process."""
 
 import functools
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -15,6 +16,7 @@ from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
 from activities.policy.access import EmbeddedAccessPolicy
+from activities.policy.contracts import PolicyEngine
 from activities.records.queries import RecordQueries
 from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
@@ -25,6 +27,7 @@ from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
 from workers.notifications import decision_links
+from workers.policy import open_policy
 from workers.secrets import open_keeping
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -35,6 +38,7 @@ class Services:
     """Stores, the reading side of the records, and a Temporal client that connects when first used.
 
     Args:
+        policy: Decides which catalogs may start.
         approvals: Who has which role besides those of their account.
         budget_rules: What model calls may cost.
     """
@@ -43,6 +47,7 @@ class Services:
     stores: Stores
     queries: RecordQueries
     temporal: Client
+    policy: PolicyEngine
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     budget_rules: BudgetRules = field(default_factory=BudgetRules)
 
@@ -102,14 +107,19 @@ class Services:
         return open_access_policy()
 
 
-async def open_services(settings: Settings) -> Services:
+async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
     """Return the services of this process.
+
+    Args:
+        settings: The process's settings.
+        stack: Owns the connections.
 
     Raises:
         SecretUnusable: The secret that signs access tokens cannot be used.
         InvalidApprovalRules: The approval rules cannot be used.
         InvalidBudgets: The budgets cannot be used.
-        PolicyUnavailable: The policy of who may do what does not compile.
+        PolicyUnavailable: A policy that ships does not compile.
+        InvalidPolicyServer: The address of the policy server cannot be used.
     """
     stores = open_stores(settings)
     services = Services(
@@ -117,6 +127,7 @@ async def open_services(settings: Settings) -> Services:
         stores=stores,
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
+        policy=await open_policy(settings, stack),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
     )

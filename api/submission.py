@@ -1,4 +1,4 @@
-"""From bytes to a run: validate, compile, choose the run id, start the workflow."""
+"""From bytes to a run: compile, ask the policy, choose the run id, start the workflow."""
 
 import asyncio
 import hashlib
@@ -18,14 +18,15 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
 from activities.identity.contracts import Forbidden
+from activities.policy.contracts import CatalogDenied
 from activities.records.contracts import RunOpening, RunState
 from activities.records.database import timestamp
 from activities.records.views import RunView
+from api.auditing import catalog_decided
 from api.errors import Conflict
-from api.models import Submitted, Validation
+from api.models import Submitted
 from api.services import Services
 from catalogs.compiler import CompiledCatalog, compile_catalog
-from catalogs.faults import InvalidCatalog
 from catalogs.options import ReadOptions
 from temporal import search_attributes
 from temporal.client import TemporalUnavailable
@@ -55,23 +56,6 @@ class Submitter:
 NOBODY: Final = Submitter("")
 
 
-async def validate(source: BinaryIO, options: ReadOptions) -> Validation:
-    """Return all that is wrong with a catalog; nothing is stored."""
-    try:
-        compiled = await asyncio.to_thread(compile_catalog, source, "validation", _keep_nothing, options)
-    except InvalidCatalog as error:
-        return Validation(
-            valid=False, errors_found=error.found, errors=list(error.faults), warnings=list(error.warnings)
-        )
-    return Validation(
-        valid=True,
-        rows=compiled.plan.total,
-        errors_found=compiled.left_out_found,
-        errors=list(compiled.left_out),
-        warnings=list(compiled.warnings),
-    )
-
-
 async def submit(
     services: Services,
     source: BinaryIO,
@@ -99,6 +83,8 @@ async def submit(
         InvalidCatalog: The catalog has errors.
         Forbidden: It has rows of other boards.
         Conflict: The run id belongs to another catalog.
+        CatalogDenied: The policy does not let it start.
+        PolicyUnavailable: The policy could not be asked.
         TemporalUnavailable: The Temporal server does not answer.
     """
     compiled = await asyncio.to_thread(compile_catalog, source, title, services.stores.artifacts.write, options)
@@ -117,8 +103,10 @@ async def submit(
         revision=RUN_REVISION,
     )
     created = False
+    # The policy is asked about what would start, not again about what did: it may have changed since.
     # Temporal forgets ended workflows after a while; the records do not.
     if recorded is None or recorded.state is RunState.SUBMITTED:
+        await _admit(services, identity, compiled, submitter.name)
         created = await start(services, request)
         if created:
             # The workflow records its run too; here it is listed at once, and only once it is sure to run.
@@ -192,6 +180,18 @@ async def _recorded_by_another(services: Services, run: str, compiled: CompiledC
         await asyncio.sleep(RECORDING_PAUSE)
 
 
+async def _admit(services: Services, run: str, compiled: CompiledCatalog, submitter: str) -> None:
+    """Let the policy decide on the whole catalog; what it decided is in the audit log before anything starts."""
+    decision = await services.policy.admit_catalog(compiled.totals, submitter)
+    await services.audit.write(catalog_decided(run, compiled, decision, submitter))
+    if not decision.allow:
+        raise CatalogDenied(
+            f"the policy does not let this catalog run: {'; '.join(decision.deny) or 'it gives no reason'}",
+            deny=list(decision.deny),
+            policy=decision.policy,
+        )
+
+
 async def _within(services: Services, compiled: CompiledCatalog, boards: frozenset[str]) -> None:
     for number in range(len(compiled.plan.pages)):
         for planned in (await services.stores.plans.page(compiled.digest, number)).rows:
@@ -203,7 +203,3 @@ async def _within(services: Services, compiled: CompiledCatalog, boards: frozens
 def _derived(compiled: CompiledCatalog, key: str) -> str:
     digest = hashlib.sha256(f"{compiled.plan.source}\n{compiled.digest}\n{key}".encode())
     return digest.hexdigest()[:RUN_ID_LENGTH]
-
-
-def _keep_nothing(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

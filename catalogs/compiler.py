@@ -19,6 +19,7 @@ from catalogs.options import ReadOptions
 from catalogs.plan import PAGE_ROWS, Plan
 from catalogs.reader import CatalogReader
 from catalogs.spool import RowSpool
+from catalogs.totals import CatalogTotals, Tally
 from temporal.contract import Contract
 from temporal.names import ErrorCode
 
@@ -31,6 +32,7 @@ class CompiledCatalog(Contract):
     Args:
         digest: Of the stored plan.
         plan: The manifest.
+        totals: What its rows amount to.
         warnings: Warnings kept, in file order.
         warnings_found: How many there were.
         left_out: With ``skip_invalid``, the errors kept; their rows are not in the plan.
@@ -40,6 +42,7 @@ class CompiledCatalog(Contract):
 
     digest: str
     plan: Plan
+    totals: CatalogTotals
     warnings: tuple[Fault, ...] = ()
     warnings_found: NonNegativeInt = 0
     left_out: tuple[Fault, ...] = ()
@@ -68,10 +71,12 @@ def compile_catalog(
         reader = CatalogReader(cast("BinaryIO", hashed), options, findings)
         dependencies = Dependencies(findings)
         priorities = array("B")
+        tally = Tally()
         for row in reader:
             spool.append(row)
             priorities.append(row.priority)
             dependencies.add(row)
+            tally.add(row)
         dropped = dependencies.resolve(reader.rejected, reader.waiting, skip=options.skip_invalid)
         _refuse(findings, len(spool) - len(dropped), options)
         order = _order(len(spool), dependencies, priorities, dropped)
@@ -81,6 +86,7 @@ def compile_catalog(
     return CompiledCatalog(
         digest=digest,
         plan=plan,
+        totals=tally.over(order),
         warnings=findings.warnings,
         warnings_found=findings.warnings_found,
         left_out=findings.errors,

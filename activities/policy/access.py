@@ -23,7 +23,7 @@ class EmbeddedAccessPolicy:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._bundle = RegoBundle(folder, _AUTHORISATION, lambda package: package == AUTHORISATION)
+        self._bundle = RegoBundle(folder, (_AUTHORISATION,), lambda package: package == AUTHORISATION)
         data = json.loads((folder / AUTHORISATION / "data.json").read_text())
         self.actions = frozenset(data["everyone"]).union(*data["roles"].values())
 
@@ -45,7 +45,7 @@ class EmbeddedAccessPolicy:
             "board": board,
             "resource": resource,
         }
-        value = self._bundle.evaluate(document)
+        value = self._bundle.evaluate(_AUTHORISATION, document)
         try:
             return AccessDecision(allow=value["allow"] is True, reason=str(value["reason"]))
         except (KeyError, TypeError) as error:

@@ -1,4 +1,4 @@
-"""Admission: may this row run, and must a person look at it."""
+"""Admission: may this catalog start, may this row run, and must a person look at it."""
 
 from typing import Any, Final, Protocol
 
@@ -6,11 +6,13 @@ from pydantic import NonNegativeInt, ValidationError
 
 from activities.artifacts.contracts import Digest
 from catalogs.row import CatalogRow
+from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
 
 ADMISSION: Final = "admission.decision"
+CATALOG_ADMISSION: Final = "catalog.decision"
 
 
 class PolicyUnavailable(PrismError):
@@ -18,6 +20,12 @@ class PolicyUnavailable(PrismError):
 
     code = ErrorCode.POLICY_UNAVAILABLE
     retryable = True
+
+
+class CatalogDenied(PrismError):
+    """The policy does not let a catalog run; nothing of it was started."""
+
+    code = ErrorCode.POLICY_DENIED
 
 
 class InvalidPolicyServer(PrismError):
@@ -62,6 +70,21 @@ class Decision(Contract):
     decision_id: str = ""
 
 
+class CatalogDecision(Contract):
+    """What the policy said of a catalog as a whole.
+
+    Args:
+        deny: Reasons against starting it; none means allowed.
+        policy: Digest of the policy bundle that decided.
+        decision_id: By which the policy server's own log knows the decision; empty without a server.
+    """
+
+    allow: bool
+    deny: tuple[str, ...] = ()
+    policy: Digest
+    decision_id: str = ""
+
+
 class Admission(Contract):
     """The row as the plan holds it, and the decision on it.
 
@@ -92,10 +115,23 @@ class PolicyEngine(Protocol):
         """
         ...
 
+    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
+        """Decide on a catalog as a whole.
+
+        Raises:
+            PolicyUnavailable: The engine failed or answered nonsense.
+        """
+        ...
+
 
 def admission_input(row: CatalogRow, submitter: str) -> dict[str, Any]:
     """Return what the admission policy is asked."""
     return {"row": row.model_dump(mode="json"), "submitter": submitter}
+
+
+def catalog_input(totals: CatalogTotals, submitter: str) -> dict[str, Any]:
+    """Return what the policy of catalogs is asked."""
+    return {"catalog": totals.model_dump(mode="json"), "submitter": submitter}
 
 
 def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # noqa: ANN401 -- a Rego value
@@ -122,3 +158,28 @@ def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # 
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise PolicyUnavailable(f"the admission policy gave no decision: {type(error).__name__}") from error
+
+
+def catalog_decision_of(value: Any, policy: str, decision_id: str = "") -> CatalogDecision:  # noqa: ANN401 -- likewise
+    """Return the decision on a catalog that a policy's answer means; what is not proven is denied.
+
+    Args:
+        value: The answer.
+        policy: Digest of the policy that gave it.
+        decision_id: By which its engine knows it.
+
+    Raises:
+        PolicyUnavailable: The answer is no decision.
+    """
+    try:
+        deny = _reasons(value["deny"])
+        allow = value["allow"] is True and not deny
+        return CatalogDecision(allow=allow, deny=deny, policy=policy, decision_id=decision_id)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise PolicyUnavailable(f"the policy of catalogs gave no decision: {type(error).__name__}") from error
+
+
+def _reasons(value: Any) -> tuple[str, ...]:  # noqa: ANN401 -- likewise
+    if not isinstance(value, list):  # an empty table is not the same as no reason
+        raise TypeError
+    return tuple(sorted(value))

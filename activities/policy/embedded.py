@@ -3,13 +3,23 @@
 from pathlib import Path
 
 from activities.policy.bundle import RegoBundle
-from activities.policy.contracts import ADMISSION, Decision, admission_input, decision_of
+from activities.policy.contracts import (
+    ADMISSION,
+    CATALOG_ADMISSION,
+    CatalogDecision,
+    Decision,
+    admission_input,
+    catalog_decision_of,
+    catalog_input,
+    decision_of,
+)
 from activities.policy.folder import admission_only
 from catalogs.row import CatalogRow
+from catalogs.totals import CatalogTotals
 
 
 class EmbeddedPolicy:
-    """Evaluates the admission policy of a folder.
+    """Evaluates the admission policies of a folder.
 
     Args:
         folder: Holds ``**/*.rego`` and, for package path ``a.b``, the data document ``a/b/data.json``.
@@ -19,9 +29,14 @@ class EmbeddedPolicy:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._bundle = RegoBundle(folder, ADMISSION, admission_only)
+        self._bundle = RegoBundle(folder, (ADMISSION, CATALOG_ADMISSION), admission_only)
         self.digest = self._bundle.digest
 
     async def admit(self, row: CatalogRow, submitter: str) -> Decision:
         """Decide on one row; fails closed."""
-        return decision_of(self._bundle.evaluate(admission_input(row, submitter)), self.digest)
+        return decision_of(self._bundle.evaluate(ADMISSION, admission_input(row, submitter)), self.digest)
+
+    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
+        """Decide on a catalog as a whole; fails closed."""
+        answer = self._bundle.evaluate(CATALOG_ADMISSION, catalog_input(totals, submitter))
+        return catalog_decision_of(answer, self.digest)

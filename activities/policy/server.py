@@ -1,10 +1,10 @@
 """Admission by an OPA server that others run and feed with policies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -16,13 +16,20 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from activities.artifacts.contracts import Digest
 from activities.policy.contracts import (
     ADMISSION,
+    CATALOG_ADMISSION,
+    CatalogDecision,
     Decision,
     InvalidPolicyServer,
     PolicyUnavailable,
     admission_input,
+    catalog_decision_of,
+    catalog_input,
     decision_of,
 )
 from catalogs.row import CatalogRow
+from catalogs.totals import CatalogTotals
+
+Meant = TypeVar("Meant")
 
 _CIRCUIT: Final = "opa"
 _PORTS: Final = {"http": 80, "https": 443}
@@ -50,7 +57,7 @@ class PolicyServer:
 
 
 class OpaServerPolicy:
-    """Asks an OPA server about each row; what it does not answer is not admitted.
+    """Asks an OPA server about each catalog and row; what it does not answer is not admitted.
 
     The server names the policy that decided: the revision of its bundle is a digest, as ``prism policy bundle`` writes.
     A question is asked once; asking again is the workflow's business.
@@ -75,15 +82,27 @@ class OpaServerPolicy:
         Raises:
             PolicyUnavailable: The server is down, slow, failing, answers nonsense, or was so just now.
         """
+        return await self._decided(ADMISSION, admission_input(row, submitter), decision_of)
+
+    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
+        """Decide on a catalog as a whole; fails closed.
+
+        Raises:
+            PolicyUnavailable: As for a row, or its bundle is of before catalogs were decided on.
+        """
+        return await self._decided(CATALOG_ADMISSION, catalog_input(totals, submitter), catalog_decision_of)
+
+    async def _decided(self, entry: str, document: dict[str, Any], meaning: Callable[[Any, str, str], Meant]) -> Meant:
         try:
+            # An answer without meaning counts as a failure too.
             async with await self._breakers.get_breaker(_CIRCUIT):
-                answer = await self._ask(admission_input(row, submitter))
-                return decision_of(answer.get("result"), _policy_of(answer), str(answer.get("decision_id") or ""))
+                answer = await self._ask(entry, document)
+                return meaning(answer.get("result"), _policy_of(answer), str(answer.get("decision_id") or ""))
         except OpenedState as error:
             raise PolicyUnavailable("the policy server failed repeatedly and is left alone for a while") from error
 
-    async def _ask(self, document: dict[str, Any]) -> Mapping[str, Any]:
-        package, _, rule = ADMISSION.rpartition(".")
+    async def _ask(self, entry: str, document: dict[str, Any]) -> Mapping[str, Any]:
+        package, _, rule = entry.rpartition(".")
         try:
             async with asyncio.timeout(self._timeout):
                 answer = await self._client.query_rule(document, package, rule, {"provenance": "true"})

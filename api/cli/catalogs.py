@@ -1,8 +1,10 @@
 """Commands about catalogs: validate, submit, plan, columns."""
 
+import asyncio
 import io
 import shlex
 import uuid
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import click
@@ -13,6 +15,7 @@ from api.cli.progress import follow
 from api.cli.reading import FILE, STDIN, check, contents, reading_options, told
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
+from api.models import Validation
 from catalogs.columns import COLUMNS, columns_markdown
 from catalogs.compiler import compile_catalog
 from catalogs.faults import KEPT_FAULTS, Fault, InvalidCatalog
@@ -26,13 +29,14 @@ from workflows.contracts import RUN_REVISION, CatalogRun, RunOptions
 @FILE
 @reading_options
 @click.option("--show", type=click.IntRange(1), default=KEPT_FAULTS, show_default=True, help="Faults to show.")
+@click.option("--submitter", default="", help="Who would submit it: the policy may keep boards to some people.")
 @with_session
-def validate(session: Session, file: Path, options: ReadOptions, show: int) -> None:
+def validate(session: Session, file: Path, options: ReadOptions, show: int, submitter: str) -> None:
     """Show all that is wrong with a catalog; works offline.
 
-    Exit code 1 when it cannot run. FILE may be - for standard input.
+    Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
-    found = check(contents(file), options, show)
+    found = asyncio.run(_checked(session, file, options.model_copy(update={"keep_faults": show}), submitter))
     session.show(found, *told(_name(file), found))
     if not found.valid:
         raise SystemExit(1)
@@ -177,6 +181,13 @@ def columns(session: Session, markdown: bool) -> None:
         cells = (column.type, column.default.replace("**", ""), column.example, column.doc)
         made.add_row(Text(column.name, style="bold"), *(Text(cell.replace("`", "")) for cell in cells))
     out().print(made)
+
+
+async def _checked(session: Session, file: Path, options: ReadOptions, submitter: str) -> Validation:
+    from workers.policy import open_policy  # noqa: PLC0415 -- the engine is heavy
+
+    async with AsyncExitStack() as stack:
+        return await check(contents(file), options, await open_policy(session.settings, stack), submitter)
 
 
 def _name(file: Path) -> str:

@@ -1,6 +1,7 @@
 """The commands ``prism policy test``, ``eval``, ``explain`` and ``bundle``; they need no server."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -10,7 +11,7 @@ from rich.text import Text
 
 from activities.policy.bundle import RegoBundle
 from activities.policy.explain import Explanation, HeldRule, explain
-from activities.policy.folder import PolicyFolder, admission_only, read_policies
+from activities.policy.folder import AUTHORISATION, PolicyFolder, admission_only, read_policies
 from activities.policy.rego_tests import RegoReport, run_rego_tests
 from api.cli import tables, text
 from api.cli.session import Session, with_session
@@ -44,9 +45,10 @@ def test(session: Session, folder: Path) -> None:
 @FROM
 @with_session
 def eval_(session: Session, package: str, document: TextIO, folder: Path) -> None:
-    """Show what PACKAGE (admission, authz) decides on the JSON input in FILE, or - for standard input."""
-    found = RegoBundle(folder, f"{_known(folder, package)}.decision", lambda name: name == package)
-    decision = found.evaluate(_document(document))
+    """Show what PACKAGE (catalog, admission, authz) decides on the JSON input in FILE, or - for standard input."""
+    entry = f"{_known(folder, package)}.decision"
+    found = RegoBundle(folder, (entry,), _deciding_with(package))
+    decision = found.evaluate(entry, _document(document))
     session.show({"decision": decision, "policy": found.digest}, _facts(decision, found.digest))
 
 
@@ -57,7 +59,7 @@ def eval_(session: Session, package: str, document: TextIO, folder: Path) -> Non
 @with_session
 def explain_(session: Session, package: str, document: TextIO, folder: Path) -> None:
     """Show which rules of PACKAGE held for the JSON input in FILE, or - for standard input."""
-    policies = read_policies(folder, lambda name: name == _known(folder, package))
+    policies = read_policies(folder, _deciding_with(_known(folder, package)))
     found = explain(policies, package, _document(document))
     session.show(found, *_explained(found))
 
@@ -72,6 +74,11 @@ def bundle(session: Session, file: Path, folder: Path) -> None:
     file.write_bytes(policies.bundle())
     told = f"{text.plural(len(policies.modules), 'policy').replace('policys', 'policies')} in {file}"
     session.show({"file": str(file), "policy": policies.digest}, Text(told), Text(policies.digest, style="dim"))
+
+
+def _deciding_with(package: str) -> Callable[[str], bool]:
+    """Return which packages a decision's digest is of: what decides on catalogs and rows is one bundle."""
+    return admission_only if package != AUTHORISATION else lambda name: name == AUTHORISATION
 
 
 def _known(folder: Path, package: str) -> str:

@@ -1,6 +1,5 @@
 """Options of the commands that read a catalog, and checking one without a server."""
 
-import hashlib
 import io
 import sys
 from collections.abc import Callable, Sequence
@@ -10,10 +9,10 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from activities.policy.contracts import PolicyEngine
+from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation
-from catalogs.compiler import compile_catalog
-from catalogs.faults import KEPT_FAULTS, InvalidCatalog
 from catalogs.options import ReadOptions
 
 Command = Callable[..., None]
@@ -62,22 +61,12 @@ def contents(file: Path) -> Path | bytes:
     return sys.stdin.buffer.read() if file == STDIN else file
 
 
-def check(file: Path | bytes, options: ReadOptions, keep: int = KEPT_FAULTS) -> Validation:
-    """Return all that is wrong with a catalog; nothing is stored."""
+async def check(
+    file: Path | bytes, options: ReadOptions, policy: PolicyEngine | None = None, submitter: str = ""
+) -> Validation:
+    """Return all that is wrong with a catalog, by the policy too where there is one; nothing is stored."""
     source = io.BytesIO(file) if isinstance(file, bytes) else file
-    try:
-        compiled = compile_catalog(source, "check", _digest, options.model_copy(update={"keep_faults": keep}))
-    except InvalidCatalog as error:
-        return Validation(
-            valid=False, errors_found=error.found, errors=list(error.faults), warnings=list(error.warnings)
-        )
-    return Validation(
-        valid=True,
-        rows=compiled.plan.total,
-        errors_found=compiled.left_out_found,
-        errors=list(compiled.left_out),
-        warnings=list(compiled.warnings),
-    )
+    return await checked(source, options, policy, submitter)
 
 
 def told(name: str, found: Validation) -> list[RenderableType]:
@@ -93,9 +82,13 @@ def told(name: str, found: Validation) -> list[RenderableType]:
                 style="dim",
             )
         )
+    parts += [Text.assemble(("✗ ", "bold red"), text.safe(reason)) for reason in found.denied]
     line = Text(no_wrap=False)
     remarks = f", {text.plural(len(found.warnings), 'warning')}" if found.warnings else ""
-    if not found.valid:
+    if found.rows and not found.valid:
+        line.append("✗ ", style="bold red")
+        line.append(f"the policy does not let {name} run{remarks}. Nothing was started.")
+    elif not found.valid:
         line.append("✗ ", style="bold red")
         line.append(f"{name} cannot run: {text.plural(found.errors_found, 'error')}{remarks}. Nothing was started.")
     elif found.errors_found:
@@ -108,7 +101,3 @@ def told(name: str, found: Validation) -> list[RenderableType]:
         line.append("✓ ", style="bold green")
         line.append(f"{name} is valid: {text.plural(found.rows, 'row')}{remarks}")
     return [*parts, line]
-
-
-def _digest(data: bytes) -> str:
-    return f"sha256:{hashlib.sha256(data).hexdigest()}"

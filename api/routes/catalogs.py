@@ -11,11 +11,12 @@ from fastapi import APIRouter, Header, Request, Response
 from pydantic import ValidationError
 from starlette.datastructures import UploadFile
 
+from api.checking import checked
 from api.errors import BadRequest, UnsupportedMediaType, errors, value_faults
 from api.models import Cell, Submission, Submitted, Validation
 from api.permission import Access, Ground, may
 from api.services import Served
-from api.submission import Submitter, submit, validate
+from api.submission import Submitter, submit
 from catalogs.options import ReadOptions
 from workers.settings import Settings
 from workflows.contracts import RunOptions
@@ -45,19 +46,20 @@ _BODY: dict[str, Any] = {
     }
 }
 Submits = Annotated[Access, may("runs.submit", Ground.SOME_BOARDS)]
+Validates = Annotated[Access, may("catalogs.validate", Ground.SOME_BOARDS)]
 Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
 
 
 @router.post(
     "/catalogs/validate",
-    responses=errors(400, 415, 422),
+    responses=errors(400, 415, 422, 503),
     openapi_extra=_BODY,
-    dependencies=[may("catalogs.validate", Ground.SOME_BOARDS)],
 )
-async def validate_catalog(request: Request) -> Validation:
+async def validate_catalog(request: Request, services: Served, access: Validates) -> Validation:
     """Say all that is wrong with a catalog. Nothing is stored or started."""
     async with _read(request) as (source, submission):
-        return await validate(source, _options(submission))
+        submitter = access.principal.acting_as(submission.submitter)
+        return await checked(source, _options(submission), services.policy, submitter)
 
 
 @router.post(

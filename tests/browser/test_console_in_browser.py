@@ -55,6 +55,15 @@ async def test_an_invalid_catalog_shows_all_its_errors_in_place(page: Page, cons
     assert "owned" not in await page.title()
 
 
+async def test_a_catalog_that_the_policy_denies_says_why_and_starts_nothing(page: Page, console: Serving) -> None:
+    await page.goto(console.url)
+    await page.evaluate(DROP, ["id,objective,budget_usd\na,Say x,200000\n", "dear.csv"])
+    verdict = page.locator("#verdict")
+    await expect(verdict.locator("p.bad")).to_have_text("The policy does not let dear.csv run. Nothing was started.")
+    await expect(verdict.locator("li")).to_contain_text("total of budget_usd: 200000, which is above the limit")
+    assert page.url.rstrip("/") == console.url
+
+
 async def test_choosing_a_file_does_the_same_as_dropping(page: Page, console: Serving, tmp_path: Path) -> None:
     file = tmp_path / "chosen.csv"
     file.write_text("task,title\nx,No objective\n")

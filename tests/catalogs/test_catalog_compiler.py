@@ -152,3 +152,17 @@ def test_200_000_rows_compile_in_bounded_memory(tmp_path: Path) -> None:
     assert int(grown_kib) < 200 * 1024, "the file has 110 MiB, its rows as objects several times that"
     assert int(largest) < 1024 * 1024
     assert float(seconds) < 60
+
+
+def test_totals_are_of_the_rows_in_the_plan_and_exact() -> None:
+    text = (
+        "id,board,objective,risk,review,budget_usd,depends_on\n"
+        "a,ops,o,critical,none,0.1,\n"
+        "b,ops,o,critical,required,0.2,\n"
+        "c,,o,low,none,,\n"
+        "d,ops,,critical,none,9,\n"
+        "e,tax,o,critical,none,9,d\n"
+    )
+    totals = compiled(text, skip_invalid=True).totals
+    assert (totals.rows, totals.budget_usd, totals.critical_unreviewed) == (3, 0.3, 1)
+    assert totals.boards == {"": 1, "ops": 2}

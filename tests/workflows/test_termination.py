@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from activities.policy.embedded import EmbeddedPolicy
 from activities.records.contracts import RowState, RunState
 from activities.records.queries import RecordQueries
 from activities.reviews.contracts import ReviewDecision
@@ -13,6 +14,7 @@ from api.errors import Conflict
 from api.services import Services
 from api.submission import start
 from tests.installation import Installation, Run
+from workers.policy import POLICIES
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import CatalogRun
 from workflows.row import RowWorkflow
@@ -21,7 +23,9 @@ CATALOG = "id,objective,review,depends_on\na,One,required,\nb,Two,,\nc,Three,,a\
 
 
 def services(prism: Installation) -> Services:
-    return Services(prism.settings, prism.stores, RecordQueries(prism.stores.engine), prism.client)
+    return Services(
+        prism.settings, prism.stores, RecordQueries(prism.stores.engine), prism.client, EmbeddedPolicy(POLICIES)
+    )
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

@@ -39,6 +39,12 @@ async function check(file) {
 }
 
 function refuse(file, found) {
+  if (found.denied.length) {
+    const reasons = element("ul", "bad");
+    reasons.append(...found.denied.map((reason) => element("li", "", reason)));
+    say(element("p", "bad", `The policy does not let ${file.name} run. Nothing was started.`), reasons, ...warnings(found));
+    return;
+  }
   const many = found.errors_found === 1 ? "1 error" : `${found.errors_found} errors`;
   const kept = found.errors.length < found.errors_found ? `; the first ${found.errors.length} are shown` : "";
   say(element("p", "bad", `${file.name} has ${many}${kept}. Nothing was started.`), table(found.errors), ...warnings(found));

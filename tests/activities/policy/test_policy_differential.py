@@ -7,16 +7,17 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from activities.policy.bundle import RegoBundle
-from activities.policy.contracts import ADMISSION, PolicyUnavailable
+from activities.policy.contracts import ADMISSION, CATALOG_ADMISSION, PolicyUnavailable
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.folder import admission_only
 from activities.policy.server import OpaServerPolicy
 from catalogs.row import CatalogRow, Language, OnDeadline, Risk
+from catalogs.totals import CatalogTotals
 from workers.policy import POLICIES
 
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("opa")]
 CASES = 500
-BUNDLE = RegoBundle(POLICIES, ADMISSION, admission_only)
+BUNDLE = RegoBundle(POLICIES, (ADMISSION, CATALOG_ADMISSION), admission_only)
 PATIENT = settings(
     max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -65,6 +66,24 @@ DOCUMENTS = st.fixed_dictionaries({}, optional={"row": st.dictionaries(COLUMNS, 
 )
 
 
+AMOUNTS = st.integers(0, 2**40)
+TOTALS = st.builds(
+    CatalogTotals,
+    rows=AMOUNTS,
+    budget_usd=st.floats(0, 1e9) | st.sampled_from([100_000.0, 1.7976931348623157e308]),
+    critical_unreviewed=AMOUNTS | st.sampled_from([1000, 1001]),
+    boards=st.dictionaries(WORDS, AMOUNTS, max_size=3),
+)
+PARTS = st.sampled_from(sorted(CatalogTotals.model_fields))
+CATALOGS = st.fixed_dictionaries({}, optional={"catalog": st.dictionaries(PARTS, NONSENSE) | NONSENSE}) | st.builds(
+    lambda totals, changes, submitter: {"catalog": totals.model_dump(mode="json") | changes, "submitter": submitter},
+    TOTALS,
+    st.dictionaries(PARTS, NONSENSE, max_size=2),
+    NONSENSE,
+)
+FEWER = settings(PATIENT, max_examples=150)
+
+
 @PATIENT
 @given(row=ROWS, submitter=WORDS)
 async def test_rows_get_the_same_decision(
@@ -78,9 +97,27 @@ async def test_rows_get_the_same_decision(
 @given(document=DOCUMENTS)
 async def test_any_document_gets_the_same_answer(server_policy: OpaServerPolicy, document: dict[str, Any]) -> None:
     try:
-        embedded = BUNDLE.evaluate(document)
+        embedded = BUNDLE.evaluate(ADMISSION, document)
     except PolicyUnavailable:
         with pytest.raises(PolicyUnavailable):
-            await server_policy._ask(document)
+            await server_policy._ask(ADMISSION, document)
         return
-    assert (await server_policy._ask(document))["result"] == embedded
+    assert (await server_policy._ask(ADMISSION, document))["result"] == embedded
+
+
+@FEWER
+@given(totals=TOTALS, submitter=WORDS)
+async def test_catalogs_get_the_same_decision(
+    embedded_policy: EmbeddedPolicy, server_policy: OpaServerPolicy, totals: CatalogTotals, submitter: str
+) -> None:
+    decided = await server_policy.admit_catalog(totals, submitter)
+    assert decided.model_copy(update={"decision_id": ""}) == await embedded_policy.admit_catalog(totals, submitter)
+
+
+@FEWER
+@given(document=CATALOGS)
+async def test_any_document_of_a_catalog_gets_the_same_answer(
+    server_policy: OpaServerPolicy, document: dict[str, Any]
+) -> None:
+    embedded = BUNDLE.evaluate(CATALOG_ADMISSION, document)
+    assert (await server_policy._ask(CATALOG_ADMISSION, document))["result"] == embedded

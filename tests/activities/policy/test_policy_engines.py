@@ -1,15 +1,17 @@
 """What every policy engine does, whoever runs it."""
 
+import shutil
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from activities.policy.contracts import Decision, PolicyEngine
+from activities.policy.contracts import CatalogDecision, Decision, PolicyEngine
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.server import OpaServerPolicy
 from catalogs.row import CatalogRow
+from catalogs.totals import CatalogTotals
 from workers.policy import POLICIES, open_policy
 from workers.settings import Settings
 
@@ -51,6 +53,21 @@ async def test_restricted_data_stays_on_local_models(engine: PolicyEngine) -> No
     assert not (await engine.admit(row(model="openai", **restricted), "")).allow
 
 
+async def test_an_ordinary_catalog_is_allowed(engine: PolicyEngine, embedded_policy: EmbeddedPolicy) -> None:
+    decision = await engine.admit_catalog(CatalogTotals(rows=10, budget_usd=5.5, boards={"ops": 10}), "ana")
+    assert decision.model_copy(update={"decision_id": ""}) == CatalogDecision(allow=True, policy=embedded_policy.digest)
+
+
+async def test_a_catalog_beyond_the_limits_is_denied_with_every_reason(engine: PolicyEngine) -> None:
+    decision = await engine.admit_catalog(CatalogTotals(rows=2_000_000, budget_usd=1e6, critical_unreviewed=1001), "")
+    assert not decision.allow
+    assert decision.deny == (
+        "rows of risk critical without review: 1001, which is above the limit of 1000 for one catalog",
+        "rows: 2000000, which is above the limit of 1000000 for one catalog",
+        "total of budget_usd: 1000000, which is above the limit of 100000 for one catalog",
+    )
+
+
 async def test_a_decision_names_its_policy_by_digest(engine: PolicyEngine, embedded_policy: EmbeddedPolicy) -> None:
     assert (await engine.admit(row(), "")).policy == embedded_policy.digest
 
@@ -77,9 +94,8 @@ def test_a_decision_of_before_the_policy_server_still_decodes() -> None:
 
 
 def test_the_digest_is_of_what_decides_alone(tmp_path: Path) -> None:
-    (tmp_path / "admission").mkdir()
-    for path in (POLICIES / "admission").iterdir():
-        (tmp_path / "admission" / path.name).write_bytes(path.read_bytes())
+    for package in ("admission", "catalog"):
+        shutil.copytree(POLICIES / package, tmp_path / package)
     before = EmbeddedPolicy(tmp_path).digest
     (tmp_path / "admission" / "admission_test.rego").unlink()
     assert EmbeddedPolicy(tmp_path).digest == before == EmbeddedPolicy(POLICIES).digest

@@ -12,6 +12,7 @@ from pydantic import SecretStr
 from activities.policy.contracts import InvalidPolicyServer, PolicyUnavailable
 from activities.policy.server import OpaServerPolicy, PolicyServer, open_opa_server
 from catalogs.row import CatalogRow
+from catalogs.totals import CatalogTotals
 from tests.conftest import free_port
 
 ROW = CatalogRow(id="a", line=2, objective="Summarise")
@@ -116,6 +117,16 @@ async def test_only_true_allows() -> None:
     torn = WHOLE | {"result": DECISION | {"allow": "true"}}
     async with scripted(says(torn)) as server, open_opa_server(PolicyServer(server.url)) as policy:
         assert not (await policy.admit(ROW, "ana")).allow
+
+
+@pytest.mark.parametrize("result", [None, *({"allow": True} | one for one in ({}, {"deny": {}}, {"deny": [1]}))])
+async def test_a_server_that_knows_no_catalogs_lets_none_start(result: object) -> None:
+    async with (
+        scripted(says(WHOLE | {"result": result})) as server,
+        open_opa_server(PolicyServer(server.url)) as policy,
+    ):
+        with pytest.raises(PolicyUnavailable, match="gave no decision"):
+            await policy.admit_catalog(CatalogTotals(rows=1), "ana")
 
 
 async def test_a_failing_server_is_left_alone_and_asked_again_later() -> None:

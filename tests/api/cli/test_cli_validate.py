@@ -56,6 +56,14 @@ def test_of_many_faults_some_are_shown_and_all_are_counted(prism_command: Prism,
     assert "2 errors of 9 shown, 7 more" in done.stdout
 
 
+def test_a_catalog_that_the_policy_would_not_let_start_is_said_so(prism_command: Prism, catalog: Path) -> None:
+    catalog.write_text("id,objective,budget_usd\na,Say hello,200000\n")
+    done = prism_command("validate", str(catalog), "--submitter", "ana")
+    assert done.returncode == 1
+    assert "✗ total of budget_usd: 200000, which is above the limit of 100000 for one catalog" in done.stdout
+    assert "the policy does not let catalog.csv run. Nothing was started." in done.stdout
+
+
 def test_columns_can_be_mapped_and_prompts_taken_literally(prism_command: Prism, catalog: Path) -> None:
     catalog.write_text("act,prompt\nGuide,Show {{ this\n")
     mapping = ("--map", "prompt=objective", "--map", "act=title")

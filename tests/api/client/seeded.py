@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Coroutine, Iterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
@@ -41,15 +42,16 @@ class SeededApi:
         self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self._serve(),))
 
     async def _serve(self) -> None:
-        self.services = await open_services(self.settings)
-        config = uvicorn.Config(
-            create_app(self.settings, self.services),
-            port=self.settings.api_port,
-            log_level="critical",
-            timeout_graceful_shutdown=1,
-        )
-        self.server = uvicorn.Server(config)
-        await self.server.serve()
+        async with AsyncExitStack() as stack:
+            self.services = await open_services(self.settings, stack)
+            config = uvicorn.Config(
+                create_app(self.settings, self.services),
+                port=self.settings.api_port,
+                log_level="critical",
+                timeout_graceful_shutdown=1,
+            )
+            self.server = uvicorn.Server(config)
+            await self.server.serve()
 
     def start(self) -> None:
         self.thread.start()

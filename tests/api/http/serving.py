@@ -3,7 +3,7 @@
 import asyncio
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,15 +61,16 @@ def serving(settings: Settings) -> Iterator[Serving]:
     servers: list[uvicorn.Server] = []
 
     async def serve() -> None:
-        services = await open_services(settings)
-        app = create_app(settings, services)
-        config = uvicorn.Config(
-            app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
-        )
-        server = uvicorn.Server(config)
-        started.append(services)
-        servers.append(server)
-        await server.serve()
+        async with AsyncExitStack() as stack:
+            services = await open_services(settings, stack)
+            app = create_app(settings, services)
+            config = uvicorn.Config(
+                app, host="127.0.0.1", port=port, log_config=None, access_log=False, timeout_graceful_shutdown=1
+            )
+            server = uvicorn.Server(config)
+            started.append(services)
+            servers.append(server)
+            await server.serve()
 
     thread = threading.Thread(target=lambda: asyncio.run(serve()), name="served-api")
     thread.start()
