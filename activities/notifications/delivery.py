@@ -5,12 +5,13 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from temporalio import activity
 
+from activities.heartbeat import beating
 from activities.notifications.contracts import (
     Channel,
     DeliveryState,
@@ -24,8 +25,6 @@ from activities.notifications.rules import Rules
 from activities.notifications.schedule import retry_delay
 from temporal.names import ActivityName
 
-Result = TypeVar("Result")
-
 log = logging.getLogger("prism.notifications")
 
 MAX_ATTEMPTS: Final = 10
@@ -33,7 +32,6 @@ MAX_ATTEMPTS: Final = 10
 BATCH: Final = 16
 # One activity empties a full outbox batch by batch, but ends well before its timeout.
 ROUND_SECONDS: Final = 30.0
-HEARTBEAT_SECONDS: Final = 3.0
 
 
 class DeliveryActivities:
@@ -64,7 +62,7 @@ class DeliveryActivities:
     @activity.defn(name=ActivityName.DELIVER_DUE)
     async def deliver_due(self, request: DueRequest) -> DueReport:  # noqa: ARG002 -- one model in, one out
         """Send every message that is due, each under its own key, and say when the next one is."""
-        return await _beating(self._round())
+        return await beating(self._round())
 
     async def _round(self) -> DueReport:
         ends: Counter[DeliveryState] = Counter()
@@ -121,14 +119,3 @@ class DeliveryActivities:
 
 def _no_channel() -> Receipt:
     return Receipt(state=DeliveryState.QUEUED, error="the rules have no channel of this name")
-
-
-async def _beating(work: Awaitable[Result]) -> Result:
-    """Await work and heartbeat meanwhile, so that a killed worker is noticed long before the timeout."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
-            activity.heartbeat()
-        return task.result()
-    finally:
-        task.cancel()

@@ -1,21 +1,16 @@
 """Activities that run code nobody vouches for."""
 
-import asyncio
-import contextlib
-from typing import Final
-
 from pydantic import SecretStr
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
+from activities.heartbeat import beating
 from activities.sandbox.contracts import Execution, ExecutionResult, Sandbox, SandboxRequest, SandboxResult
 from activities.sandbox.extraction import extract_program
 from activities.secrets.contracts import SecretsForbidden
 from activities.secrets.rows import RowSecrets
 from temporal.names import ActivityName
 from temporal.redaction import PROCESS
-
-_HEARTBEAT_SECONDS: Final = 5.0
 
 
 class SandboxActivities:
@@ -43,13 +38,7 @@ class SandboxActivities:
             environment=await self._environment(request),
             limits=request.limits,
         )
-        pulse = asyncio.create_task(_beat())
-        try:
-            result = await self._sandbox.execute(execution)
-        finally:
-            pulse.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pulse
+        result = await beating(self._sandbox.execute(execution))
         return SandboxResult(
             reason=result.reason,
             exit_code=result.exit_code,
@@ -71,10 +60,3 @@ class SandboxActivities:
 
 def _told(printed: str, result: ExecutionResult) -> str:
     return PROCESS.redacted_cut(printed) if result.truncated else PROCESS.redacted(printed)
-
-
-async def _beat() -> None:
-    """Tell Temporal every few seconds that the program still runs; this is also how cancellation comes."""
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(_HEARTBEAT_SECONDS)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import heartbeat
 from activities.artifacts.contracts import Texts
 from activities.artifacts.folder import FolderArtifactStore
-from activities.sandbox import activity
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.sandbox.contracts import Execution, ExecutionResult, ExitReason, SandboxRequest
@@ -56,7 +56,7 @@ async def test_the_program_of_an_answer_is_run_and_its_output_kept(texts: Texts,
 
 
 async def test_the_heart_beats_while_a_program_runs(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.02)
     environment = ActivityEnvironment()
     beats: list[Any] = []
     environment.on_heartbeat = lambda *details: beats.append(details)
