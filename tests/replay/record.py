@@ -44,6 +44,7 @@ DELIVERY_ROUNDS = 2
 # Policy, prompt, model, scan, the invitation, and the notice that it is overdue.
 OVERDUE_STEPS = 5
 HISTORIES = Path(__file__).with_name("histories")
+ROOT = Path(__file__).parents[2]
 ANA = ReviewDecision(by="ana", comment="fine")
 
 
@@ -249,7 +250,8 @@ async def _keep(prism: Installation, run: Run, name: str) -> None:
 def _write(name: str, history: WorkflowHistory) -> None:
     path = HISTORIES / f"{name}.json"
     if not path.exists():
-        path.write_text(history.to_json() + "\n")
+        # Stack traces name files: where somebody keeps theirs is nobody's business.
+        path.write_text(history.to_json().replace(f"{ROOT}/", "") + "\n")
 
 
 if __name__ == "__main__":
