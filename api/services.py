@@ -16,7 +16,7 @@ from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
 from activities.policy.access import EmbeddedAccessPolicy
-from activities.policy.contracts import PolicyEngine
+from activities.policy.engine import PolicyEngine
 from activities.records.queries import RecordQueries
 from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister

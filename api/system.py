@@ -21,6 +21,7 @@ SERVES: Final = {
     TaskQueue.WORKFLOWS: "workflows, and the steps that take milliseconds",
     TaskQueue.MODEL: "model calls",
     TaskQueue.SANDBOX: "sandboxed code",
+    TaskQueue.SCANS: "scans of code",
     TaskQueue.NOTIFICATIONS: "notifications on their way out",
 }
 _TITLES: Final = {"admission": "What may run, and what a person has to see", "authz": "Who may do what"}

@@ -4,8 +4,8 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from activities.policy.contracts import PolicyEngine
 from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.engine import PolicyEngine
 from workers.settings import Settings
 
 POLICIES: Final = Path(__file__).parents[1] / "policies"

@@ -40,7 +40,8 @@ from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.scans.activity import ScanActivities
+from activities.scans.activity import CodeScanActivities, ScanActivities
+from activities.scans.code import FolderCodeScanner
 from activities.scans.gitleaks import GitleaksScanner
 from activities.secrets.contracts import SecretsUnusable
 from activities.secrets.rotation import RotationActivities
@@ -77,6 +78,8 @@ SLOTS = {
     TaskQueue.WORKFLOWS: 100,
     TaskQueue.MODEL: 200,
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
+    # Each scan is up to five processes that read rules for seconds.
+    TaskQueue.SCANS: 2,
     TaskQueue.NOTIFICATIONS: 4,
 }
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
@@ -155,6 +158,7 @@ async def build_workers(
         TaskQueue.WORKFLOWS: local_activities,
         TaskQueue.MODEL: model_activities,
         TaskQueue.SANDBOX: sandbox_activities,
+        TaskQueue.SCANS: scan_activities,
         TaskQueue.NOTIFICATIONS: delivery_activities,
     }
     return [
@@ -194,6 +198,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack)
+    policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
         plans.page,
@@ -203,7 +208,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
-        PolicyActivities(engine, stores.plans, planner).admit,
+        policy.admit,
+        policy.release,
         reviews.open_review,
         reviews.record_review,
         reviews.attach_answers,
@@ -231,6 +237,11 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
+
+
+async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+    """Return the activities of the scan queue."""
+    return [CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

@@ -1,6 +1,6 @@
 """Admission: may this catalog start, may this row run, and must a person look at it."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import NonNegativeInt, ValidationError
 
@@ -58,6 +58,7 @@ class Decision(Contract):
         policy: Digest of the policy bundle that decided.
         four_eyes: Whether the submitter may not be the one who approves.
         silence_approves: Whether a deadline that passes may approve, where the row asks for that.
+        release: Whether the policy wants to be asked about the output before it leaves.
         decision_id: By which the policy server's own log knows the decision; empty without a server.
     """
 
@@ -67,6 +68,7 @@ class Decision(Contract):
     policy: Digest
     four_eyes: bool = False
     silence_approves: bool = False
+    release: bool = False
     decision_id: str = ""
 
 
@@ -104,26 +106,6 @@ class AccessDecision(Contract):
     reason: str = ""
 
 
-class PolicyEngine(Protocol):
-    """Evaluates the admission policy. Not proven means denied."""
-
-    async def admit(self, row: CatalogRow, submitter: str) -> Decision:
-        """Decide on one row.
-
-        Raises:
-            PolicyUnavailable: The engine failed or answered nonsense.
-        """
-        ...
-
-    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
-        """Decide on a catalog as a whole.
-
-        Raises:
-            PolicyUnavailable: The engine failed or answered nonsense.
-        """
-        ...
-
-
 def admission_input(row: CatalogRow, submitter: str) -> dict[str, Any]:
     """Return what the admission policy is asked."""
     return {"row": row.model_dump(mode="json"), "submitter": submitter}
@@ -154,6 +136,8 @@ def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # 
             policy=policy,
             four_eyes=value.get("four_eyes") is not False,
             silence_approves=value.get("silence_approves") is True,
+            # A bundle of before outputs were judged says nothing of it, and has no rule for it.
+            release=value.get("release", False) is not False,
             decision_id=decision_id,
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
@@ -172,14 +156,19 @@ def catalog_decision_of(value: Any, policy: str, decision_id: str = "") -> Catal
         PolicyUnavailable: The answer is no decision.
     """
     try:
-        deny = _reasons(value["deny"])
+        deny = reasons_of(value["deny"])
         allow = value["allow"] is True and not deny
         return CatalogDecision(allow=allow, deny=deny, policy=policy, decision_id=decision_id)
     except (KeyError, TypeError, ValidationError) as error:
         raise PolicyUnavailable(f"the policy of catalogs gave no decision: {type(error).__name__}") from error
 
 
-def _reasons(value: Any) -> tuple[str, ...]:  # noqa: ANN401 -- likewise
+def reasons_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 -- likewise
+    """Return the reasons of a policy's answer in a fixed order.
+
+    Raises:
+        TypeError: They are no list.
+    """
     if not isinstance(value, list):  # an empty table is not the same as no reason
         raise TypeError
     return tuple(sorted(value))

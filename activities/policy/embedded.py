@@ -14,6 +14,13 @@ from activities.policy.contracts import (
     decision_of,
 )
 from activities.policy.folder import admission_only
+from activities.policy.release_contracts import (
+    RELEASE,
+    ReleaseDecision,
+    ReleaseRequest,
+    release_decision_of,
+    release_input,
+)
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 
@@ -29,7 +36,7 @@ class EmbeddedPolicy:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._bundle = RegoBundle(folder, (ADMISSION, CATALOG_ADMISSION), admission_only)
+        self._bundle = RegoBundle(folder, (ADMISSION, CATALOG_ADMISSION, RELEASE), admission_only)
         self.digest = self._bundle.digest
 
     async def admit(self, row: CatalogRow, submitter: str) -> Decision:
@@ -40,3 +47,7 @@ class EmbeddedPolicy:
         """Decide on a catalog as a whole; fails closed."""
         answer = self._bundle.evaluate(CATALOG_ADMISSION, catalog_input(totals, submitter))
         return catalog_decision_of(answer, self.digest)
+
+    async def release(self, request: ReleaseRequest, text: str) -> ReleaseDecision:
+        """Decide on an output; fails closed."""
+        return release_decision_of(self._bundle.evaluate(RELEASE, release_input(request, text)), self.digest)

@@ -26,6 +26,13 @@ from activities.policy.contracts import (
     catalog_input,
     decision_of,
 )
+from activities.policy.release_contracts import (
+    RELEASE,
+    ReleaseDecision,
+    ReleaseRequest,
+    release_decision_of,
+    release_input,
+)
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 
@@ -91,6 +98,14 @@ class OpaServerPolicy:
             PolicyUnavailable: As for a row, or its bundle is of before catalogs were decided on.
         """
         return await self._decided(CATALOG_ADMISSION, catalog_input(totals, submitter), catalog_decision_of)
+
+    async def release(self, request: ReleaseRequest, text: str) -> ReleaseDecision:
+        """Decide on an output; fails closed.
+
+        Raises:
+            PolicyUnavailable: As for a row.
+        """
+        return await self._decided(RELEASE, release_input(request, text), release_decision_of)
 
     async def _decided(self, entry: str, document: dict[str, Any], meaning: Callable[[Any, str, str], Meant]) -> Meant:
         try:

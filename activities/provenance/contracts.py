@@ -36,6 +36,7 @@ class Act(StrEnum):
     WRITTEN = "written"
     SCANNED = "scanned"
     EXECUTED = "executed"
+    JUDGED = "judged"
     EDITED = "edited"
 
 
@@ -43,7 +44,7 @@ class CustodyAct(Contract):
     """One link of an output's chain of custody: who did what to which text.
 
     Args:
-        by: A model's deployment, a scanner and its version, a language of the sandbox, a person.
+        by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person.
         text: The text that was looked at; of what writes or edits, the text that it made.
         before: The text that was edited.
         prompt: What the model was asked.

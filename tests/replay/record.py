@@ -189,6 +189,16 @@ async def secrets(prism: Installation) -> Run:
     )
 
 
+async def released(prism: Installation) -> Run:
+    """Outputs that the policy is asked about: after a scan for code, and after an edit."""
+    run = await prism.start("id,objective,scan,risk\na,One,code,\nb,Two,,high\n")
+    await run.row_reaches("b", lambda progress: progress.state is RowState.REVIEW)
+    edited = Text(digest=digest_of(b"Edited."), size=7, inline="Edited.")
+    decision = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=edited)
+    await run.row("b").execute_update(RowWorkflow.decide, decision)
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -201,7 +211,19 @@ async def rotation(prism: Installation) -> WorkflowHistory:
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
-    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets, sealed, sealed_cancelled)
+    for scenario in (
+        plain,
+        reviewed,
+        rounds,
+        steered,
+        cancelled,
+        denied,
+        budget,
+        secrets,
+        sealed,
+        sealed_cancelled,
+        released,
+    )
 }
 
 
