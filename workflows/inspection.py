@@ -86,7 +86,7 @@ class Inspection:
     async def _scan_code(self, row: CatalogRow, output: Text) -> None:
         program = _by_value(row.code) if row.code else None
         request = CodeScanRequest(
-            step=self._steps.ref("code_scan"), text=output, language=row.language, program=program
+            step=self._steps.ref("code-scan"), text=output, language=row.language, program=program
         )
         report = await self._steps.scan_code(request)
         self._facts.findings += report.findings
