@@ -16,15 +16,12 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.budgets.contracts import InvalidBudgets
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
 from activities.notifications.inbox import InboxNotifier
-from activities.notifications.rules_file import InvalidRules
 from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
-from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.bill_of_materials import bill_of_materials
@@ -34,7 +31,6 @@ from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
 from activities.reviews.activity import ReviewActivities
-from activities.reviews.contracts import InvalidApprovalRules
 from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
@@ -43,11 +39,11 @@ from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
 from activities.scans.gitleaks import GitleaksScanner
-from activities.secrets.contracts import SecretsUnusable
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
+from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
@@ -262,7 +258,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer, SecretsUnusable) as error:
+    except InvalidSettings as error:
         sys.exit(error.message)
 
 

@@ -8,7 +8,7 @@ from activities.artifacts.contracts import Digest
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 ADMISSION: Final = "admission.decision"
@@ -28,10 +28,8 @@ class CatalogDenied(PrismError):
     code = ErrorCode.POLICY_DENIED
 
 
-class InvalidPolicyServer(PrismError):
+class InvalidPolicyServer(InvalidSettings):
     """The address of a policy server cannot be used."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class AdmissionRequest(Contract):

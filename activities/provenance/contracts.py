@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 
@@ -17,10 +17,8 @@ class ProvenanceInvalid(PrismError):
     code = ErrorCode.PROVENANCE_INVALID
 
 
-class SigningKeyUnusable(PrismError):
+class SigningKeyUnusable(InvalidSettings):
     """The signing key is missing, unreadable, too widely readable, or no Ed25519 key."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class SignerUnavailable(PrismError):

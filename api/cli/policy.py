@@ -45,7 +45,7 @@ def test(session: Session, folder: Path) -> None:
 @FROM
 @with_session
 def eval_(session: Session, package: str, document: TextIO, folder: Path) -> None:
-    """Show what PACKAGE (catalog, admission, release, authz) decides on the JSON input in FILE, or - for standard input."""
+    """Show what PACKAGE (catalog, admission, release, authz) decides on the JSON in FILE, or - for standard input."""
     entry = f"{_known(folder, package)}.decision"
     found = RegoBundle(folder, (entry,), _deciding_with(package))
     decision = found.evaluate(entry, _document(document))
