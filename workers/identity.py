@@ -13,9 +13,9 @@ from activities.identity.passwords import Passwords
 from activities.identity.sessions import SqlSessions
 from activities.identity.throttle import LoginThrottle
 from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
-from activities.identity.transactions import Transactions
 from activities.identity.users import SqlUsers
 from activities.policy.access import EmbeddedAccessPolicy
+from activities.records.transactions import Transactions
 from workers.audit import open_audit
 from workers.policy import POLICIES
 from workers.settings import Settings
