@@ -45,6 +45,10 @@ class Settings(BaseSettings):
         oidc_roles_claim: Claim whose values are roles here; empty leaves roles to administrators.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
+        sandbox: What runs code of catalogs and models.
+        sandbox_image: Image of its containers; has bash, coreutils, python3 and node.
+        sandbox_runtime: OCI runtime of its containers, such as ``runsc``; empty for the engine's default.
+        docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
         opa_url: Address of an OPA server that decides what may run; empty means the policies that ship decide.
         opa_token: Bearer token that server asks for.
         opa_timeout_seconds: Longest it may take to decide on one row.
@@ -109,6 +113,11 @@ class Settings(BaseSettings):
     prices: Path | None = None
     default_group: str = ""
     judge_group: str = ""
+
+    sandbox: Literal["bubblewrap", "docker"] = "bubblewrap"
+    sandbox_image: str = "prism-sandbox"
+    sandbox_runtime: str = ""
+    docker_host: str = "unix:///var/run/docker.sock"
 
     opa_url: str = ""
     opa_token: SecretStr | None = None

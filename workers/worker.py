@@ -35,7 +35,6 @@ from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
-from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
 from activities.scans.gitleaks import GitleaksScanner
@@ -53,6 +52,7 @@ from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
 from workers.provenance import open_signer
+from workers.sandbox import open_sandbox
 from workers.schedules import register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -229,10 +229,10 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     return [model.complete, model.judge]
 
 
-async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
-    return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
+    return [SandboxActivities(open_sandbox(settings, stack), stores.texts, secrets).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
