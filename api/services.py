@@ -104,7 +104,7 @@ class Services:
     @functools.cached_property
     def access_policy(self) -> EmbeddedAccessPolicy:
         """Who may do what."""
-        return open_access_policy()
+        return open_access_policy(self.settings)
 
 
 async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
@@ -127,7 +127,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         stores=stores,
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
-        policy=await open_policy(settings, stack),
+        policy=await open_policy(settings, stack, stores.artifacts),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
     )

@@ -49,7 +49,8 @@ class Settings(BaseSettings):
         sandbox_image: Image of its containers; has bash, coreutils, python3 and node.
         sandbox_runtime: OCI runtime of its containers, such as ``runsc``; empty for the engine's default.
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
-        opa_url: Address of an OPA server that decides what may run; empty means the policies that ship decide.
+        policies: Folder of Rego policies; empty means those that ship. Changes are taken up as they are made.
+        opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
         opa_timeout_seconds: Longest it may take to decide on one row.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
@@ -119,6 +120,7 @@ class Settings(BaseSettings):
     sandbox_runtime: str = ""
     docker_host: str = "unix:///var/run/docker.sock"
 
+    policies: Path | None = None
     opa_url: str = ""
     opa_token: SecretStr | None = None
     opa_timeout_seconds: float = Field(default=2.0, gt=0, le=15)

@@ -193,7 +193,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
     signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
-    engine = await open_policy(settings, stack)
+    engine = await open_policy(settings, stack, stores.artifacts)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
@@ -232,7 +232,8 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
 async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
-    return [SandboxActivities(open_sandbox(settings, stack), stores.texts, secrets).execute]
+    engine = await open_policy(settings, stack, stores.artifacts)
+    return [SandboxActivities(open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001

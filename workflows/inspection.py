@@ -102,6 +102,9 @@ class Inspection:
             extract=not row.code,
             stdin=output,
             secrets=row.secrets,
+            risk=row.risk.value,
+            labels=row.labels,
+            policy=self._facts.request.options.policy,
         )
         result = await self._steps.execute(request)
         self._facts.code_result = contract_digest(result)
@@ -127,6 +130,7 @@ class Inspection:
                 models=draft.models,
                 cost_usd=draft.cost_usd,
                 edited=draft.edited is not None,
+                policy=self._facts.request.options.policy,
             )
         )
         draft.custody += (judged(output, decision),)

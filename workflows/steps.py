@@ -69,7 +69,11 @@ class RowSteps:
         """Load the row and ask the policy whether it may run."""
         step = self._ref("policy")
         request = AdmissionRequest(
-            step=step, plan=self._request.plan, index=self._request.index, submitter=self._request.submitter
+            step=step,
+            plan=self._request.plan,
+            index=self._request.index,
+            submitter=self._request.submitter,
+            policy=self._request.options.policy,
         )
         return await self._perform(
             step,

@@ -31,7 +31,7 @@ class PolicyActivities:
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Return the row as planned, and whether it may run."""
         row = (await self._plans.row(request.plan, request.index)).row
-        decision = await self._engine.admit(row, request.submitter)
+        decision = await self._engine.admit(row, request.submitter, request.policy)
         return Admission(row=row, decision=decision, approval=self._approvals.reasons(row))
 
     @activity.defn(name=ActivityName.RELEASE)

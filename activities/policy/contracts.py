@@ -22,6 +22,12 @@ class PolicyUnavailable(PrismError):
     retryable = True
 
 
+class PolicyChanged(PrismError):
+    """The version of the policy that a run keeps to cannot answer any more; asking again cannot help."""
+
+    code = ErrorCode.POLICY_CHANGED
+
+
 class CatalogDenied(PrismError):
     """The policy does not let a catalog run; nothing of it was started."""
 
@@ -39,12 +45,14 @@ class AdmissionRequest(Contract):
         plan: Digest of the plan.
         index: The row's position in it.
         submitter: Who submitted the run.
+        policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
     """
 
     step: StepRef
     plan: Digest
     index: NonNegativeInt
     submitter: str = ""
+    policy: Digest | None = None
 
 
 class Decision(Contract):

@@ -23,6 +23,7 @@ class ReleaseRequest(Contract):
         models: Deployments that had a part in it, in the order of the calls.
         cost_usd: What its calls cost.
         edited: Whether a person wrote the text as it stands.
+        policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
     """
 
     step: StepRef
@@ -34,6 +35,7 @@ class ReleaseRequest(Contract):
     models: tuple[str, ...] = ()
     cost_usd: NonNegativeFloat = 0.0
     edited: bool = False
+    policy: Digest | None = None
 
 
 class ReleaseDecision(Contract):

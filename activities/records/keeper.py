@@ -96,6 +96,7 @@ class SqlRecordKeeper:
                 "sequence": -1,
                 "total": 0,
                 "budget": None if opening.budget_usd is None else round(opening.budget_usd * 1_000_000),
+                "policy": opening.policy,
                 "created_at": opening.started_at,
             },
         )

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-from activities.artifacts.contracts import Text
+from activities.artifacts.contracts import Digest, Text
 from catalogs.row import Language
 from temporal.contract import Contract, StepRef
 from temporal.errors import PrismError
@@ -17,6 +17,12 @@ class SandboxUnavailable(PrismError):
 
     code = ErrorCode.SANDBOX_UNAVAILABLE
     retryable = True
+
+
+class ProgramForbidden(PrismError):
+    """The policy does not let a program run; trying again cannot help."""
+
+    code = ErrorCode.POLICY_DENIED
 
 
 class ExitReason(StrEnum):
@@ -56,6 +62,9 @@ class SandboxRequest(Contract):
         code: Source text; when ``extract`` is set, the first fenced block of it is the program.
         stdin: Given to the program's standard input: the model's output.
         secrets: References to secrets by environment variable; values are read by the activity.
+        risk: The row's, for the policy.
+        labels: The row's, for the policy.
+        policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
     """
 
     step: StepRef
@@ -65,10 +74,18 @@ class SandboxRequest(Contract):
     stdin: Text | None = None
     secrets: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Limits()
+    risk: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    policy: Digest | None = None
 
 
 class SandboxResult(Contract):
-    """How the program ended and what it printed."""
+    """How the program ended and what it printed.
+
+    Args:
+        policy: Digest of the policy that let it run.
+        limits: What it might use.
+    """
 
     reason: ExitReason
     exit_code: int | None
@@ -76,6 +93,8 @@ class SandboxResult(Contract):
     stderr: Text
     truncated: bool = False
     seconds: float = 0.0
+    policy: Digest | None = None
+    limits: Limits | None = None
 
 
 class Execution(Contract):

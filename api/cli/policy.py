@@ -47,7 +47,7 @@ def test(session: Session, folder: Path) -> None:
 def eval_(session: Session, package: str, document: TextIO, folder: Path) -> None:
     """Show what PACKAGE (catalog, admission, release, authz) decides on the JSON in FILE, or - for standard input."""
     entry = f"{_known(folder, package)}.decision"
-    found = RegoBundle(folder, (entry,), _deciding_with(package))
+    found = RegoBundle(read_policies(folder, _deciding_with(package)), (entry,))
     decision = found.evaluate(entry, _document(document))
     session.show({"decision": decision, "policy": found.digest}, _facts(decision, found.digest))
 

@@ -70,9 +70,17 @@ deny contains reason if {
 # METADATA
 # title: The thresholds are among the severities
 # scope: document
-deny contains "the policy's review_at is none of its severities" if not data.release.review_at in data.release.severities
+deny contains "the policy's review_at is none of its severities" if not review_known
 
-deny contains "the policy's deny_at is none of its severities" if not data.release.deny_at in data.release.severities
+deny contains "the policy's deny_at is none of its severities" if not deny_known
+
+# METADATA
+# title: The lower threshold is a severity
+review_known if data.release.review_at in data.release.severities
+
+# METADATA
+# title: The upper threshold is a severity
+deny_known if data.release.deny_at in data.release.severities
 
 # METADATA
 # title: Findings whose severity is known

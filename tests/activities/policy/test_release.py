@@ -10,7 +10,7 @@ from activities.artifacts.contracts import Text, digest_of
 from activities.policy.bundle import RegoBundle
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.engine import PolicyEngine
-from activities.policy.folder import admission_only
+from activities.policy.folder import admission_only, read_policies
 from activities.policy.release_contracts import RELEASE, ReleaseRequest, release_decision_of
 from activities.policy.server import OpaServerPolicy
 from activities.scans.contracts import Finding
@@ -21,7 +21,7 @@ from workers.policy import POLICIES
 
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("opa")]
 
-BUNDLE = RegoBundle(POLICIES, (RELEASE,), admission_only)
+BUNDLE = RegoBundle(read_policies(POLICIES, admission_only), (RELEASE,))
 FEWER = settings(
     max_examples=150,
     deadline=None,

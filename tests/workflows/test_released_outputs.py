@@ -1,8 +1,10 @@
 """Outputs that are judged before they leave: by the thresholds of the release policy, which nobody outvotes."""
 
+import asyncio
 import json
 import shutil
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
@@ -106,3 +108,29 @@ async def test_no_person_outvotes_the_policy(prism: Installation) -> None:
     assert await asked_why(run, 3) == (OBJECTION,)
     await run.row("a").execute_update(RowWorkflow.decide, edit("All about birds.", 3))
     assert (await run.result()).state is RunState.COMPLETED
+
+
+async def test_a_pinned_run_is_decided_by_the_version_it_began_with(prism: Installation) -> None:
+    async with AsyncExitStack() as stack:
+        pinned = await (await policy.open_policy(prism.settings, stack, prism.stores.artifacts)).keep()
+    data = policy.POLICIES / "admission" / "data.json"
+    before = data.read_text()
+    data.write_text(json.dumps(json.loads(before) | {"max_budget_usd": 1}))
+    catalog = "id,objective,budget_usd\na,Greet,50\n"
+    try:
+        async with asyncio.timeout(30):
+            while not await denied(prism, catalog):
+                pass
+        run = await prism.start(catalog, policy=pinned)
+        assert (await run.result()).state is RunState.COMPLETED
+    finally:
+        data.write_text(before)
+    (step,) = prism.query("SELECT detail FROM steps WHERE run = :run AND step = 'policy'", run=run.run)
+    assert pinned in str(step["detail"])
+
+
+async def denied(prism: Installation, catalog: str) -> bool:
+    """Tell whether a run that follows the newest policy is denied."""
+    run = await prism.start(catalog)
+    await run.result()
+    return prism.states(run) == {"a": RowState.DENIED}
