@@ -27,6 +27,7 @@ from api.routes import (
     reviews,
     rows,
     runs,
+    scans,
     secrets,
     system,
 )
@@ -74,6 +75,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         audit,
         budgets,
         codec,
+        scans,
         secrets,
         system,
     )

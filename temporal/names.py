@@ -21,6 +21,7 @@ class WorkflowName(StrEnum):
     ROW = "RowWorkflow"
     DELIVERY = "DeliveryWorkflow"
     ROTATION = "SecretRotationWorkflow"
+    FOLDER_SCAN = "FolderScanWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -41,6 +42,7 @@ class ActivityName(StrEnum):
     VERIFY = "verification.verify"
     SCAN = "scans.scan"
     SCAN_CODE = "scans.scan_code"
+    SCAN_FOLDER = "scans.scan_folder"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
     SEAL_RUN = "provenance.seal_run"
@@ -89,6 +91,7 @@ class ErrorCode(StrEnum):
     POLICY_DENIED = "POLICY_DENIED"
     POLICY_UNAVAILABLE = "POLICY_UNAVAILABLE"
     POLICY_CHANGED = "POLICY_CHANGED"
+    SCAN_FORBIDDEN = "SCAN_FORBIDDEN"
     TEMPLATE_FAILED = "TEMPLATE_FAILED"
     MODEL_REFUSED = "MODEL_REFUSED"
     MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"
@@ -158,3 +161,5 @@ DEFAULT_NAMESPACE: Final = "default"
 DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
 # The schedule that looks after the age of secrets, and what its workflows' ids begin with.
 ROTATION_SCHEDULE_ID: Final = "secrets/rotation"
+# Of each folder that is scanned again and again; a part that names the folder follows.
+SCAN_SCHEDULES: Final = "scans/every/"

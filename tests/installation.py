@@ -97,9 +97,19 @@ class Installation:
     def __init__(
         self, home: Path, client: Client, answer: Answer, rules: Path | None = None, approvals: Path | None = None
     ) -> None:
-        self.settings = Settings(home=home, notification_rules=rules, approval_rules=approvals)
+        self._open(Settings(home=home, notification_rules=rules, approval_rules=approvals), client, answer)
+
+    @classmethod
+    def with_settings(cls, settings: Settings, client: Client, answer: Answer) -> "Installation":
+        """Return an installation that is set up otherwise."""
+        installation = cls.__new__(cls)
+        installation._open(settings, client, answer)
+        return installation
+
+    def _open(self, settings: Settings, client: Client, answer: Answer) -> None:
+        self.settings = settings
         self.client = client
-        self.stores = open_stores(self.settings)
+        self.stores = open_stores(settings)
         self.model = ScriptedModel(self.stores, answer)
 
     @asynccontextmanager

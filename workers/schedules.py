@@ -1,6 +1,9 @@
 """What Temporal starts by the calendar. Registering is repeated at each start of a worker, and changes nothing then."""
 
+import contextlib
 import dataclasses
+import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -16,10 +19,13 @@ from temporalio.client import (
     ScheduleUpdate,
     ScheduleUpdateInput,
 )
+from temporalio.service import RPCError
 
+from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
-from temporal.names import ROTATION_SCHEDULE_ID, TaskQueue
+from temporal.names import ROTATION_SCHEDULE_ID, SCAN_SCHEDULES, TaskQueue
 from workflows.rotation import SecretRotationWorkflow
+from workflows.scanning import FolderScanWorkflow
 
 # Ages count in days. What was missed while nothing ran is made up for once.
 _DAILY: Final = timedelta(days=1)
@@ -27,9 +33,34 @@ _DAILY: Final = timedelta(days=1)
 
 async def register_schedules(client: Client) -> None:
     """Make the schedules, or bring those that are there up to date; one that somebody paused stays so."""
-    wanted = _rotation()
+    await _register(client, ROTATION_SCHEDULE_ID, _rotation())
+
+
+async def register_scans(client: Client, folders: Sequence[str], hours: int) -> None:
+    """Have folders scanned every so many hours, and those no more that are not named any longer.
+
+    Args:
+        client: Of the Temporal server.
+        folders: Which; absolute.
+        hours: How often; 0 never.
+    """
+    wanted = {scan_schedule_id(folder): _scan(folder, hours) for folder in folders} if hours else {}
+    async for there in await client.list_schedules():
+        if there.id.startswith(SCAN_SCHEDULES) and there.id not in wanted:
+            with contextlib.suppress(RPCError):  # another worker was quicker
+                await client.get_schedule_handle(there.id).delete()
+    for name, schedule in wanted.items():
+        await _register(client, name, schedule)
+
+
+def scan_schedule_id(folder: str) -> str:
+    """Return the id of the schedule that scans a folder."""
+    return SCAN_SCHEDULES + hashlib.sha256(folder.encode()).hexdigest()[:12]
+
+
+async def _register(client: Client, name: str, wanted: Schedule) -> None:
     try:
-        await client.create_schedule(ROTATION_SCHEDULE_ID, wanted, trigger_immediately=True)
+        await client.create_schedule(name, wanted, trigger_immediately=True)
     except ScheduleAlreadyRunningError:
 
         def renewed(found: ScheduleUpdateInput) -> ScheduleUpdate | None:
@@ -39,7 +70,7 @@ async def register_schedules(client: Client) -> None:
                 return None
             return ScheduleUpdate(dataclasses.replace(wanted, state=there.state))
 
-        await client.get_schedule_handle(ROTATION_SCHEDULE_ID).update(renewed)
+        await client.get_schedule_handle(name).update(renewed)
 
 
 def _told(schedule: Schedule) -> tuple[object, ...]:
@@ -55,4 +86,19 @@ def _rotation() -> Schedule:
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_DAILY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_DAILY),
+    )
+
+
+def _scan(folder: str, hours: int) -> Schedule:
+    every = timedelta(hours=hours)
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            FolderScanWorkflow.run,
+            FolderScanRequest(folder=folder),
+            id=scan_schedule_id(folder),
+            task_queue=TaskQueue.WORKFLOWS,
+            static_summary=f"scan {folder}",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=every)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=every),
     )

@@ -49,6 +49,8 @@ class Settings(BaseSettings):
         sandbox_image: Image of its containers; has bash, coreutils, python3 and node.
         sandbox_runtime: OCI runtime of its containers, such as ``runsc``; empty for the engine's default.
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
+        scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
+        scan_every_hours: How often; 0 only when asked for.
         policies: Folder of Rego policies; empty means those that ship. Changes are taken up as they are made.
         opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
@@ -120,6 +122,9 @@ class Settings(BaseSettings):
     sandbox_runtime: str = ""
     docker_host: str = "unix:///var/run/docker.sock"
 
+    scan_folders: str = ""
+    scan_every_hours: NonNegativeInt = 24
+
     policies: Path | None = None
     opa_url: str = ""
     opa_token: SecretStr | None = None
@@ -150,6 +155,11 @@ class Settings(BaseSettings):
             api_key=self.temporal_api_key,
             encryption_keys=self.encryption_keys if self.encryption == "on" else None,
         )
+
+    @property
+    def scanned_folders(self) -> tuple[str, ...]:
+        """Folders that are scanned."""
+        return tuple(folder for folder in self.scan_folders.split(":") if folder)
 
     @property
     def records_url(self) -> str:

@@ -37,7 +37,10 @@ from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
+from activities.scans.folder_activity import FolderScanActivities
 from activities.scans.gitleaks import GitleaksScanner
+from activities.scans.register import SqlScanRegister
+from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
@@ -53,7 +56,7 @@ from workers.notifications import delivery_activities, notification_rules, start
 from workers.policy import open_policy
 from workers.provenance import open_signer
 from workers.sandbox import open_sandbox
-from workers.schedules import register_schedules
+from workers.schedules import register_scans, register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -61,13 +64,14 @@ from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
+from workflows.scanning import FolderScanWorkflow
 
 Activities = list[Callable[..., Any]]
 
 log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
-WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core; a model call only waits for the gateway.
 SLOTS = {
@@ -116,7 +120,7 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         if TaskQueue.NOTIFICATIONS in queues:
             await start_delivery(client)
         if TaskQueue.WORKFLOWS in queues:
-            await _register_schedules(client)
+            await _register_schedules(client, settings)
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
@@ -124,9 +128,10 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
         await stop.wait()
 
 
-async def _register_schedules(client: Client) -> None:
+async def _register_schedules(client: Client, settings: Settings) -> None:
     try:
         await register_schedules(client)
+        await register_scans(client, settings.scanned_folders, settings.scan_every_hours)
     except RPCError as error:
         # A cluster may let workers run rows and make no schedules.
         log.warning("schedules could not be registered (%s); have an administrator do it", error.message)
@@ -238,7 +243,13 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
     """Return the activities of the scan queue."""
-    return [CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code]
+    notifier = InboxNotifier(stores.engine, notification_rules(settings))
+    register = SqlScanRegister(stores.engine)
+    folders = frozenset(settings.scanned_folders)
+    return [
+        CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code,
+        FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
+    ]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:

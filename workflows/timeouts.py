@@ -88,3 +88,11 @@ SCAN_CODE: Final[dict[str, Any]] = {
     "heartbeat_timeout": timedelta(seconds=30),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=3),
 }
+
+# A large repository takes minutes per scanner, each of which has a limit of five itself; they run side by side.
+SCAN_FOLDER: Final[dict[str, Any]] = {
+    "task_queue": TaskQueue.SCANS,
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=10), maximum_attempts=3),
+}

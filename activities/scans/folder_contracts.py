@@ -2,8 +2,9 @@
 
 from enum import StrEnum
 
-from pydantic import NonNegativeInt
+from pydantic import Field, NonNegativeInt
 
+from activities.artifacts.contracts import Digest
 from temporal.contract import Contract
 from temporal.errors import InvalidFile
 
@@ -81,3 +82,34 @@ class FolderReport(Contract):
     def at_least(self, severity: Severity) -> tuple[CodeFinding, ...]:
         """Return the findings that nobody suppressed, from a severity on."""
         return tuple(one for one in self.findings if not one.suppressed and one.severity.rank >= severity.rank)
+
+
+class ScanState(StrEnum):
+    """How a scan of a folder stands."""
+
+    RUNNING = "running"
+    CLEAN = "clean"
+    FINDINGS = "findings"
+    INCOMPLETE = "incomplete"
+
+
+class ScanRecord(Contract):
+    """A scan of a folder as it is remembered.
+
+    Args:
+        counts: Findings that nobody suppressed, by severity.
+        new: Those of them that the scan before had not.
+        report: All findings, as JSON in the artifact store.
+        sarif: The same as SARIF 2.1.0.
+    """
+
+    scan: str
+    folder: str
+    state: ScanState
+    started_at: str = ""
+    finished_at: str | None = None
+    counts: dict[Severity, int] = Field(default_factory=dict)
+    scanners: tuple[ScannerState, ...] = ()
+    new: NonNegativeInt = 0
+    report: Digest | None = None
+    sarif: Digest | None = None

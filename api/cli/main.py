@@ -80,6 +80,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
         "scan": Entry("api.cli.scan", "scan", "Scan a folder with gitleaks, Bandit, Semgrep, Checkov and Trivy."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
+        "scans": Entry("api.cli.scans", "scans", "List, show and start scans of this installation's folders."),
         "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),
         "keys": Entry("api.cli.keys", "keys", "List and rotate the keys that encrypt and those that sign."),
         "worker": Entry("api.cli.system", "worker", "Run a worker against a Temporal cluster."),

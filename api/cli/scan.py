@@ -43,14 +43,15 @@ def scan(session: Session, folder: Path, names: tuple[str, ...], sarif: Path | N
     report = asyncio.run(scanner.scan(folder.resolve()))
     if sarif:
         sarif.write_text(json.dumps(merged(report), indent=2) + "\n")
-    session.show(report, *_shown(report))
+    session.show(report, *shown(report))
     if report.at_least(Severity(fail_on)):
         raise SystemExit(FOUND)
     if not report.complete:
         raise SystemExit(NOT_LOOKED)
 
 
-def _shown(report: FolderReport) -> list[RenderableType]:
+def shown(report: FolderReport) -> list[RenderableType]:
+    """Return how each scanner fared, and what was found."""
     states = tables.table("scanner", "version", "took", "found")
     for state in report.scanners:
         count = sum(one.scanner == state.scanner for one in report.findings)

@@ -19,6 +19,7 @@ from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
+from api.client.scans import AsyncScanCalls
 from api.client.secrets import AsyncSecretCalls
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
@@ -42,6 +43,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
+        self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)
 
     async def __aenter__(self) -> Self:

@@ -18,6 +18,7 @@ from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
+from api.client.scans import ScanCalls
 from api.client.secrets import SecretCalls
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
@@ -46,6 +47,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)
 
     def __enter__(self) -> Self:

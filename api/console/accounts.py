@@ -40,6 +40,8 @@ SCOPES: Final = {
     "payloads.decode": "decrypt what Temporal stores",
     "budgets.read": "see budgets",
     "budgets.allow": "allow more of a budget",
+    "scans.read": "see what scans found",
+    "scans.start": "start scans",
     "secrets.read": "see which secrets there are",
     "secrets.write": "set, replace and remove secrets",
     "users.manage": "manage users",

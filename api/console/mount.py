@@ -10,7 +10,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
-from api.console import accounts, audit, budgets, deciding, login, notifications, oidc, pages, reviews, secrets, system
+from api.console import (
+    accounts,
+    audit,
+    budgets,
+    deciding,
+    login,
+    notifications,
+    oidc,
+    pages,
+    reviews,
+    scans,
+    secrets,
+    system,
+)
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
 
@@ -41,6 +54,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(budgets.router)
     app.include_router(system.router)
+    app.include_router(scans.router)
     app.include_router(secrets.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 

@@ -32,6 +32,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "system": "/system",
+    "scans": "/scans",
     "secrets": "/secrets",
 }
 # Colours differ by scheme, places by width: each page in both of each.

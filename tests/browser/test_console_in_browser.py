@@ -93,6 +93,7 @@ async def test_a_run_is_watched_to_its_review_and_approved(page: Page, console: 
 
     await rows.nth(2).get_by_role("link").click()
     await expect(page.locator("#output .text")).to_contain_text("Answer.")
+    await page.wait_for_load_state()
     await page.get_by_label("Name").fill("Ada")
     await page.get_by_label("Comment").fill("fine")
     await page.get_by_role("button", name="Approve").click()

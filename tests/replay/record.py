@@ -22,6 +22,7 @@ from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
+from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
 from temporal.client import TemporalAddress
 from temporal.contract import StepRef
@@ -37,6 +38,7 @@ from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress,
 from workflows.delivery import DeliveryWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
+from workflows.scanning import FolderScanWorkflow
 from workflows.steps import BUDGET
 
 # The round that fails for one message, and the one that repeats it after a timer.
@@ -209,6 +211,23 @@ async def rotation(prism: Installation) -> WorkflowHistory:
         return await run.fetch_history()
 
 
+async def folder_scan(prism: Installation) -> WorkflowHistory:
+    """A folder that is scanned once."""
+    folder = prism.settings.home / "repository"
+    folder.mkdir()
+    settings = prism.settings.model_copy(update={"scan_folders": str(folder)})
+    scanning = Installation.with_settings(settings, prism.client, _answer)
+    async with scanning.worker():
+        run = await prism.client.start_workflow(
+            FolderScanWorkflow.run,
+            FolderScanRequest(folder=str(folder)),
+            id="scans/1",
+            task_queue=TaskQueue.WORKFLOWS,
+        )
+        await run.result()
+        return await run.fetch_history()
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -227,7 +246,9 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
 }
 
 
-LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {"delivery": delivery, "rotation": rotation}
+LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {
+    loop.__name__: loop for loop in (delivery, rotation, folder_scan)
+}
 
 
 def _answer(request: ModelRequest) -> str:

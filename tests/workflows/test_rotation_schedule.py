@@ -41,7 +41,9 @@ async def test_the_schedule_is_registered_once_and_its_workflow_reports(dev_clie
     await asyncio.gather(register_schedules(dev_client), register_schedules(dev_client))
     schedule = dev_client.get_schedule_handle(ROTATION_SCHEDULE_ID)
     async with prism.worker():
-        before = (await reached(schedule, lambda found: found.info.num_actions >= 1)).info
+        # A trigger is skipped while the run before goes on.
+        idle = await reached(schedule, lambda found: found.info.num_actions >= 1 and not found.info.running_actions)
+        before = idle.info
         await open_secrets(prism.settings).put("openai", {"value": SecretStr("sk-canary-of-schedule")})
         await schedule.trigger()
         found = await reached(schedule, lambda found: found.info.num_actions > before.num_actions)

@@ -72,6 +72,11 @@ POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
 POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
 GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /api/v1/scans                             401 403 403 403 403 200 200 200
+GET    /api/v1/scans/{scan}                      401 403 403 403 403 404 404 404
+POST   /api/v1/scans                             401 403 403 403 403 400 400 400
+GET    /scans                                    401 403 403 403 403 200 200 200
+GET    /scans/{scan}                             401 403 403 403 403 404 404 404
 GET    /api/v1/secrets                           401 403 403 403 403 403 200 200
 PUT    /api/v1/secrets/{name:path}               401 403 403 403 403 403 200 200
 POST   /api/v1/secrets/{name:path}/rotate        401 403 403 403 403 403 404 404
@@ -124,6 +129,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
+    "/api/v1/scans": {"json": {"folder": "/nowhere"}},
     "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
     "/api/v1/secrets/{name:path}/rotate": {"json": {}},
     "/api/v1/users/{name}": {"json": {"disabled": True}},
