@@ -42,6 +42,7 @@ class SandboxActivities:
             stdin=await self._texts.read(request.stdin) if request.stdin else "",
             environment=await self._environment(request),
             limits=request.limits,
+            key=_key(),
         )
         pulse = asyncio.create_task(_beat())
         try:
@@ -67,6 +68,12 @@ class SandboxActivities:
                 "only the program of a catalog gets secrets, and only where there is a store of them"
             )
         return await self._secrets.environment(request.step, request.secrets)
+
+
+def _key() -> str:
+    """Return what all attempts of this activity have in common, and no other activity has."""
+    info = activity.info()
+    return f"{info.workflow_id}/{info.workflow_run_id}/{info.activity_id}"
 
 
 def _told(printed: str, result: ExecutionResult) -> str:

@@ -83,6 +83,8 @@ class Execution(Contract):
 
     Args:
         environment: Variables that only the program sees: not the host's processes, nor command lines.
+        key: The same when the same call is made again, as after a crash; a backend that outlives the worker then
+            finds the program it started. Empty when there is none.
     """
 
     language: Language
@@ -90,6 +92,7 @@ class Execution(Contract):
     stdin: str = ""
     environment: dict[str, SecretStr] = Field(default_factory=dict)
     limits: Limits = Limits()
+    key: str = ""
 
 
 class ExecutionResult(Contract):
