@@ -22,6 +22,7 @@ from activities.sandbox.kubernetes_outcome import SandboxRefused, refusal
 _TRANSIENT: Final = frozenset({408, 429, 500, 502, 503, 504})
 _LAST_GOOD: Final = 299
 _GONE: Final = 410
+_PLURALS: Final = {"Job": "jobs", "Secret": "secrets", "NetworkPolicy": "networkpolicies"}
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,10 @@ class Patience:
     attempts: int = 5
     first_delay: float = 0.25
     longest_delay: float = 8.0
+
+
+class ClusterSilent(SandboxUnavailable):
+    """The API server did not say what became of a program; it may run, or have run."""
 
 
 class Conflict(Exception):
@@ -72,7 +77,7 @@ class ClusterApi:
             Conflict: One of that name exists, perhaps because an earlier attempt was heard after all.
             SandboxUnavailable: It could not be created.
         """
-        path = self._path(manifest["apiVersion"], f"{manifest['kind'].lower()}s".replace("ys", "ies"))
+        path = self._path(manifest["apiVersion"], _PLURALS[manifest["kind"]])
         created = await self._ask("POST", path, body=manifest)
         if created is None:
             raise SandboxRefused(
@@ -148,11 +153,11 @@ class ClusterApi:
             response = await self._send("GET", self._path(version, kind), query, None, limits)
             try:
                 if response.status > _LAST_GOOD:
-                    _refuse(response.status, await response.read(), "GET")
+                    _refuse(response, await response.read(), "GET")
                 while line := await response.response.content.readline():
                     event = json.loads(line)
                     if event["type"] == "ERROR":
-                        _refuse(int(event["object"].get("code", 0)), json.dumps(event["object"]).encode(), "GET")
+                        raise WatchExpired(str(event["object"].get("message", "")))
                     yield event["type"], event["object"]
             finally:
                 response.response.close()
@@ -168,7 +173,7 @@ class ClusterApi:
         try:
             read: Manifest = json.loads(answer)
         except ValueError as fault:
-            raise SandboxUnavailable(f"{self._client.configuration.host} does not answer like Kubernetes") from fault
+            raise ClusterSilent(f"{self._client.configuration.host} does not answer like Kubernetes") from fault
         return read
 
     async def _repeat(
@@ -191,16 +196,15 @@ class ClusterApi:
                 if response.status == 404:  # noqa: PLR2004 -- "not found" needs no name
                     return None
                 if response.status > _LAST_GOOD:
-                    _refuse(response.status, content, method, quiet=_is_secret(body))
+                    _refuse(response, content, method, quiet=_is_secret(body))
                 return bytes(content)
             except _Transient as fault:
-                said = fault.args[0]
-                delay = max(delay, _asked_delay(response.headers.get("Retry-After")))
+                said, delay = fault.said, max(delay, fault.delay)
             except TimeoutError:
                 said = f"no answer within {patience.request_seconds:g} s"
             except aiohttp.ClientError as fault:
                 said = str(fault) or type(fault).__name__
-        raise SandboxUnavailable(
+        raise ClusterSilent(
             f"Kubernetes at {self._client.configuration.host} does not answer, {patience.attempts} times: {said}"
         )
 
@@ -226,29 +230,36 @@ class ClusterApi:
 
 
 class _Transient(Exception):
-    """The server could not do it just now."""
+    """The server could not do it just now, and may have said when it can."""
+
+    def __init__(self, said: str, delay: float) -> None:
+        super().__init__(said)
+        self.said = said
+        self.delay = delay
 
 
-def _refuse(status: int, content: bytes, method: str, *, quiet: bool = False) -> None:
-    """Raise what an error means; where the request held secrets, the server's own words are left out."""
+def _refuse(response: RESTResponse, content: bytes, method: str, *, quiet: bool = False) -> None:
+    """Raise what an error means; where the request held secrets, what it says of its content is left out."""
+    status = response.status
     try:
-        said = json.loads(content)
+        told = json.loads(content)
     except ValueError:
-        said = {}
-    reason = str(said.get("reason", "")) if isinstance(said, dict) else ""
-    message = "" if quiet or not isinstance(said, dict) else str(said.get("message", ""))[:500]
-    told = message or reason or f"status {status}"
+        told = {}
+    facts = told if isinstance(told, dict) else {}
+    reason = str(facts.get("reason") or f"status {status}")
+    message = str(facts.get("message") or reason)[:500]
     if status in _TRANSIENT:
-        raise _Transient(f"{status} {told}")
+        raise _Transient(f"{status} {reason if quiet else message}", _asked_delay(response.headers.get("Retry-After")))
     if status == _GONE:
-        raise WatchExpired(told)
+        raise WatchExpired(message)
     if status == 409:  # noqa: PLR2004 -- told apart once
-        raise Conflict(told)
-    if status == 401:  # noqa: PLR2004
+        raise Conflict(message)
+    if status == 401:  # noqa: PLR2004 -- told apart once
         raise SandboxRefused("Kubernetes does not know who asks (401): the credentials are wrong or have run out")
-    if status == 403:  # noqa: PLR2004
-        raise refusal(told, status=status)
-    raise SandboxRefused(f"Kubernetes does not take the sandbox's {method} request ({status}): {told}", status=status)
+    if status == 403:  # noqa: PLR2004 -- told apart once
+        raise refusal(message, status=status)
+    said = reason if quiet else message
+    raise SandboxRefused(f"Kubernetes does not take the sandbox's {method} request ({status}): {said}", status=status)
 
 
 def _is_secret(body: Manifest | None) -> bool:

@@ -106,14 +106,13 @@ def job(name: str, execution: Execution, template: PodTemplate, holder: str) -> 
     }
 
 
-def secret(name: str, execution: Execution, template: PodTemplate, owner: str) -> Manifest:
+def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
     """Return the Secret that the pod reads program, input and environment from.
 
     Args:
         name: Its name, which is the Job's.
         execution: The program.
         template: What the installation says.
-        owner: The Job's uid: with the Job, Kubernetes removes the Secret.
 
     Raises:
         ProgramTooLarge: It does not fit.
@@ -142,12 +141,18 @@ def secret(name: str, execution: Execution, template: PodTemplate, owner: str) -
             "name": name,
             "namespace": template.namespace,
             "labels": {**_LABELS, EXECUTION: name},
-            "ownerReferences": [{"apiVersion": "batch/v1", "kind": "Job", "name": name, "uid": owner}],
         },
         "type": "Opaque",
         "immutable": True,
         "data": {file: base64.b64encode(content).decode() for file, content in files.items()},
     }
+
+
+def owned(manifest: Manifest, job: Manifest) -> Manifest:
+    """Return an object as a Job's own: with the Job, Kubernetes removes it."""
+    about = job["metadata"]
+    owner = {"apiVersion": "batch/v1", "kind": "Job", "name": about["name"], "uid": about["uid"]}
+    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
 
 
 def network_policy(template: PodTemplate) -> Manifest:

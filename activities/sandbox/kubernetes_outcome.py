@@ -63,11 +63,13 @@ class Printed:
         stdout: The beginning of standard output.
         stderr: The beginning of standard error.
         report: What the launcher reported at its end; empty when it was killed before.
+        other: The end of what is not the launcher's, such as the fault of a Python that cannot run it.
     """
 
     stdout: bytes
     stderr: bytes
     report: Manifest
+    other: str = ""
 
 
 def state_of(pod: Manifest, *, deleted: bool = False) -> PodState:
@@ -140,6 +142,7 @@ def read_log(log: bytes) -> Printed:
     """Return what a launcher's log holds; a last line that was cut is passed over."""
     streams = {1: bytearray(), 2: bytearray()}
     report: Manifest = {}
+    other = b""
     for line in log.splitlines():
         number, _, encoded = line.partition(b" ")
         try:
@@ -149,8 +152,8 @@ def read_log(log: bytes) -> Printed:
             else:
                 streams[int(number)] += content
         except (ValueError, KeyError, binascii.Error):
-            continue
-    return Printed(bytes(streams[1]), bytes(streams[2]), report)
+            other = line
+    return Printed(bytes(streams[1]), bytes(streams[2]), report, other.decode(errors="replace")[:300])
 
 
 def result_of(state: PodState, printed: Printed, limits: Limits) -> ExecutionResult | None:

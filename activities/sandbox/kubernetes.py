@@ -1,0 +1,238 @@
+"""The sandbox of a cluster: each program is a Kubernetes Job of one pod that may do nothing but compute."""
+
+import asyncio
+import logging
+import time
+import uuid
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Final
+
+from activities.sandbox import kubernetes_manifest as manifests
+from activities.sandbox.contracts import Execution, ExecutionResult, Limits, SandboxUnavailable
+from activities.sandbox.kubernetes_api import ClusterApi, ClusterSilent, Conflict, Patience, WatchExpired, open_client
+from activities.sandbox.kubernetes_manifest import CONTAINER, EXECUTION, HOLDER, Manifest, PodTemplate
+from activities.sandbox.kubernetes_outcome import (
+    PodState,
+    SandboxRefused,
+    log_limit,
+    not_in_time,
+    read_log,
+    result_of,
+    state_of,
+    why_it_never_starts,
+    why_no_pod,
+)
+
+log = logging.getLogger(__name__)
+
+_BATCH: Final = "batch/v1"
+_NETWORKING: Final = "networking.k8s.io/v1"
+_WATCH_SECONDS: Final = 30.0
+_NO_POD_SECONDS: Final = 3.0
+_OVERDUE_SECONDS: Final = 30.0
+_REMOVAL_SECONDS: Final = 15.0
+_LOG_ATTEMPTS: Final = 3
+
+
+class KubernetesSandbox:
+    """Runs a program as a Job whose pod meets the pod security standard "restricted" and has no network.
+
+    The Job outlives the worker: a call with the same key waits for the program that an earlier one started.
+
+    Args:
+        api: Requests to the cluster.
+        template: What the installation says about its pods.
+    """
+
+    def __init__(self, api: ClusterApi, template: PodTemplate) -> None:
+        self._api = api
+        self._template = template
+
+    async def execute(self, execution: Execution) -> ExecutionResult:
+        """Run a program to its end or its limits; a cancelled call deletes its Job and Secret.
+
+        Raises:
+            SandboxUnavailable: The program could not be started in isolation, or what became of it cannot be read.
+        """
+        name, holder = manifests.name_of(execution.key), uuid.uuid4().hex
+        given = manifests.secret(name, execution, self._template)
+        await self._deny_network()
+        try:
+            await self._start(name, execution, given, holder)
+            state = await self._end_of(name, execution.limits)
+            result = await self._result(state, execution.limits)
+        except ClusterSilent:
+            if not execution.key:
+                await self._remove(name, holder)
+            raise  # with a key, the next attempt finds the program where this one left it
+        except BaseException:
+            await asyncio.shield(self._remove(name, holder))
+            raise
+        # The finished Job stays for a while where a repeated call would look for it; its secrets do not.
+        await self._remove(name, holder, job=not execution.key)
+        return result
+
+    async def _deny_network(self) -> None:
+        """See to it that sandbox pods have no network, before there is one.
+
+        Raises:
+            SandboxUnavailable: The policy is not there, or another one by its name.
+        """
+        wanted = manifests.network_policy(self._template)
+        name = wanted["metadata"]["name"]
+        found = await self._api.read(_NETWORKING, "networkpolicies", name)
+        if found is None:
+            try:
+                found = await self._api.create(wanted)
+            except Conflict:
+                return
+        spec = found.get("spec") or {}
+        if any(spec.get(part) != value for part, value in wanted["spec"].items()) or spec.get("egress"):
+            raise SandboxRefused(
+                f"the network policy {name} in {self._template.namespace} is not the one that denies everything: "
+                "delete it, and Prism makes it anew"
+            )
+
+    async def _start(self, name: str, execution: Execution, given: Manifest, holder: str) -> None:
+        """Create the Job, or take over the one that an earlier attempt created."""
+        try:
+            job = await self._api.create(manifests.job(name, execution, self._template, holder))
+        except Conflict:
+            found = await self._api.annotate(_BATCH, "jobs", name, {HOLDER: holder})
+            if found is None or "deletionTimestamp" in found["metadata"]:
+                raise SandboxUnavailable(f"the Job {name} of an earlier attempt is just being removed") from None
+            if (found.get("status") or {}).get("conditions"):
+                return
+            job = found
+        try:
+            await self._api.create(manifests.owned(given, job))
+        except Conflict:
+            return
+
+    async def _end_of(self, name: str, limits: Limits) -> PodState:
+        """Wait until the pod of a Job has ended, and return how.
+
+        Raises:
+            SandboxUnavailable: It did not start.
+        """
+        begin, started = time.monotonic(), 0.0
+        state: PodState | None = None
+        selector = {"labelSelector": f"{EXECUTION}={name}"}
+        while True:
+            pods, since = await self._api.find("v1", "pods", **selector)
+            if pods:
+                state = state_of(min(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))))
+            elif state is not None:
+                state = replace(state, deleted=True, ended=True)
+            elif time.monotonic() - begin > _NO_POD_SECONDS:
+                await self._explain(name)
+            now = time.monotonic()
+            started = started or (now if state and state.started else 0.0)
+            left = self._left(state, begin, started, limits, now)
+            if state and _settled(state):
+                return state
+            if left <= 0:
+                return self._overdue(state)
+            try:
+                seconds = min(left, _WATCH_SECONDS if state else _NO_POD_SECONDS)
+                async for kind, pod in self._api.watch("v1", "pods", since, seconds, **selector):
+                    if kind in {"ADDED", "MODIFIED", "DELETED"}:
+                        state = state_of(pod, deleted=kind == "DELETED")
+                        if kind == "DELETED":
+                            state = replace(state, ended=True)
+                        if _settled(state):
+                            return state
+                        if state.started and not started:
+                            started = time.monotonic()
+                            break  # the time that is left is another now
+            except WatchExpired:
+                continue
+
+    def _left(self, state: PodState | None, begin: float, started: float, limits: Limits, now: float) -> float:
+        """Return for how long to go on waiting, in seconds."""
+        if state and state.started:
+            return started + self._template.start_seconds + limits.wall_seconds + _OVERDUE_SECONDS - now
+        return begin + self._template.start_seconds - now
+
+    def _overdue(self, state: PodState | None) -> PodState:
+        """Return the state of a pod that nobody ended in time.
+
+        Raises:
+            SandboxUnavailable: It never started.
+        """
+        if state is None or not state.started:
+            raise not_in_time(state, self._template.start_seconds)
+        return replace(state, ended=True, reason="DeadlineExceeded")
+
+    async def _explain(self, name: str) -> None:
+        """Raise why a Job has no pod, if that can be told."""
+        job = await self._api.read(_BATCH, "jobs", name)
+        if job is None:
+            raise SandboxUnavailable(f"somebody deleted the Job {name} before its program started")
+        about = f"involvedObject.kind=Job,involvedObject.name={name}"
+        events, _ = await self._api.find("v1", "events", fieldSelector=about)
+        if fault := why_no_pod(job, events):
+            raise fault
+
+    async def _result(self, state: PodState, limits: Limits) -> ExecutionResult:
+        """Read how a program ended and what it printed.
+
+        Raises:
+            SandboxUnavailable: It cannot be told.
+        """
+        said = ""
+        for _ in range(_LOG_ATTEMPTS):
+            printed = read_log(await self._api.log(state.name, CONTAINER, log_limit(limits)) or b"")
+            if result := result_of(state, printed, limits):
+                return result
+            said = printed.other
+            await asyncio.sleep(0.5)
+        raise ClusterSilent(
+            f"the pod {state.name} ended ({state.reason or state.exit_code}) and its log does not say how: "
+            f"{said or 'it is empty'}"
+        )
+
+    async def _remove(self, name: str, holder: str, *, job: bool = True) -> None:
+        """Delete a program's objects, unless another call waits for them now; what stays, Kubernetes removes later."""
+        try:
+            async with asyncio.timeout(_REMOVAL_SECONDS):
+                found = await self._api.read(_BATCH, "jobs", name)
+                if found and (found["metadata"].get("annotations") or {}).get(HOLDER) != holder:
+                    return
+                if found and job:
+                    await self._api.delete(_BATCH, "jobs", name, uid=found["metadata"]["uid"])
+                await self._api.delete("v1", "secrets", name)
+        except (SandboxUnavailable, TimeoutError) as fault:
+            log.warning("the objects %s of a sandbox stay in the cluster until they expire: %s", name, fault)
+
+
+def _settled(state: PodState) -> bool:
+    """Tell whether a pod has ended.
+
+    Raises:
+        SandboxUnavailable: It never started, and will not.
+    """
+    if fault := why_it_never_starts(state):
+        raise fault
+    return state.ended
+
+
+@asynccontextmanager
+async def open_kubernetes_sandbox(
+    template: PodTemplate, kubeconfig: Path | None, patience: Patience | None = None
+) -> AsyncIterator[KubernetesSandbox]:
+    """Open a sandbox in a cluster.
+
+    Args:
+        template: What the installation says about its pods.
+        kubeconfig: Where the cluster is and who asks; nothing means the cluster that this process runs in.
+        patience: How long to bear with its API server.
+
+    Raises:
+        SandboxRefused: There are no credentials.
+    """
+    async with open_client(kubeconfig) as client:
+        yield KubernetesSandbox(ClusterApi(client, template.namespace, patience), template)
