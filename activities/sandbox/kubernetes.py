@@ -2,37 +2,23 @@
 
 import asyncio
 import logging
-import time
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from activities.sandbox import kubernetes_manifest as manifests
 from activities.sandbox.contracts import Execution, ExecutionResult, Limits, SandboxUnavailable
-from activities.sandbox.kubernetes_api import ClusterApi, ClusterSilent, Conflict, Patience, WatchExpired, open_client
-from activities.sandbox.kubernetes_manifest import CONTAINER, EXECUTION, HOLDER, Manifest, PodTemplate
-from activities.sandbox.kubernetes_outcome import (
-    PodState,
-    SandboxRefused,
-    log_limit,
-    not_in_time,
-    read_log,
-    result_of,
-    state_of,
-    why_it_never_starts,
-    why_no_pod,
-)
+from activities.sandbox.kubernetes_api import ClusterApi, ClusterSilent, Conflict, Patience, open_client
+from activities.sandbox.kubernetes_manifest import CONTAINER, HOLDER, Manifest, PodTemplate
+from activities.sandbox.kubernetes_outcome import PodState, SandboxRefused, log_limit, read_log, result_of
+from activities.sandbox.kubernetes_wait import PodWait
 
 log = logging.getLogger(__name__)
 
 _BATCH: Final = "batch/v1"
 _NETWORKING: Final = "networking.k8s.io/v1"
-_WATCH_SECONDS: Final = 30.0
-_NO_POD_SECONDS: Final = 3.0
-_OVERDUE_SECONDS: Final = 30.0
 _REMOVAL_SECONDS: Final = 15.0
 _LOG_ATTEMPTS: Final = 3
 
@@ -62,7 +48,8 @@ class KubernetesSandbox:
         await self._deny_network()
         try:
             await self._start(name, execution, given, holder)
-            state = await self._end_of(name, execution.limits)
+            seconds = self._template.start_seconds, execution.limits.wall_seconds
+            state = await PodWait(self._api, name, *seconds).end()
             result = await self._result(state, execution.limits)
         except ClusterSilent:
             if not execution.key:
@@ -112,71 +99,6 @@ class KubernetesSandbox:
         except Conflict:
             return
 
-    async def _end_of(self, name: str, limits: Limits) -> PodState:
-        """Wait until the pod of a Job has ended, and return how.
-
-        Raises:
-            SandboxUnavailable: It did not start.
-        """
-        begin, started = time.monotonic(), 0.0
-        state: PodState | None = None
-        selector = {"labelSelector": f"{EXECUTION}={name}"}
-        while True:
-            pods, since = await self._api.find("v1", "pods", **selector)
-            if pods:
-                state = state_of(min(pods, key=lambda pod: str(pod["metadata"].get("creationTimestamp"))))
-            elif state is not None:
-                state = replace(state, deleted=True, ended=True)
-            elif time.monotonic() - begin > _NO_POD_SECONDS:
-                await self._explain(name)
-            now = time.monotonic()
-            started = started or (now if state and state.started else 0.0)
-            left = self._left(state, begin, started, limits, now)
-            if state and _settled(state):
-                return state
-            if left <= 0:
-                return self._overdue(state)
-            try:
-                seconds = min(left, _WATCH_SECONDS if state else _NO_POD_SECONDS)
-                async for kind, pod in self._api.watch("v1", "pods", since, seconds, **selector):
-                    if kind in {"ADDED", "MODIFIED", "DELETED"}:
-                        state = state_of(pod, deleted=kind == "DELETED")
-                        if kind == "DELETED":
-                            state = replace(state, ended=True)
-                        if _settled(state):
-                            return state
-                        if state.started and not started:
-                            started = time.monotonic()
-                            break  # the time that is left is another now
-            except WatchExpired:
-                continue
-
-    def _left(self, state: PodState | None, begin: float, started: float, limits: Limits, now: float) -> float:
-        """Return for how long to go on waiting, in seconds."""
-        if state and state.started:
-            return started + self._template.start_seconds + limits.wall_seconds + _OVERDUE_SECONDS - now
-        return begin + self._template.start_seconds - now
-
-    def _overdue(self, state: PodState | None) -> PodState:
-        """Return the state of a pod that nobody ended in time.
-
-        Raises:
-            SandboxUnavailable: It never started.
-        """
-        if state is None or not state.started:
-            raise not_in_time(state, self._template.start_seconds)
-        return replace(state, ended=True, reason="DeadlineExceeded")
-
-    async def _explain(self, name: str) -> None:
-        """Raise why a Job has no pod, if that can be told."""
-        job = await self._api.read(_BATCH, "jobs", name)
-        if job is None:
-            raise SandboxUnavailable(f"somebody deleted the Job {name} before its program started")
-        about = f"involvedObject.kind=Job,involvedObject.name={name}"
-        events, _ = await self._api.find("v1", "events", fieldSelector=about)
-        if fault := why_no_pod(job, events):
-            raise fault
-
     async def _result(self, state: PodState, limits: Limits) -> ExecutionResult:
         """Read how a program ended and what it printed.
 
@@ -207,17 +129,6 @@ class KubernetesSandbox:
                 await self._api.delete("v1", "secrets", name)
         except (SandboxUnavailable, TimeoutError) as fault:
             log.warning("the objects %s of a sandbox stay in the cluster until they expire: %s", name, fault)
-
-
-def _settled(state: PodState) -> bool:
-    """Tell whether a pod has ended.
-
-    Raises:
-        SandboxUnavailable: It never started, and will not.
-    """
-    if fault := why_it_never_starts(state):
-        raise fault
-    return state.ended
 
 
 @asynccontextmanager

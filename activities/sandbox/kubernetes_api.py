@@ -221,8 +221,8 @@ class ClusterApi:
         serialised = await self._client.param_serialize(
             method, path, query_params=query, header_params=headers, body=body, auth_settings=["BearerToken"]
         )
-        method, url, headers, body, _ = serialised
-        return await self._client.call_api(method, url, headers, body, _request_timeout=limits)
+        method, url, headers, content, _ = serialised
+        return await self._client.call_api(method, url, headers, content, _request_timeout=limits)
 
     def _path(self, version: str, kind: str) -> str:
         root = "/api/v1" if version == "v1" else f"/apis/{version}"
