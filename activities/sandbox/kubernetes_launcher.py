@@ -33,7 +33,7 @@ _SIGNAL_BASE = 128
 _NOT_STARTED = 126
 _SEALS = 0x0F  # F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
 _ADD_SEALS = 1033
-_MEMORY_EVENTS = Path("/sys/fs/cgroup/memory.events")
+_MEMORY_EVENTS = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))  # v2, v1
 
 
 class Stream:
@@ -202,10 +202,7 @@ def flush(streams: list[Stream]) -> None:
 
 def oom_kills() -> int:
     """Return how many processes of this container the kernel killed for want of memory."""
-    try:
-        lines = _MEMORY_EVENTS.read_text().splitlines()
-    except OSError:
-        return 0
+    lines = [line for path in _MEMORY_EVENTS if path.exists() for line in path.read_text().splitlines()]
     return sum(int(line.split()[1]) for line in lines if line.startswith("oom_kill "))
 
 
