@@ -5,11 +5,9 @@ run as they are described (user, command, volumes, read-only files), so what a t
 """
 
 import asyncio
-import base64
 import copy
 import json
-import re
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,13 +16,11 @@ from typing import Any
 import kubernetes_validate
 from aiohttp import web
 
-from activities.sandbox.enclosure import own_python
+from tests.activities.sandbox.kubernetes.node import Node, run_pod
 
 Manifest = dict[str, Any]
-KINDS = {"jobs": "Job", "secrets": "Secret", "networkpolicies": "NetworkPolicy", "pods": "Pod", "events": "Event"}
-TOKEN = "the-token-of-the-worker"
+TOKEN = "the-token-of-the-worker"  # noqa: S105 -- of this test cluster
 SCHEMA = "1.37"
-NOT_FOUND = 404
 
 
 @dataclass
@@ -59,7 +55,8 @@ class Cluster:
         self.bodies: list[Manifest] = []
         self.faults: list[Fault] = []
         self.watchers: set[asyncio.Queue[Manifest]] = set()
-        self.node: Callable[[Cluster, Manifest], Awaitable[None]] = run_pod
+        self.history: list[Manifest] = []
+        self.node: Node = run_pod
         self.runs = 0
         self.version = 100
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -78,6 +75,18 @@ class Cluster:
     def of(self, kind: str) -> list[Manifest]:
         return [value for (found, _), value in self.objects.items() if found == kind]
 
+    @property
+    def running(self) -> bool:
+        return any(pod["status"]["phase"] == "Running" for pod in self.of("pods"))
+
+    def watched(self) -> bool:
+        """Tell whether somebody has seen a pod run, and looks on."""
+        pods = [pod for pod in self.of("pods") if pod["status"]["phase"] == "Running"]
+        versions = [
+            int(query.split("resourceVersion=")[1].split("&")[0]) for verb, _, query in self.requests if verb == "watch"
+        ]
+        return any(version >= int(pod["metadata"]["resourceVersion"]) for pod in pods for version in versions)
+
     def put(self, kind: str, manifest: Manifest, event: str = "MODIFIED") -> None:
         self.version += 1
         manifest["metadata"]["resourceVersion"] = str(self.version)
@@ -87,8 +96,9 @@ class Cluster:
         else:
             self.objects[kind, name] = manifest
         if kind == "pods":
+            self.history.append({"type": event, "object": copy.deepcopy(manifest)})
             for queue in self.watchers:
-                queue.put_nowait({"type": event, "object": copy.deepcopy(manifest)})
+                queue.put_nowait(self.history[-1])
 
     def show(self, pod: Manifest, phase: str, state: Manifest | None = None, **status: Any) -> None:
         """Report a pod's state, as the node does; a pod that is gone stays so."""
@@ -109,16 +119,16 @@ class Cluster:
     # The API server
 
     async def serve(self, request: web.Request) -> web.StreamResponse:
-        kind, name = request.match_info["kind"], request.match_info.get("name", "")
+        kind = request.match_info["kind"] + request.match_info.get("log", "")
         watching = "watch" in request.query
         verb = {"POST": "create", "PATCH": "patch", "DELETE": "delete"}.get(request.method)
-        verb = verb or ("watch" if watching else "get" if name else "list")
-        self.requests.append((verb, kind + request.match_info.get("log", ""), request.query_string))
+        verb = verb or ("watch" if watching else "get" if request.match_info.get("name") else "list")
+        self.requests.append((verb, kind, request.query_string))
         body = await request.json() if request.can_read_body else {}
         self.bodies.append(body)
         if request.headers.get("Authorization") != f"Bearer {TOKEN}":
             return refused(401, "Unauthorized")
-        fault = self._fault(request.method, kind + request.match_info.get("log", ""), watching=watching)
+        fault = self._fault(request.method, kind, watching=watching)
         if fault and not fault.watch:
             if not fault.status:
                 await asyncio.sleep(60)
@@ -127,15 +137,18 @@ class Cluster:
             return refused(404, "not found")
         if watching:
             return await self._watch(request, fault)
+        return self._do(verb, kind, request, body)
+
+    def _do(self, verb: str, kind: str, request: web.Request, body: Manifest) -> web.Response:
         if verb == "create":
             return self._create(kind, body)
         if verb == "list":
             chosen = [item for item in self.of(kind) if selected(item, request.query)]
             return web.json_response({"items": chosen, "metadata": {"resourceVersion": str(self.version)}})
-        found = self.objects.get((kind, name))
+        found = self.objects.get((kind.removesuffix("/log"), request.match_info["name"]))
         if found is None:
-            return refused(404, f'{kind} "{name}" not found')
-        if request.match_info.get("log"):
+            return refused(404, f"{kind} not found")
+        if kind == "pods/log":
             log = self.log_of(found)
             content = log.read_bytes() if log.exists() else b""
             return web.Response(body=content[: int(request.query["limitBytes"])])
@@ -196,23 +209,23 @@ class Cluster:
             event = {"type": "ERROR", "object": status_of(fault.status, "too old resource version", "Expired")}
             await response.write(json.dumps(event).encode() + b"\n")
             return response
+        if fault and request.transport:
+            await response.write(b'{"type": "MODIFIED", "obj')
+            request.transport.abort()
+            return response
         queue: asyncio.Queue[Manifest] = asyncio.Queue()
         self.watchers.add(queue)
         since = int(request.query["resourceVersion"])
-        for pod in self.of("pods"):
-            if int(pod["metadata"]["resourceVersion"]) > since:
-                queue.put_nowait({"type": "MODIFIED", "object": copy.deepcopy(pod)})
+        for event in self.history:
+            if int(event["object"]["metadata"]["resourceVersion"]) > since:
+                queue.put_nowait(event)
         try:
             async with asyncio.timeout(int(request.query["timeoutSeconds"])):
                 while True:
                     event = await queue.get()
                     if selected(event["object"], request.query):
-                        line = json.dumps(event).encode() + b"\n"
-                        await response.write(line[:40] if fault else line)
-                    if fault and request.transport:
-                        request.transport.abort()
-                        return response
-        except TimeoutError:
+                        await response.write(json.dumps(event).encode() + b"\n")
+        except (TimeoutError, ConnectionResetError):
             return response
         finally:
             self.watchers.discard(queue)
@@ -230,90 +243,12 @@ def selected(manifest: Manifest, query: Any) -> bool:
     return wanted.items() <= labels.items() and all(about.get(key.split(".")[1]) == fields[key] for key in fields)
 
 
-# The node
-
-
-async def run_pod(cluster: Cluster, pod: Manifest, ending: Manifest | None = None) -> None:
-    """Run a pod to its end; with ``ending``, kill it once it has printed something, and say why in those words."""
-    cluster.runs += 1
-    name = pod["spec"]["volumes"][0]["secret"]["secretName"]
-    while ("secrets", name) not in cluster.objects:  # the kubelet tries again, too
-        await asyncio.sleep(0.005)
-    log = cluster.log_of(pod)
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *enclosed(cluster, pod), stdout=output, stderr=output, stdin=asyncio.subprocess.DEVNULL
-        )
-    cluster.show(pod, "Running", {"running": {"startedAt": "2026-11-24T00:00:01Z"}})
-    try:
-        if ending is not None:
-            while not log.stat().st_size:
-                await asyncio.sleep(0.02)
-            process.kill()
-        code = await process.wait()
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.wait()
-    code = 137 if ending is not None else code
-    ended = {"exitCode": code, "reason": "Error" if code else "Completed", **(ending or {}).get("container", {})}
-    phase = "Failed" if code else "Succeeded"
-    cluster.show(pod, phase, {"terminated": ended}, **(ending or {}).get("pod", {}))
-
-
-def enclosed(cluster: Cluster, pod: Manifest) -> list[str]:
-    """Return the command line that runs a pod's container as it is described."""
-    spec, container = pod["spec"], pod["spec"]["containers"][0]
-    assert container["securityContext"]["readOnlyRootFilesystem"]
-    user = str(spec["securityContext"]["runAsUser"])
-    command = ["bwrap", "--unshare-all", "--die-with-parent", "--as-pid-1", "--uid", user, "--gid", user]
-    command += ["--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
-    command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
-    for link in ("bin", "lib", "lib64"):
-        command += ["--symlink", f"usr/{link}", f"/{link}"]
-    if not Path("/usr/bin/python3").exists():
-        command += ["--ro-bind", str(own_python().resolve().parent.parent), "/usr/local"]
-    volumes = {volume["name"]: volume for volume in spec["volumes"]}
-    for mount in container["volumeMounts"]:
-        volume = volumes[mount["name"]]
-        if "secret" in volume:
-            folder = cluster.folder / volume["secret"]["secretName"]
-            folder.mkdir()
-            for name, value in cluster.objects["secrets", folder.name]["data"].items():
-                (folder / name).write_bytes(base64.b64decode(value))
-            command += ["--ro-bind", str(folder), mount["mountPath"]]
-        else:
-            command += ["--size", volume["emptyDir"]["sizeLimit"], "--tmpfs", mount["mountPath"]]
-    return [*command, "--remount-ro", "/", "--chdir", container["workingDir"], "--", *container["command"]]
-
-
-def waiting(reason: str, message: str = "") -> Callable[[Cluster, Manifest], Awaitable[None]]:
-    """Return a node on which a container never starts."""
-
-    async def node(cluster: Cluster, pod: Manifest) -> None:
-        cluster.show(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}})
-        cluster.show(pod, "Pending", {"waiting": {"reason": "ErrImagePull", "message": "once"}})
-        cluster.show(pod, "Pending", {"waiting": {"reason": reason, "message": message}})
-
-    return node
-
-
-def killing(container: str = "", **pod: str) -> Callable[[Cluster, Manifest], Awaitable[None]]:
-    """Return a node that kills each program soon after its first words."""
-
-    async def node(cluster: Cluster, manifest: Manifest) -> None:
-        ending = {"container": {"reason": container} if container else {}, "pod": pod}
-        await run_pod(cluster, manifest, ending)
-
-    return node
-
-
 @asynccontextmanager
 async def serve_cluster(folder: Path) -> AsyncIterator[Cluster]:
     """Serve a cluster on a free port."""
     cluster = Cluster(folder)
     app = web.Application(client_max_size=16 * 1024 * 1024)
-    root = re.sub(r"\s", "", r"/{api:api/v1|apis/batch/v1|apis/networking.k8s.io/v1}/namespaces/{namespace}/{kind}")
+    root = r"/{api:api/v1|apis/batch/v1|apis/networking.k8s.io/v1}/namespaces/{namespace}/{kind}"
     app.router.add_route("*", root, cluster.serve)
     app.router.add_route("*", root + "/{name}", cluster.serve)
     app.router.add_route("GET", root + "/{name}{log:/log}", cluster.serve)
