@@ -48,6 +48,11 @@ class Settings(BaseSettings):
         opa_url: Address of an OPA server that decides what may run; empty means the policies that ship decide.
         opa_token: Bearer token that server asks for.
         opa_timeout_seconds: Longest it may take to decide on one row.
+        sandbox: What isolates the programs of rows: ``bubblewrap`` on this machine, or Jobs in ``kubernetes``.
+        sandbox_image: Image that programs run in, with ``python3``, ``bash`` and ``node``.
+        sandbox_namespace: Namespace of the cluster where their pods run.
+        sandbox_runtime_class: RuntimeClass of those pods, such as one of gVisor; empty takes the cluster's default.
+        sandbox_kubeconfig: Where the cluster is and who asks; without it, the cluster that this process runs in.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
@@ -113,6 +118,12 @@ class Settings(BaseSettings):
     opa_url: str = ""
     opa_token: SecretStr | None = None
     opa_timeout_seconds: float = Field(default=2.0, gt=0, le=15)
+
+    sandbox: Literal["bubblewrap", "kubernetes"] = "bubblewrap"
+    sandbox_image: str = ""
+    sandbox_namespace: str = "prism-sandbox"
+    sandbox_runtime_class: str = ""
+    sandbox_kubeconfig: Path | None = None
 
     approval_rules: Path | None = None
     notification_rules: Path | None = None

@@ -39,7 +39,7 @@ from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
-from activities.sandbox.bubblewrap import BubblewrapSandbox
+from activities.sandbox.contracts import InvalidSandbox
 from activities.scans.activity import ScanActivities
 from activities.scans.gitleaks import GitleaksScanner
 from activities.secrets.contracts import SecretsUnusable
@@ -56,6 +56,7 @@ from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
 from workers.provenance import open_signer
+from workers.sandbox import open_sandbox
 from workers.schedules import register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -79,6 +80,15 @@ SLOTS = {
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
     TaskQueue.NOTIFICATIONS: 4,
 }
+# What the settings of an installation can get wrong: one sentence, no traceback.
+STARTUP_FAULTS = (
+    InvalidRules,
+    InvalidApprovalRules,
+    InvalidBudgets,
+    InvalidPolicyServer,
+    InvalidSandbox,
+    SecretsUnusable,
+)
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
 # The SDK waits for half a minute where the server is gone, as when both are stopped together.
@@ -227,10 +237,10 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     return [model.complete, model.judge]
 
 
-async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
-    return [SandboxActivities(BubblewrapSandbox(), stores.texts, secrets).execute]
+    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, secrets).execute]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
@@ -251,7 +261,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except (InvalidRules, InvalidApprovalRules, InvalidBudgets, InvalidPolicyServer, SecretsUnusable) as error:
+    except STARTUP_FAULTS as error:
         sys.exit(error.message)
 
 

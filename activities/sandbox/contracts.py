@@ -19,6 +19,12 @@ class SandboxUnavailable(PrismError):
     retryable = True
 
 
+class InvalidSandbox(SandboxUnavailable):
+    """The settings of a sandbox do not name one that can be used."""
+
+    retryable = False
+
+
 class ExitReason(StrEnum):
     """Why the program ended."""
 

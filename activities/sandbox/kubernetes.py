@@ -143,7 +143,7 @@ async def open_kubernetes_sandbox(
         patience: How long to bear with its API server.
 
     Raises:
-        SandboxRefused: There are no credentials.
+        InvalidSandbox: There are no credentials.
     """
     async with open_client(kubeconfig) as client:
         yield KubernetesSandbox(ClusterApi(client, template.namespace, patience), template)

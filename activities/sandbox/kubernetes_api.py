@@ -15,7 +15,7 @@ from kubernetes.aio.client.api_client import ApiClient
 from kubernetes.aio.client.configuration import Configuration
 from kubernetes.aio.client.rest import RESTResponse
 
-from activities.sandbox.contracts import SandboxUnavailable
+from activities.sandbox.contracts import InvalidSandbox, SandboxUnavailable
 from activities.sandbox.kubernetes_manifest import Manifest
 from activities.sandbox.kubernetes_outcome import SandboxRefused, refusal
 
@@ -275,7 +275,7 @@ async def open_client(kubeconfig: Path | None) -> AsyncIterator[ApiClient]:
     """Open a client with the credentials of a file, or with those that Kubernetes gives to each pod.
 
     Raises:
-        SandboxRefused: There are none.
+        InvalidSandbox: There are none.
     """
     configuration: Any = Configuration()
     try:
@@ -285,7 +285,7 @@ async def open_client(kubeconfig: Path | None) -> AsyncIterator[ApiClient]:
             config.load_incluster_config(configuration)
     except (config.ConfigException, OSError, yaml.YAMLError) as fault:
         where = f"PRISM_SANDBOX_KUBECONFIG={kubeconfig}" if kubeconfig else "this process is in no pod of a cluster"
-        raise SandboxRefused(f"no way into a Kubernetes cluster: {where}: {fault}") from fault
+        raise InvalidSandbox(f"no way into a Kubernetes cluster: {where}: {fault}") from fault
     client = ApiClient(configuration)
     try:
         yield client

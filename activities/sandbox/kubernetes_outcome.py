@@ -75,7 +75,9 @@ class Printed:
 def state_of(pod: Manifest, *, deleted: bool = False) -> PodState:
     """Return what matters of a pod as the API describes it."""
     status = pod.get("status") or {}
-    container: Manifest = next((item for item in status.get("containerStatuses") or [] if item["name"] == CONTAINER), {})
+    container: Manifest = next(
+        (item for item in status.get("containerStatuses") or [] if item["name"] == CONTAINER), {}
+    )
     states = container.get("state") or {}
     terminated = states.get("terminated") or (container.get("lastState") or {}).get("terminated") or {}
     waiting = states.get("waiting") or {}
