@@ -20,7 +20,8 @@ async def open_sandbox(settings: Settings, stack: AsyncExitStack) -> Sandbox:
 
 async def _kubernetes(settings: Settings, stack: AsyncExitStack) -> Sandbox:
     # The client of Kubernetes takes 60 MB and half a second: who runs nothing there does not load it.
-    from activities.sandbox.kubernetes import PodTemplate, open_kubernetes_sandbox  # noqa: PLC0415 -- see above
+    from activities.sandbox.kubernetes import open_kubernetes_sandbox  # noqa: PLC0415 -- see above
+    from activities.sandbox.kubernetes_manifest import PodTemplate  # noqa: PLC0415 -- see above
 
     if not settings.sandbox_image:
         raise InvalidSandbox("PRISM_SANDBOX=kubernetes needs PRISM_SANDBOX_IMAGE, an image with python3, bash and node")

@@ -19,7 +19,7 @@ from activities.sandbox.kubernetes_api import ClusterSilent
 from activities.sandbox.kubernetes_manifest import Manifest, PodTemplate
 from catalogs.row import Language
 from tests.activities.sandbox.kubernetes.cluster import Cluster
-from tests.activities.sandbox.kubernetes.conftest import kubeconfig, program
+from tests.activities.sandbox.kubernetes.conftest import Open, kubeconfig, program
 from tests.activities.sandbox.kubernetes.pod_security import violations
 from workers.sandbox import open_sandbox
 from workers.settings import Settings
@@ -123,8 +123,9 @@ def test_deadlines_follow_from_the_limits() -> None:
 
 
 async def test_the_role_allows_what_is_asked_and_nothing_else(
-    sandbox: KubernetesSandbox, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+    opened: Open, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    sandbox = await opened(template=PodTemplate("sandboxes", "i", start_seconds=1))
     execution = program("import time\ntime.sleep(0.2)", key="k")
     cluster.fail("GET", "pods", 503, times=3)
     with pytest.raises(ClusterSilent):
