@@ -124,9 +124,13 @@ def why_it_never_starts(state: PodState) -> SandboxUnavailable | None:
     return None
 
 
-def not_in_time(state: PodState | None, seconds: float) -> SandboxUnavailable:
-    """Return the fault of a pod that did not start in time."""
+def not_in_time(state: PodState | None, seconds: float, events: list[Manifest]) -> SandboxUnavailable:
+    """Return the fault of a pod that did not start in time, with the last thing that went wrong with it."""
     why = (state.stuck or state.waiting or state.said) if state else "the Job made no pod"
+    warnings = [event for event in events if event.get("type") == "Warning"]
+    if warnings:
+        last = max(warnings, key=lambda event: str(event.get("lastTimestamp") or event.get("eventTime") or ""))
+        why = f"{why} ({last.get('reason', '')}: {str(last.get('message', ''))[:400]})"
     return SandboxUnavailable(f"the sandbox's pod did not start within {seconds:.0f} s{_because(why)}")
 
 
@@ -164,6 +168,11 @@ def result_of(state: PodState, printed: Printed, limits: Limits) -> ExecutionRes
     Raises:
         SandboxUnavailable: The launcher could not start it.
     """
+    if printed.report.get("open_network"):
+        raise SandboxRefused(
+            "the cluster does not enforce network policies (its pods reach its API), so the program was not run: "
+            "it needs a network plugin that does, such as Calico or Cilium"
+        )
     if fault := printed.report.get("fault"):
         raise SandboxRefused(f"the image {state.image} cannot run this language: {fault}", image=state.image)
     told = _told(state, printed, limits)

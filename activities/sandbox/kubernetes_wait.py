@@ -48,7 +48,7 @@ class PodWait:
                 return state
             left = self._left()
             if left <= 0:
-                return self._overdue()
+                return await self._overdue()
             await self._watch(since, min(left, _WATCH_SECONDS if state else _NO_POD_SECONDS))
 
     async def _list(self) -> str:
@@ -87,14 +87,15 @@ class PodWait:
             return self._started + self._run_seconds - time.monotonic()
         return self._begin + self._start_seconds - time.monotonic()
 
-    def _overdue(self) -> PodState:
+    async def _overdue(self) -> PodState:
         """Return the state of a pod that nobody ended in time.
 
         Raises:
             SandboxUnavailable: It never started.
         """
         if self._state is None or not self._state.started:
-            raise not_in_time(self._state, self._start_seconds)
+            events = await self._events("Pod", self._state.name) if self._state else []
+            raise not_in_time(self._state, self._start_seconds, events)
         return replace(self._state, ended=True, reason="DeadlineExceeded")
 
     async def _explain(self) -> None:
@@ -102,10 +103,13 @@ class PodWait:
         job = await self._api.read("batch/v1", "jobs", self._job)
         if job is None:
             raise SandboxUnavailable(f"somebody deleted the Job {self._job} before its program started")
-        about = f"involvedObject.kind=Job,involvedObject.name={self._job}"
-        events, _ = await self._api.find("v1", "events", fieldSelector=about)
-        if fault := why_no_pod(job, events):
+        if fault := why_no_pod(job, await self._events("Job", self._job)):
             raise fault
+
+    async def _events(self, kind: str, name: str) -> list[Manifest]:
+        about = f"involvedObject.kind={kind},involvedObject.name={name}"
+        events, _ = await self._api.find("v1", "events", fieldSelector=about)
+        return events
 
 
 def _settled(state: PodState) -> bool:

@@ -58,6 +58,7 @@ class Cluster:
         self.history: list[Manifest] = []
         self.node: Node = run_pod
         self.runs = 0
+        self.isolated = True
         self.version = 100
         self.tasks: dict[str, asyncio.Task[None]] = {}
 

@@ -50,6 +50,9 @@ def enclosed(cluster: "Cluster", pod: Manifest) -> list[str]:
     user = str(spec["securityContext"]["runAsUser"])
     command = ["bwrap", "--unshare-all", "--die-with-parent", "--as-pid-1", "--uid", user, "--gid", user]
     command += ["--cap-drop", "ALL", "--clearenv", "--setenv", "PATH", "/usr/local/bin:/usr/bin:/bin"]
+    host, _, port = cluster.address.removeprefix("http://").partition(":")
+    command += ["--setenv", "KUBERNETES_SERVICE_HOST", host, "--setenv", "KUBERNETES_SERVICE_PORT", port]
+    command += [] if cluster.isolated else ["--share-net"]
     command += ["--ro-bind", "/usr", "/usr", "--proc", "/proc", "--dev", "/dev"]
     for link in ("bin", "lib", "lib64"):
         command += ["--symlink", f"usr/{link}", f"/{link}"]

@@ -101,6 +101,30 @@ async def test_an_image_without_the_language_is_named(sandbox: KubernetesSandbox
         await sandbox.execute(program("1", Language.JAVASCRIPT))
 
 
+async def test_a_pod_that_waits_too_long_tells_what_went_wrong_last(opened: Open, cluster: Cluster) -> None:
+    async def node(cluster: Cluster, pod: Any) -> None:
+        about = {"kind": "Pod", "name": pod["metadata"]["name"]}
+        for minute, message in enumerate(("runc create failed", "network plugin is not ready")):
+            event = {"type": "Warning", "reason": "FailedCreatePodSandBox", "message": message}
+            event |= {"lastTimestamp": f"2026-11-24T00:0{minute}:00Z", "involvedObject": about}
+            cluster.put("events", {"metadata": {"name": f"e{minute}"}, **event})
+        cluster.show(pod, "Pending", {"waiting": {"reason": "ContainerCreating"}})
+
+    cluster.node = node
+    one = await opened(template=PodTemplate("sandboxes", "i", start_seconds=1))
+    with pytest.raises(SandboxUnavailable, match=r"within 1 s: ContainerCreating .*network plugin is not ready"):
+        await one.execute(program("print(1)"))
+
+
+async def test_a_cluster_that_enforces_no_network_policy_runs_nothing(
+    sandbox: KubernetesSandbox, cluster: Cluster
+) -> None:
+    cluster.isolated = False
+    with pytest.raises(SandboxRefused, match="does not enforce network policies"):
+        await sandbox.execute(program("print(1)"))
+    assert not cluster.of("jobs")
+
+
 async def test_a_quota_that_is_full_is_told_though_no_pod_appears(
     sandbox: KubernetesSandbox, cluster: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
