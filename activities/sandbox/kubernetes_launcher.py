@@ -31,6 +31,10 @@ _PROBE_SECONDS = 0.3
 _TAIL_BYTES = 8_192
 _OPEN_FILES = 256
 _PR_SET_DUMPABLE = 4
+_PR_SET_SECCOMP = 22
+_PR_SET_NO_NEW_PRIVS = 38
+_FILTER = 2  # SECCOMP_MODE_FILTER
+_INSTRUCTION_BYTES = 8
 _SIGNAL_BASE = 128
 _NOT_STARTED = 126
 _SEALS = 0x0F  # F_SEAL_SEAL | F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE
@@ -74,10 +78,25 @@ def tell(number: int, content: bytes) -> None:
         line = line[os.write(1, line) :]
 
 
+class FilterProgram(ctypes.Structure):
+    """``struct sock_fprog`` of the kernel."""
+
+    _fields_ = (("count", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
+
+
+def prctl(option: int, first: int, second: Any = 0) -> None:  # noqa: ANN401 -- whatever the option takes
+    """Set something of this process.
+
+    Raises:
+        OSError: The kernel refuses.
+    """
+    if ctypes.CDLL(None, use_errno=True).prctl(option, first, second, 0, 0):
+        raise OSError(ctypes.get_errno(), f"prctl {option}")
+
+
 def protect() -> None:
     """Keep the program from reaching this process: as its own user, it could write to its log or trace it."""
-    if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0):
-        raise OSError(ctypes.get_errno(), "prctl")
+    prctl(_PR_SET_DUMPABLE, 0)
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # as process 1, it gets no other signal from inside the pod
 
 
@@ -133,6 +152,11 @@ def become(task: dict[str, Any], streams: tuple[int, int, int]) -> None:
         signal.signal(number, signal.SIG_DFL)
     for name, (soft, hard) in limits_of(task).items():
         resource.setrlimit(getattr(resource, name), (soft, hard))
+    if encoded := task["filters"].get(os.uname().machine):
+        instructions = base64.b64decode(encoded)
+        prctl(_PR_SET_NO_NEW_PRIVS, 1)
+        filtering = FilterProgram(len(instructions) // _INSTRUCTION_BYTES, instructions)
+        prctl(_PR_SET_SECCOMP, _FILTER, ctypes.byref(filtering))
     os.execvpe(task["command"][0], task["command"], task["environment"])  # noqa: S606 -- what this file is for
 
 

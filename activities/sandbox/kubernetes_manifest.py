@@ -13,6 +13,7 @@ from typing import Any, Final
 from activities.sandbox import kubernetes_launcher
 from activities.sandbox.contracts import Execution, Limits, SandboxUnavailable
 from activities.sandbox.enclosure import SecretNotText
+from activities.sandbox.seccomp import seccomp_filter
 from catalogs.row import Language
 
 Manifest = dict[str, Any]
@@ -38,6 +39,7 @@ _FIRST_UID: Final = 1_900_000_000
 _UIDS: Final = 1 << 24
 _MEGABYTE: Final = 1 << 20
 _WRITABLE: Final = {"work": "/work", "tmp": "/tmp", "shm": "/dev/shm"}  # noqa: S108 -- of the pod
+_MACHINES: Final = ("x86_64", "aarch64")
 _EXTENSIONS: Final = {Language.PYTHON: "py", Language.SHELL: "sh", Language.JAVASCRIPT: "js"}
 
 
@@ -144,7 +146,7 @@ def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
         },
         "type": "Opaque",
         "immutable": True,
-        "data": {file: base64.b64encode(content).decode() for file, content in files.items()},
+        "data": {file: _encoded(content) for file, content in files.items()},
     }
 
 
@@ -165,6 +167,10 @@ def network_policy(template: PodTemplate) -> Manifest:
     }
 
 
+def _encoded(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
 def _task(execution: Execution, program: str) -> Manifest:
     """Return what the launcher reads."""
     limits = execution.limits
@@ -183,6 +189,8 @@ def _task(execution: Execution, program: str) -> Manifest:
         "environment": {"PATH": path, "LANG": "C.UTF-8", "HOME": "/work", "TMPDIR": _WRITABLE["tmp"], **given},
         # V8 reserves far more address space than it uses: its writable memory is limited instead.
         "memory_limit": "RLIMIT_DATA" if execution.language is Language.JAVASCRIPT else "RLIMIT_AS",
+        # The node may be another kind of machine than the worker.
+        "filters": {machine: _encoded(found) for machine in _MACHINES if (found := seccomp_filter(machine))},
         **limits.model_dump(mode="json"),
     }
 
@@ -199,6 +207,9 @@ def _pod(name: str, limits: Limits, template: PodTemplate, seconds: int) -> Mani
         "automountServiceAccountToken": False,
         "enableServiceLinks": False,
         "hostname": "sandbox",
+        # No name is to be resolved; asked of nobody, each fails at once rather than after half a minute.
+        "dnsPolicy": "None",
+        "dnsConfig": {"nameservers": ["127.0.0.1"]},
         "securityContext": {
             "runAsNonRoot": True,
             "runAsUser": user,

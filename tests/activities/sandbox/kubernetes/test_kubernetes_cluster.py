@@ -89,8 +89,10 @@ async def test_large_input_output_and_secrets_arrive_whole(real: KubernetesSandb
 
 async def test_a_program_can_write_to_its_three_folders_and_nowhere_else(real: KubernetesSandbox) -> None:
     code = (
-        "import os\nfor folder in ('/work', '/tmp', '/dev/shm', '/', '/run/prism', '/etc'):\n    total = 0\n    try:\n"
-        "        for n in range(99):\n            with open(f'{folder}/{n}', 'wb') as f: total += f.write(bytes(2**20))\n"
+        "import os\nfor folder in ('/work', '/tmp', '/dev/shm', '/', '/run/prism', '/etc'):\n"
+        "    total = 0\n    try:\n"
+        "        for n in range(99):\n"
+        "            with open(f'{folder}/{n}', 'wb') as f: total += f.write(bytes(2**20))\n"
         "    except OSError as e: print(folder, e.errno, total >> 20)\n"
         "print(os.getuid() > 10**9, os.path.exists('/var/run/secrets/kubernetes.io'), len(os.environ))"
     )
