@@ -80,6 +80,8 @@ SLOTS = {
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
     TaskQueue.NOTIFICATIONS: 4,
 }
+# Programs in a cluster use cores there; here each only waits.
+REMOTE_SANDBOX_SLOTS = 64
 # What the settings of an installation can get wrong: one sentence, no traceback.
 STARTUP_FAULTS = (
     InvalidRules,
@@ -189,9 +191,16 @@ def new_worker(
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
         max_cached_workflows=settings.max_cached_workflows,
-        max_concurrent_activities=SLOTS[queue],
+        max_concurrent_activities=slots(settings, queue),
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def slots(settings: Settings, queue: TaskQueue) -> int:
+    """Return how many activities of a queue one worker runs at a time."""
+    if queue is TaskQueue.SANDBOX and settings.sandbox == "kubernetes":
+        return REMOTE_SANDBOX_SLOTS
+    return SLOTS[queue]
 
 
 async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:

@@ -1,10 +1,10 @@
 """The sandbox of a cluster: each program is a Kubernetes Job of one pod that may do nothing but compute."""
 
 import asyncio
+import contextlib
 import logging
 import uuid
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Final
 
@@ -47,9 +47,9 @@ class KubernetesSandbox:
         given = manifests.secret(name, execution, self._template)
         await self._deny_network()
         try:
-            await self._start(name, execution, given, holder)
+            job = await self._start(name, execution, given, holder)
             seconds = self._template.start_seconds, execution.limits.wall_seconds
-            state = await PodWait(self._api, name, *seconds).end()
+            state = await PodWait(self._api, job, *seconds).end()
             result = await self._result(state, execution.limits)
         except ClusterSilent:
             if not execution.key:
@@ -83,21 +83,29 @@ class KubernetesSandbox:
                 "delete it, and Prism makes it anew"
             )
 
-    async def _start(self, name: str, execution: Execution, given: Manifest, holder: str) -> None:
-        """Create the Job, or take over the one that an earlier attempt created."""
+    async def _start(self, name: str, execution: Execution, given: Manifest, holder: str) -> Manifest:
+        """Create the Job and what it reads, or take over the Job that an earlier attempt created; return it."""
         try:
             job = await self._api.create(manifests.job(name, execution, self._template, holder))
         except Conflict:
-            found = await self._api.annotate(_BATCH, "jobs", name, {HOLDER: holder})
-            if found is None or "deletionTimestamp" in found["metadata"]:
-                raise SandboxUnavailable(f"the Job {name} of an earlier attempt is just being removed") from None
-            if (found.get("status") or {}).get("conditions"):
-                return
-            job = found
+            return await self._take_over(name, given, holder)
+        mine = manifests.owned(given, job)
         try:
-            await self._api.create(manifests.owned(given, job))
+            await self._api.create(mine)
         except Conflict:
-            return
+            # That of a Job of the same name, which was deleted; its Secret is on its way out too.
+            await self._api.delete("v1", "secrets", name)
+            await self._api.create(mine)
+        return job
+
+    async def _take_over(self, name: str, given: Manifest, holder: str) -> Manifest:
+        job = await self._api.annotate(_BATCH, "jobs", name, {HOLDER: holder})
+        if job is None or "deletionTimestamp" in job["metadata"]:
+            raise SandboxUnavailable(f"the Job {name} of an earlier attempt is just being removed")
+        if not (job.get("status") or {}).get("conditions"):
+            with contextlib.suppress(Conflict):
+                await self._api.create(manifests.owned(given, job))
+        return job
 
     async def _result(self, state: PodState, limits: Limits) -> ExecutionResult:
         """Read how a program ended and what it printed.
@@ -131,7 +139,7 @@ class KubernetesSandbox:
             log.warning("the objects %s of a sandbox stay in the cluster until they expire: %s", name, fault)
 
 
-@asynccontextmanager
+@contextlib.asynccontextmanager
 async def open_kubernetes_sandbox(
     template: PodTemplate, kubeconfig: Path | None, patience: Patience | None = None
 ) -> AsyncIterator[KubernetesSandbox]:

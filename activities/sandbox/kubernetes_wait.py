@@ -6,9 +6,10 @@ from typing import Final
 
 from activities.sandbox.contracts import SandboxUnavailable
 from activities.sandbox.kubernetes_api import ClusterApi, WatchExpired
-from activities.sandbox.kubernetes_manifest import EXECUTION, Manifest
+from activities.sandbox.kubernetes_manifest import Manifest
 from activities.sandbox.kubernetes_outcome import PodState, not_in_time, state_of, why_it_never_starts, why_no_pod
 
+_CONTROLLER: Final = "batch.kubernetes.io/controller-uid"
 _WATCH_SECONDS: Final = 30.0
 _NO_POD_SECONDS: Final = 3.0
 _OVERDUE_SECONDS: Final = 30.0
@@ -21,17 +22,17 @@ class PodWait:
 
     Args:
         api: Requests to the cluster.
-        job: The Job's name.
+        job: The Job; another one of its name may have left a pod behind.
         start_seconds: Longest the pod may take to start.
         wall_seconds: Longest the program may run then.
     """
 
-    def __init__(self, api: ClusterApi, job: str, start_seconds: float, wall_seconds: float) -> None:
+    def __init__(self, api: ClusterApi, job: Manifest, start_seconds: float, wall_seconds: float) -> None:
         self._api = api
-        self._job = job
+        self._job = str(job["metadata"]["name"])
         self._start_seconds = start_seconds
         self._run_seconds = start_seconds + wall_seconds + _OVERDUE_SECONDS
-        self._selector = {"labelSelector": f"{EXECUTION}={job}"}
+        self._selector = {"labelSelector": f"{_CONTROLLER}={job['metadata']['uid']}"}
         self._begin = time.monotonic()
         self._started: float | None = None
         self._state: PodState | None = None

@@ -179,6 +179,7 @@ class Cluster:
         if kind == "jobs":
             pod = {**copy.deepcopy(manifest["spec"]["template"]), "status": {"phase": "Pending"}}
             pod["metadata"].update(name=f"{name}-x7k2p", uid="pod", creationTimestamp="2026-11-24T00:00:00Z")
+            pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] = manifest["metadata"]["uid"]
             self.tasks[name] = asyncio.create_task(self._control(manifest, pod))
         return web.json_response(manifest, status=201)
 
@@ -195,7 +196,7 @@ class Cluster:
             return
         self.tasks[name].cancel()
         for pod in self.of("pods"):
-            if pod["metadata"]["labels"]["prism-console/execution"] == name:
+            if pod["metadata"]["labels"]["batch.kubernetes.io/controller-uid"] == manifest["metadata"]["uid"]:
                 self.put("pods", pod, "DELETED")
         for secret in self.of("secrets"):
             if any(owner["uid"] == manifest["metadata"]["uid"] for owner in secret["metadata"]["ownerReferences"]):

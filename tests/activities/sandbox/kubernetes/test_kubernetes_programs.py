@@ -186,3 +186,15 @@ async def test_no_pod_starts_without_the_policy_that_cuts_it_off(sandbox: Kubern
     with pytest.raises(SandboxRefused, match="not the one that denies everything"):
         await sandbox.execute(program("1"))
     assert cluster.runs == 3
+
+
+async def test_what_a_deleted_job_of_the_same_name_left_behind_does_not_matter(
+    sandbox: KubernetesSandbox, cluster: Cluster
+) -> None:
+    name = name_of("k")
+    labels = {"prism-console/execution": name, "batch.kubernetes.io/controller-uid": "another"}
+    about = {"name": f"{name}-old", "labels": labels, "creationTimestamp": "2026-11-23T00:00:00Z", "uid": "old"}
+    cluster.put("pods", {"metadata": about, **job(name, program("1"), TEMPLATE, "h")["spec"]["template"]})
+    owners = [{"uid": "another"}]
+    cluster.put("secrets", {"metadata": {"name": name, "ownerReferences": owners}, "data": {"task.json": ""}})
+    assert (await sandbox.execute(program("print(1)", key="k"))).stdout == "1\n"
