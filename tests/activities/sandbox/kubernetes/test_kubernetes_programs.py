@@ -194,7 +194,8 @@ async def test_what_a_deleted_job_of_the_same_name_left_behind_does_not_matter(
     name = name_of("k")
     labels = {"prism-console/execution": name, "batch.kubernetes.io/controller-uid": "another"}
     about = {"name": f"{name}-old", "labels": labels, "creationTimestamp": "2026-11-23T00:00:00Z", "uid": "old"}
-    cluster.put("pods", {"metadata": about, **job(name, program("1"), TEMPLATE, "h")["spec"]["template"]})
+    template = job(name, program("1"), TEMPLATE, "h")["spec"]["template"]
+    cluster.put("pods", {**template, "metadata": about, "status": {"phase": "Running"}})
     owners = [{"uid": "another"}]
     cluster.put("secrets", {"metadata": {"name": name, "ownerReferences": owners}, "data": {"task.json": ""}})
     assert (await sandbox.execute(program("print(1)", key="k"))).stdout == "1\n"
