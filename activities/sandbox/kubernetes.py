@@ -89,13 +89,7 @@ class KubernetesSandbox:
             job = await self._api.create(manifests.job(name, execution, self._template, holder))
         except Conflict:
             return await self._take_over(name, given, holder)
-        mine = manifests.owned(given, job)
-        try:
-            await self._api.create(mine)
-        except Conflict:
-            # That of a Job of the same name, which was deleted; its Secret is on its way out too.
-            await self._api.delete("v1", "secrets", name)
-            await self._api.create(mine)
+        await self._give(given, job)
         return job
 
     async def _take_over(self, name: str, given: Manifest, holder: str) -> Manifest:
@@ -103,9 +97,13 @@ class KubernetesSandbox:
         if job is None or "deletionTimestamp" in job["metadata"]:
             raise SandboxUnavailable(f"the Job {name} of an earlier attempt is just being removed")
         if not (job.get("status") or {}).get("conditions"):
-            with contextlib.suppress(Conflict):
-                await self._api.create(manifests.owned(given, job))
+            await self._give(given, job)
         return job
+
+    async def _give(self, given: Manifest, job: Manifest) -> None:
+        """Create the Secret of a Job, unless an earlier attempt did."""
+        with contextlib.suppress(Conflict):
+            await self._api.create(manifests.owned(given, job))
 
     async def _result(self, state: PodState, limits: Limits) -> ExecutionResult:
         """Read how a program ended and what it printed.
@@ -130,11 +128,11 @@ class KubernetesSandbox:
         try:
             async with asyncio.timeout(_REMOVAL_SECONDS):
                 found = await self._api.read(_BATCH, "jobs", name)
-                if found and (found["metadata"].get("annotations") or {}).get(HOLDER) != holder:
+                if found is None or found["metadata"]["annotations"].get(HOLDER) != holder:
                     return
-                if found and job:
+                if job:
                     await self._api.delete(_BATCH, "jobs", name, uid=found["metadata"]["uid"])
-                await self._api.delete("v1", "secrets", name)
+                await self._api.delete("v1", "secrets", manifests.secret_of(found))
         except (SandboxUnavailable, TimeoutError) as fault:
             log.warning("the objects %s of a sandbox stay in the cluster until they expire: %s", name, fault)
 

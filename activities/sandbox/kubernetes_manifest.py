@@ -22,6 +22,8 @@ CONTAINER: Final = "program"
 NETWORK_POLICY: Final = "prism-sandbox"
 HOLDER: Final = "prism-console/holder"
 """Annotation of a Job: which call waits for it."""
+MADE_BY: Final = "prism-console/made-by"
+"""Annotation of a Job: which call made it."""
 EXECUTION: Final = "prism-console/execution"
 """Label of a Job and of its pod: the Job's name."""
 SECRET_BYTES: Final = 1_000_000
@@ -72,6 +74,11 @@ def name_of(key: str) -> str:
     return f"prism-sandbox-{token[:24]}"
 
 
+def secret_of(job: Manifest) -> str:
+    """Return the name of the Secret that a Job's pod reads: another one for each Job of the same name."""
+    return f"{job['metadata']['name']}-{job['metadata']['annotations'][MADE_BY][:8]}"
+
+
 def job(name: str, execution: Execution, template: PodTemplate, holder: str) -> Manifest:
     """Return the Job that runs a program once.
 
@@ -83,15 +90,17 @@ def job(name: str, execution: Execution, template: PodTemplate, holder: str) -> 
     """
     seconds = template.start_seconds + math.ceil(execution.limits.wall_seconds) + _END_SECONDS
     labels = {**_LABELS, EXECUTION: name}
+    about = {
+        "name": name,
+        "namespace": template.namespace,
+        "labels": labels,
+        "annotations": {HOLDER: holder, MADE_BY: holder},
+    }
+    given = secret_of({"metadata": about})
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {
-            "name": name,
-            "namespace": template.namespace,
-            "labels": labels,
-            "annotations": {HOLDER: holder},
-        },
+        "metadata": about,
         "spec": {
             "backoffLimit": 0,
             "completions": 1,
@@ -102,17 +111,17 @@ def job(name: str, execution: Execution, template: PodTemplate, holder: str) -> 
             "ttlSecondsAfterFinished": _KEPT_SECONDS,
             "template": {
                 "metadata": {"labels": labels},
-                "spec": _pod(name, execution.limits, template, seconds),
+                "spec": _pod(given, execution.limits, template, seconds),
             },
         },
     }
 
 
 def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
-    """Return the Secret that the pod reads program, input and environment from.
+    """Return the Secret that the pod reads program, input and environment from, before it has an owner.
 
     Args:
-        name: Its name, which is the Job's.
+        name: The Job's name.
         execution: The program.
         template: What the installation says.
 
@@ -151,10 +160,10 @@ def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
 
 
 def owned(manifest: Manifest, job: Manifest) -> Manifest:
-    """Return an object as a Job's own: with the Job, Kubernetes removes it."""
+    """Return a Secret as a Job's own: with the Job, Kubernetes removes it."""
     about = job["metadata"]
     owner = {"apiVersion": "batch/v1", "kind": "Job", "name": about["name"], "uid": about["uid"]}
-    return {**manifest, "metadata": {**manifest["metadata"], "ownerReferences": [owner]}}
+    return {**manifest, "metadata": {**manifest["metadata"], "name": secret_of(job), "ownerReferences": [owner]}}
 
 
 def network_policy(template: PodTemplate) -> Manifest:
@@ -195,10 +204,10 @@ def _task(execution: Execution, program: str) -> Manifest:
     }
 
 
-def _pod(name: str, limits: Limits, template: PodTemplate, seconds: int) -> Manifest:
+def _pod(given: str, limits: Limits, template: PodTemplate, seconds: int) -> Manifest:
     """Return the pod, which meets the pod security standard "restricted"."""
     # The kernel counts processes by user, across all pods of a node: each pod is a user of its own.
-    user = _FIRST_UID + int(hashlib.sha256(name.encode()).hexdigest(), 16) % _UIDS
+    user = _FIRST_UID + int(hashlib.sha256(given.encode()).hexdigest(), 16) % _UIDS
     memory = {"medium": "Memory", "sizeLimit": str(limits.file_bytes)}
     pod: Manifest = {
         "restartPolicy": "Never",
@@ -218,7 +227,7 @@ def _pod(name: str, limits: Limits, template: PodTemplate, seconds: int) -> Mani
         },
         "containers": [_container(limits, template.image)],
         "volumes": [
-            {"name": "given", "secret": {"secretName": name, "defaultMode": 0o444}},
+            {"name": "given", "secret": {"secretName": given, "defaultMode": 0o444}},
             *({"name": volume, "emptyDir": memory} for volume in _WRITABLE),
         ],
     }

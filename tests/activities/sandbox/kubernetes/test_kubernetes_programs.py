@@ -196,6 +196,6 @@ async def test_what_a_deleted_job_of_the_same_name_left_behind_does_not_matter(
     about = {"name": f"{name}-old", "labels": labels, "creationTimestamp": "2026-11-23T00:00:00Z", "uid": "old"}
     template = job(name, program("1"), TEMPLATE, "h")["spec"]["template"]
     cluster.put("pods", {**template, "metadata": about, "status": {"phase": "Running"}})
-    owners = [{"uid": "another"}]
-    cluster.put("secrets", {"metadata": {"name": name, "ownerReferences": owners}, "data": {"task.json": ""}})
+    left = {"name": f"{name}-12345678", "ownerReferences": [{"uid": "another"}]}
+    cluster.put("secrets", {"metadata": left, "data": {"task.json": ""}})
     assert (await sandbox.execute(program("print(1)", key="k"))).stdout == "1\n"
