@@ -5,6 +5,7 @@ import binascii
 import json
 import signal
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 
 from activities.sandbox.contracts import ExecutionResult, ExitReason, Limits, SandboxUnavailable
@@ -41,6 +42,7 @@ class PodState:
         reason: Why the pod failed (``DeadlineExceeded``, ``Evicted``) or the container ended (``OOMKilled``).
         exit_code: The container's exit code.
         said: What Kubernetes says to the reason.
+        seconds: How long the container ran, to the second.
     """
 
     name: str
@@ -53,6 +55,7 @@ class PodState:
     reason: str = ""
     exit_code: int | None = None
     said: str = ""
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,13 @@ def state_of(pod: Manifest, *, deleted: bool = False) -> PodState:
         reason=status.get("reason") or terminated.get("reason", ""),
         exit_code=terminated.get("exitCode"),
         said=(status.get("message") or terminated.get("message") or waiting.get("message") or "").strip()[:500],
+        seconds=_seconds(terminated),
     )
+
+
+def _seconds(terminated: Manifest) -> float:
+    begin, end = terminated.get("startedAt"), terminated.get("finishedAt")
+    return (datetime.fromisoformat(end) - datetime.fromisoformat(begin)).total_seconds() if begin and end else 0.0
 
 
 def _stuck(status: Manifest) -> str:
@@ -203,11 +212,11 @@ def _told(state: PodState, printed: Printed, limits: Limits) -> tuple[ExitReason
     # The launcher wrote no report, so somebody outside of the pod ended it.
     killed = SIGNAL_BASE + signal.SIGKILL
     if state.reason == "OOMKilled":
-        return ExitReason.OUT_OF_MEMORY, killed, 0.0
+        return ExitReason.OUT_OF_MEMORY, killed, state.seconds
     if state.reason == "DeadlineExceeded":
-        return ExitReason.TIMEOUT, None, limits.wall_seconds
+        return ExitReason.TIMEOUT, None, state.seconds or limits.wall_seconds
     if state.reason == "Evicted" or state.deleted or state.exit_code in {killed, SIGNAL_BASE + signal.SIGTERM}:
-        return ExitReason.KILLED, state.exit_code, 0.0
+        return ExitReason.KILLED, state.exit_code, state.seconds
     return None
 
 

@@ -38,7 +38,13 @@ async def run_pod(cluster: "Cluster", pod: Manifest, ending: Manifest | None = N
             process.kill()
             await process.wait()
     code = 137 if ending is not None else code
-    ended = {"exitCode": code, "reason": "Error" if code else "Completed", **(ending or {}).get("container", {})}
+    times = {"startedAt": "2026-11-24T00:00:01Z", "finishedAt": "2026-11-24T00:00:03Z"}
+    ended = {
+        **times,
+        "exitCode": code,
+        "reason": "Error" if code else "Completed",
+        **(ending or {}).get("container", {}),
+    }
     phase = "Failed" if code else "Succeeded"
     cluster.show(pod, phase, {"terminated": ended}, **(ending or {}).get("pod", {}))
 

@@ -70,7 +70,7 @@ async def test_what_the_cluster_does_to_a_program_is_told_and_its_output_kept(
 ) -> None:
     cluster.node = node
     result = await sandbox.execute(program(SLEEPER))
-    assert (result.reason, result.exit_code, result.stdout) == (reason, exit_code, "so far\n")
+    assert (result.reason, result.exit_code, result.stdout, result.seconds) == (reason, exit_code, "so far\n", 2.0)
 
 
 async def test_a_pod_that_somebody_deletes_was_killed(sandbox: KubernetesSandbox, cluster: Cluster) -> None:
