@@ -7,9 +7,12 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
+from temporal.errors import InvalidFile
+
 Model = TypeVar("Model", bound=BaseModel)
 Place = tuple[str | int, ...]
 Fault = tuple[Place, str]
+Contradictions = Callable[[Any], Iterator[Fault]]
 
 
 class UnusableDocument(ValueError):
@@ -29,27 +32,43 @@ def no_contradictions(value: Any) -> Iterator[Fault]:  # noqa: ANN401, ARG001 --
     return iter(())
 
 
-def load_document(path: Path, model: type[Model], contradictions: Callable[[Any], Iterator[Fault]]) -> Model:
+def load_document(
+    path: Path, model: type[Model], invalid: type[InvalidFile], contradictions: Contradictions = no_contradictions
+) -> Model:
     """Return what a file says.
 
     Args:
         path: The file.
         model: What it has to say.
+        invalid: What is raised where it cannot be read, is not YAML, or says something else; every fault is told.
         contradictions: Finds what no field says alone, also where other fields are wrong: pydantic stops at those.
 
     Raises:
-        UnusableDocument: It cannot be read, is not YAML, or says something else; every fault is told.
+        InvalidFile: As ``invalid``.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise UnusableDocument([f"the file cannot be read: {reason}"]) from None
-    return parse_document(text, model, contradictions)
+        raise invalid(path, [f"the file cannot be read: {reason}"]) from None
+    return parse_document(text, str(path), model, invalid, contradictions)
 
 
-def parse_document(text: str, model: type[Model], contradictions: Callable[[Any], Iterator[Fault]]) -> Model:
-    """Return what a text says; see ``load_document``."""
+def parse_document(
+    text: str,
+    source: str,
+    model: type[Model],
+    invalid: type[InvalidFile],
+    contradictions: Contradictions = no_contradictions,
+) -> Model:
+    """Return what a text says, as ``load_document`` does of a file; ``source`` is what people call it."""
+    try:
+        return _parsed(text, model, contradictions)
+    except UnusableDocument as error:
+        raise invalid(source, error.faults) from None
+
+
+def _parsed(text: str, model: type[Model], contradictions: Contradictions) -> Model:
     document = YamlDocument(text)
     found = [*document.faults, *contradictions(document.value)]
     parsed = None

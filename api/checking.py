@@ -5,7 +5,7 @@ import hashlib
 from pathlib import Path
 from typing import BinaryIO
 
-from activities.policy.contracts import PolicyEngine
+from activities.policy.engine import PolicyEngine
 from api.models import Validation
 from catalogs.compiler import compile_catalog
 from catalogs.faults import InvalidCatalog

@@ -136,7 +136,7 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
         total=plan.total,
         page_rows=plan.page_rows,
         submitter=view.submitter,
-        options=RunOptions(concurrency=concurrency, judge_group=services.settings.judge_group),
+        options=RunOptions(concurrency=concurrency, judge_group=services.settings.judge_group, policy=view.policy),
         retry=True,
         revision=RUN_REVISION,
         carried=Carried(

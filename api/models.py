@@ -51,6 +51,7 @@ class Submission(Body):
         skip_invalid: Leave out invalid rows and what depends on them.
         concurrency: How many rows may be under way at once.
         budget_usd: Most that all model calls of the run may cost; then it pauses, and a person is asked for more.
+        pin_policy: Keep to the policy in force now, whatever is newer while the run lasts.
         submitter: Who submits; needed nowhere, and never somebody else.
     """
 
@@ -66,6 +67,7 @@ class Submission(Body):
     skip_invalid: bool = False
     concurrency: PositiveInt | None = Field(default=None, le=1000)
     budget_usd: float | None = Field(default=None, gt=0, le=1_000_000_000, allow_inf_nan=False)
+    pin_policy: bool = False
     submitter: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")

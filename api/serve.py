@@ -9,18 +9,15 @@ import uvicorn
 
 from api.app import create_app
 from api.services import open_services
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings
 from temporal.logs import configure_logging, redact_handler
-from temporal.names import ErrorCode
 from workers.settings import Settings
 
 STOP_SECONDS = 3
 
 
-class UnsafeAddress(PrismError):
+class UnsafeAddress(InvalidSettings):
     """The API would be reachable from other machines by anybody."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 async def serve(settings: Settings) -> None:

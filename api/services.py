@@ -16,7 +16,7 @@ from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
 from activities.policy.access import EmbeddedAccessPolicy
-from activities.policy.contracts import PolicyEngine
+from activities.policy.engine import PolicyEngine
 from activities.records.queries import RecordQueries
 from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
@@ -104,7 +104,7 @@ class Services:
     @functools.cached_property
     def access_policy(self) -> EmbeddedAccessPolicy:
         """Who may do what."""
-        return open_access_policy()
+        return open_access_policy(self.settings)
 
 
 async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
@@ -127,7 +127,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         stores=stores,
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
-        policy=await open_policy(settings, stack),
+        policy=await open_policy(settings, stack, stores.artifacts),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
     )

@@ -17,6 +17,7 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
+from activities.artifacts.contracts import Digest
 from activities.identity.contracts import Forbidden
 from activities.policy.contracts import CatalogDenied
 from activities.records.contracts import RunOpening, RunState
@@ -106,7 +107,7 @@ async def submit(
     # The policy is asked about what would start, not again about what did: it may have changed since.
     # Temporal forgets ended workflows after a while; the records do not.
     if recorded is None or recorded.state is RunState.SUBMITTED:
-        await _admit(services, identity, compiled, submitter.name)
+        await _admit(services, identity, compiled, submitter.name, run_options.policy)
         created = await start(services, request)
         if created:
             # The workflow records its run too; here it is listed at once, and only once it is sure to run.
@@ -118,6 +119,7 @@ async def submit(
                     submitter=submitter.name,
                     started_at=timestamp(),
                     budget_usd=run_options.budget_usd,
+                    policy=run_options.policy,
                 )
             )
         else:
@@ -180,9 +182,11 @@ async def _recorded_by_another(services: Services, run: str, compiled: CompiledC
         await asyncio.sleep(RECORDING_PAUSE)
 
 
-async def _admit(services: Services, run: str, compiled: CompiledCatalog, submitter: str) -> None:
+async def _admit(
+    services: Services, run: str, compiled: CompiledCatalog, submitter: str, pinned: Digest | None
+) -> None:
     """Let the policy decide on the whole catalog; what it decided is in the audit log before anything starts."""
-    decision = await services.policy.admit_catalog(compiled.totals, submitter)
+    decision = await services.policy.admit_catalog(compiled.totals, submitter, pinned)
     await services.audit.write(catalog_decided(run, compiled, decision, submitter))
     if not decision.allow:
         raise CatalogDenied(

@@ -1,29 +1,33 @@
 """What this installation is made of: queues and who serves them, policies in force, settings, spending."""
 
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
-from activities.policy.folder import AUTHORISATION, admission_only, read_policies
+from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.folder import PolicyFolder, admission_only, read_policies
 from activities.records.database import timestamp
 from api.services import Services
 from api.system_models import PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
 from temporal.task_queues import QueueState, queue_states
-from workers.policy import POLICIES
+from workers.policy import policy_folder
 from workers.settings import Settings
 
 SERVES: Final = {
     TaskQueue.WORKFLOWS: "workflows, and the steps that take milliseconds",
     TaskQueue.MODEL: "model calls",
     TaskQueue.SANDBOX: "sandboxed code",
+    TaskQueue.SCANS: "scans of code",
     TaskQueue.NOTIFICATIONS: "notifications on their way out",
 }
-_TITLES: Final = {"admission": "What may run, and what a person has to see", "authz": "Who may do what"}
+_TITLES: Final = {
+    "admission": "What may run, what a person has to see, what may leave",
+    "authz": "Who may do what",
+}
 _UNSET: Final = ("", None, False)
 
 
@@ -41,7 +45,7 @@ async def system(services: Services, *, with_settings: bool) -> System:
         temporal=services.settings.temporal.target,
         namespace=services.settings.temporal_namespace,
         queues=[queue for queue in await queue_states(services.temporal) if _needed(services.settings, queue)],
-        policies=list(policies_in_force(services.settings.opa_url)),
+        policies=policies_in_force(services),
         spend=[
             Spend(model=model, rows=rows, day=day, week=week, month=month)
             for model, rows, day, week, month in await services.queries.spend(since)
@@ -56,32 +60,30 @@ def _needed(settings: Settings, queue: QueueState) -> bool:
     return queue.queue != TaskQueue.NOTIFICATIONS or in_use
 
 
-@cache
-def policies_in_force(opa_url: str = "") -> tuple[PolicyView, ...]:
-    """Return the policies that this installation decides by; they are read at its start.
+def policies_in_force(services: Services) -> list[PolicyView]:
+    """Return the policies that this installation decides by; who may do what is always decided in process."""
+    access = services.access_policy.live
+    if isinstance(services.policy, EmbeddedPolicy):
+        running, engine, fault = services.policy.live.current().policies, "embedded", services.policy.live.fault
+    else:
+        # What the server has is its own business; these are the files that its bundle is made of.
+        running = read_policies(policy_folder(services.settings), admission_only)
+        engine, fault = without_password(services.settings.opa_url), ""
+    return [
+        _policy_view("admission", running, engine, fault),
+        _policy_view("authz", access.current().policies, "embedded", access.fault),
+    ]
 
-    Args:
-        opa_url: Where an OPA server decides what may run; who may do what is always decided here.
-    """
-    shipped = {
-        "admission": read_policies(POLICIES, admission_only),
-        "authz": read_policies(POLICIES, _is_authorisation),
-    }
-    server = without_password(opa_url) if opa_url else ""
-    return tuple(
-        PolicyView(
-            name=name,
-            title=_TITLES[name],
-            engine=(name == "admission" and server) or "embedded",
-            digest=policies.digest,
-            files={str(path): data.decode() for path, data in sorted((policies.modules | policies.documents).items())},
-        )
-        for name, policies in shipped.items()
+
+def _policy_view(name: str, policies: PolicyFolder, engine: str, fault: str) -> PolicyView:
+    return PolicyView(
+        name=name,
+        title=_TITLES[name],
+        engine=engine,
+        digest=policies.digest,
+        fault=fault,
+        files={str(path): data.decode() for path, data in policies.files.items()},
     )
-
-
-def _is_authorisation(package: str) -> bool:
-    return package == AUTHORISATION
 
 
 def shown_settings(settings: Settings) -> list[Setting]:

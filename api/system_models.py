@@ -6,16 +6,18 @@ from temporal.task_queues import QueueState
 
 
 class PolicyView(BaseModel):
-    """A policy as it ships; ``digest`` is the one that decisions and provenance name.
+    """A policy in force; ``digest`` is the one that decisions and provenance name.
 
     Args:
         engine: ``embedded``, or the OPA server that decides, by the bundle that it was given.
+        fault: Why files that have changed since are not in force; empty when they are.
     """
 
     name: str
     title: str
     engine: str
     digest: str
+    fault: str = ""
     files: dict[str, str] = Field(description="Rego sources and data documents by path")
 
 

@@ -173,7 +173,14 @@ COLUMNS: Final = (
         "How much harm a wrong output could do.",
         cells.choice(Risk),
     ),
-    Column("scan", "`secrets`, `none`", "`secrets`", "none", "Scan of the output.", cells.choice(Scan)),
+    Column(
+        "scan",
+        "`secrets`, `code`, `none`",
+        "`secrets`",
+        "code",
+        "Scan of the output: for secrets, or for secrets and for harmful code.",
+        cells.choice(Scan),
+    ),
     Column(
         "notify",
         "channels separated by `;` or spaces",

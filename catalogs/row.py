@@ -55,6 +55,7 @@ class Scan(StrEnum):
     """Which scans the output passes."""
 
     SECRETS = "secrets"
+    CODE = "code"
     NONE = "none"
 
 

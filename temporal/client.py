@@ -12,7 +12,7 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
 from temporal.codec import encrypted_converter
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.failures import RedactedFailures
 from temporal.key_ring import KeyRing
 from temporal.names import DEFAULT_NAMESPACE, ErrorCode, SearchAttribute
@@ -27,10 +27,8 @@ class TemporalUnavailable(PrismError):
     retryable = True
 
 
-class TlsFileUnusable(PrismError):
+class TlsFileUnusable(InvalidSettings):
     """A certificate or key for the connection to Temporal cannot be read."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class TemporalAddress(BaseModel):

@@ -1,5 +1,7 @@
 """The one error language: a code, a message for a person, details for a program."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar
 
 from temporal.names import ErrorCode
@@ -22,3 +24,26 @@ class PrismError(Exception):
         super().__init__(message)
         self.message = message
         self.details: dict[str, Any] = details
+
+
+class InvalidSettings(PrismError):
+    """What an installation was given to work with cannot be used; only who gave it can mend it."""
+
+    code = ErrorCode.INVALID_SETTINGS
+
+
+class InvalidFile(InvalidSettings):
+    """A file that people write cannot be used; ``details["faults"]`` lists why.
+
+    Subclasses fix ``what`` the file holds, as people call it.
+
+    Args:
+        source: The file.
+        faults: Each with its place.
+    """
+
+    what: ClassVar[str]
+
+    def __init__(self, source: Path | str, faults: Sequence[str]) -> None:
+        lines = "".join(f"\n  {fault}" for fault in faults)
+        super().__init__(f"the {self.what} in {source} cannot be used:{lines}", faults=list(faults))

@@ -13,7 +13,7 @@ from typing import Final
 
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 KEY_BYTES: Final = 32
@@ -21,10 +21,8 @@ _LINE: Final = re.compile(r"(?P<id>[0-9a-f]{16}) (?P<key>[A-Za-z0-9+/]{43}=)")
 _MAX_FILE_BYTES: Final = 1024 * 1024
 
 
-class KeyRingUnusable(PrismError):
+class KeyRingUnusable(InvalidSettings):
     """The file of the keys is unreadable, too widely readable, or damaged."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class UnknownEncryptionKey(PrismError):

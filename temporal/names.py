@@ -10,6 +10,7 @@ class TaskQueue(StrEnum):
     WORKFLOWS = "prism-workflows"
     MODEL = "prism-model"
     SANDBOX = "prism-sandbox"
+    SCANS = "prism-scans"
     NOTIFICATIONS = "prism-notifications"
 
 
@@ -33,11 +34,13 @@ class ActivityName(StrEnum):
     PLAN_PAGE = "plans.page"
     LOCATE = "plans.locate"
     ADMIT = "policy.admit"
+    RELEASE = "policy.release"
     COMPOSE = "prompts.compose"
     COMPLETE = "model.complete"
     JUDGE = "model.judge"
     VERIFY = "verification.verify"
     SCAN = "scans.scan"
+    SCAN_CODE = "scans.scan_code"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"
     SEAL_RUN = "provenance.seal_run"
@@ -85,6 +88,7 @@ class ErrorCode(StrEnum):
     # a row's life
     POLICY_DENIED = "POLICY_DENIED"
     POLICY_UNAVAILABLE = "POLICY_UNAVAILABLE"
+    POLICY_CHANGED = "POLICY_CHANGED"
     TEMPLATE_FAILED = "TEMPLATE_FAILED"
     MODEL_REFUSED = "MODEL_REFUSED"
     MODEL_UNAVAILABLE = "MODEL_UNAVAILABLE"

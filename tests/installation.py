@@ -24,7 +24,7 @@ from temporal.names import TaskQueue
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities
 from workers.settings import Settings
-from workers.worker import local_activities, new_worker, sandbox_activities
+from workers.worker import local_activities, new_worker, sandbox_activities, scan_activities
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import RUN_REVISION, CatalogRun, RowProgress, RunOptions, RunProgress, RunResult
 from workflows.row import RowWorkflow
@@ -113,6 +113,7 @@ class Installation:
                 TaskQueue.WORKFLOWS: await local_activities(self.settings, self.stores, stack),
                 TaskQueue.MODEL: [model.complete, model.judge],
                 TaskQueue.SANDBOX: await sandbox_activities(self.settings, self.stores, stack),
+                TaskQueue.SCANS: await scan_activities(self.settings, self.stores, stack),
             }
             if self.settings.notification_rules:
                 queues[TaskQueue.NOTIFICATIONS] = await delivery_activities(self.settings, self.stores, stack)

@@ -10,10 +10,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from activities.budgets.contracts import InvalidBudgets
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
-from activities.llm.contracts import InvalidModels, InvalidPrices
 from activities.llm.embedded import EmbeddedModel
 from activities.llm.gateway import build_gateway, serve_gateway
 from activities.llm.groups import PROVIDERS, ModelGroups, discover_groups
@@ -22,9 +20,9 @@ from activities.llm.prices import load_prices
 from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from activities.records.calls import SqlCallLedger
-from activities.secrets.contracts import SecretStore, SecretsUnusable
+from activities.secrets.contracts import SecretStore
 from activities.secrets.references import resolved
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.logs import configure_logging
 from temporal.redaction import PROCESS
 from temporal.secret_reference import is_reference
@@ -112,7 +110,7 @@ def main() -> None:
     configure_logging(settings.log_level)
     try:
         asyncio.run(run_gateway(settings))
-    except (InvalidBudgets, InvalidModels, InvalidPrices, SecretsUnusable) as error:
+    except InvalidSettings as error:
         sys.exit(error.message)
 
 

@@ -13,11 +13,11 @@ from activities.identity.passwords import Passwords
 from activities.identity.sessions import SqlSessions
 from activities.identity.throttle import LoginThrottle
 from activities.identity.tokens import SqlApiTokens, SqlLoginLinks
-from activities.identity.transactions import Transactions
 from activities.identity.users import SqlUsers
 from activities.policy.access import EmbeddedAccessPolicy
+from activities.records.transactions import Transactions
 from workers.audit import open_audit
-from workers.policy import POLICIES
+from workers.policy import policy_folder
 from workers.settings import Settings
 
 LOGIN_PAGE: Final = "/login"
@@ -49,13 +49,13 @@ def open_identity(settings: Settings, engine: Engine) -> Identity:
     )
 
 
-def open_access_policy() -> EmbeddedAccessPolicy:
+def open_access_policy(settings: Settings) -> EmbeddedAccessPolicy:
     """Return the policy that decides who may do what.
 
     Raises:
         PolicyUnavailable: It does not compile.
     """
-    return EmbeddedAccessPolicy(POLICIES)
+    return EmbeddedAccessPolicy(policy_folder(settings))
 
 
 def open_oidc(settings: Settings) -> OidcProvider | None:

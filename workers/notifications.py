@@ -26,6 +26,7 @@ from activities.secrets.references import referred, resolved
 from temporal.names import DELIVERY_WORKFLOW_ID, TaskQueue
 from temporal.secret_reference import is_reference
 from workers.compose import Stores
+from workers.policy import open_policy
 from workers.secrets import open_secrets
 from workers.settings import Settings
 from workflows.delivery import DeliveryLoop, DeliveryWorkflow
@@ -53,7 +54,8 @@ async def delivery_activities(settings: Settings, stores: Stores, stack: AsyncEx
     secrets = ChannelSecrets(open_secrets(settings), timedelta(days=settings.secrets_overlap_days))
     channels = await open_channels(rules, environ, str(settings.notification_rules), stack, secrets)
     outbox = SqlOutbox(stores.engine, links=decision_links(settings))
-    return [DeliveryActivities(outbox, rules, channels).deliver_due]
+    policy = await open_policy(settings, stack, stores.artifacts)
+    return [DeliveryActivities(outbox, rules, channels, policy=policy).deliver_due]
 
 
 def decision_links(settings: Settings) -> DecisionLinks:

@@ -1,21 +1,28 @@
-"""The sandbox that runs the programs of rows."""
+"""The part of the composition root that names the backends of the sandbox."""
 
 from contextlib import AsyncExitStack
 
 from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.sandbox.contracts import InvalidSandbox, Sandbox
+from activities.sandbox.contracts import Sandbox
 from workers.settings import Settings
 
 
 async def open_sandbox(settings: Settings, stack: AsyncExitStack) -> Sandbox:
-    """Return the sandbox of the settings, its lifetime owned by the stack.
+    """Return what runs code that nobody vouches for; its connections are the stack's.
 
     Raises:
-        InvalidSandbox: The settings do not fit together, or name credentials that are not there.
+        InvalidSandbox: There is no way into the cluster that the settings name.
     """
+    if settings.sandbox == "bubblewrap":
+        return BubblewrapSandbox()
     if settings.sandbox == "kubernetes":
         return await _kubernetes(settings, stack)
-    return BubblewrapSandbox()
+    # The engine's SDK is loaded by who has an engine.
+    from activities.sandbox.docker import DockerSandbox  # noqa: PLC0415 -- see above
+
+    docker = DockerSandbox(settings.sandbox_image, settings.docker_host, settings.sandbox_runtime)
+    stack.push_async_callback(docker.close)
+    return docker
 
 
 async def _kubernetes(settings: Settings, stack: AsyncExitStack) -> Sandbox:
@@ -23,7 +30,5 @@ async def _kubernetes(settings: Settings, stack: AsyncExitStack) -> Sandbox:
     from activities.sandbox.kubernetes import open_kubernetes_sandbox  # noqa: PLC0415 -- see above
     from activities.sandbox.kubernetes_manifest import PodTemplate  # noqa: PLC0415 -- see above
 
-    if not settings.sandbox_image:
-        raise InvalidSandbox("PRISM_SANDBOX=kubernetes needs PRISM_SANDBOX_IMAGE, an image with python3, bash and node")
-    template = PodTemplate(settings.sandbox_namespace, settings.sandbox_image, settings.sandbox_runtime_class)
+    template = PodTemplate(settings.sandbox_namespace, settings.sandbox_image, settings.sandbox_runtime)
     return await stack.enter_async_context(open_kubernetes_sandbox(template, settings.sandbox_kubeconfig))

@@ -45,14 +45,17 @@ class Settings(BaseSettings):
         oidc_roles_claim: Claim whose values are roles here; empty leaves roles to administrators.
         api_token: Bearer token of this installation's own service; with ``auth`` off every request must carry it.
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
-        opa_url: Address of an OPA server that decides what may run; empty means the policies that ship decide.
+        sandbox: What runs code of catalogs and models.
+        sandbox_image: Image of its containers; has bash, coreutils, python3 and node.
+        sandbox_runtime: OCI runtime of its containers, such as ``runsc``, in a cluster a RuntimeClass; empty for the
+            default.
+        sandbox_namespace: Namespace of a cluster where its pods run.
+        sandbox_kubeconfig: Which cluster, and who asks there; without it, the one that this process runs in.
+        docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
+        policies: Folder of Rego policies; empty means those that ship. Changes are taken up as they are made.
+        opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
         opa_timeout_seconds: Longest it may take to decide on one row.
-        sandbox: What isolates the programs of rows: ``bubblewrap`` on this machine, or Jobs in ``kubernetes``.
-        sandbox_image: Image that programs run in, with ``python3``, ``bash`` and ``node``.
-        sandbox_namespace: Namespace of the cluster where their pods run.
-        sandbox_runtime_class: RuntimeClass of those pods, such as one of gVisor; empty takes the cluster's default.
-        sandbox_kubeconfig: Where the cluster is and who asks; without it, the cluster that this process runs in.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
@@ -115,15 +118,17 @@ class Settings(BaseSettings):
     default_group: str = ""
     judge_group: str = ""
 
+    sandbox: Literal["bubblewrap", "docker", "kubernetes"] = "bubblewrap"
+    sandbox_image: str = "prism-sandbox"
+    sandbox_runtime: str = ""
+    sandbox_namespace: str = "prism-sandbox"
+    sandbox_kubeconfig: Path | None = None
+    docker_host: str = "unix:///var/run/docker.sock"
+
+    policies: Path | None = None
     opa_url: str = ""
     opa_token: SecretStr | None = None
     opa_timeout_seconds: float = Field(default=2.0, gt=0, le=15)
-
-    sandbox: Literal["bubblewrap", "kubernetes"] = "bubblewrap"
-    sandbox_image: str = ""
-    sandbox_namespace: str = "prism-sandbox"
-    sandbox_runtime_class: str = ""
-    sandbox_kubeconfig: Path | None = None
 
     approval_rules: Path | None = None
     notification_rules: Path | None = None

@@ -16,15 +16,12 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
-from activities.budgets.contracts import InvalidBudgets
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
 from activities.notifications.inbox import InboxNotifier
-from activities.notifications.rules_file import InvalidRules
 from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
-from activities.policy.contracts import InvalidPolicyServer
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.bill_of_materials import bill_of_materials
@@ -34,19 +31,18 @@ from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
 from activities.reviews.activity import ReviewActivities
-from activities.reviews.contracts import InvalidApprovalRules
 from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
-from activities.sandbox.contracts import InvalidSandbox
-from activities.scans.activity import ScanActivities
+from activities.scans.activity import CodeScanActivities, ScanActivities
+from activities.scans.code import FolderCodeScanner
 from activities.scans.gitleaks import GitleaksScanner
-from activities.secrets.contracts import SecretsUnusable
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
+from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
@@ -78,19 +74,12 @@ SLOTS = {
     TaskQueue.WORKFLOWS: 100,
     TaskQueue.MODEL: 200,
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
+    # Each scan is up to five processes that read rules for seconds.
+    TaskQueue.SCANS: 2,
     TaskQueue.NOTIFICATIONS: 4,
 }
 # Programs in a cluster use cores there; here each only waits.
 REMOTE_SANDBOX_SLOTS = 64
-# What the settings of an installation can get wrong: one sentence, no traceback.
-STARTUP_FAULTS = (
-    InvalidRules,
-    InvalidApprovalRules,
-    InvalidBudgets,
-    InvalidPolicyServer,
-    InvalidSandbox,
-    SecretsUnusable,
-)
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
 # The SDK waits for half a minute where the server is gone, as when both are stopped together.
@@ -167,6 +156,7 @@ async def build_workers(
         TaskQueue.WORKFLOWS: local_activities,
         TaskQueue.MODEL: model_activities,
         TaskQueue.SANDBOX: sandbox_activities,
+        TaskQueue.SCANS: scan_activities,
         TaskQueue.NOTIFICATIONS: delivery_activities,
     }
     return [
@@ -212,7 +202,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
     signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
-    engine = await open_policy(settings, stack)
+    engine = await open_policy(settings, stack, stores.artifacts)
+    policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     return [
         plans.page,
@@ -222,7 +213,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
-        PolicyActivities(engine, stores.plans, planner).admit,
+        policy.admit,
+        policy.release,
         reviews.open_review,
         reviews.record_review,
         reviews.attach_answers,
@@ -249,7 +241,13 @@ async def model_activities(settings: Settings, stores: Stores, stack: AsyncExitS
 async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
-    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, secrets).execute]
+    engine = await open_policy(settings, stack, stores.artifacts)
+    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
+
+
+async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+    """Return the activities of the scan queue."""
+    return [CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code]
 
 
 async def _connected(settings: Settings, stop: asyncio.Event) -> Client | None:
@@ -270,7 +268,7 @@ def main() -> None:
     queues = [TaskQueue(name) for name in sys.argv[1:]] or ALL_QUEUES
     try:
         asyncio.run(run_worker(settings, queues))
-    except STARTUP_FAULTS as error:
+    except InvalidSettings as error:
         sys.exit(error.message)
 
 

@@ -27,12 +27,14 @@ class RunOptions(Contract):
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         max_tokens: Longest answer of one model call.
         budget_usd: Most that all model calls of the run may cost; then it pauses and a person is asked for more.
+        policy: Digest of the version of the policy that decides, whatever is newer; ``None`` follows the newest.
     """
 
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     judge_group: str = ""
     max_tokens: PositiveInt = 512
     budget_usd: PositiveFloat | None = None
+    policy: Digest | None = None
 
 
 class Carried(Contract):

@@ -2,11 +2,12 @@
 
 from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.llm.contracts import ModelAnswer
+from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Act, CustodyAct
 from activities.reviews.contracts import ReviewDecision
 from activities.sandbox.contracts import SandboxRequest, SandboxResult
-from activities.scans.contracts import ScanReport
+from activities.scans.contracts import CodeScanReport, ScanReport
 from temporal.contract import Contract
 
 
@@ -17,13 +18,34 @@ def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
 
 def scanned(text: Text, report: ScanReport) -> CustodyAct:
     """A scanner looked at the text."""
-    found = len(report.findings)
     return CustodyAct(
         act=Act.SCANNED,
         by=f"{report.scanner} {report.version}".strip(),
         text=text.digest,
-        outcome=f"{found} finding{'s' if found > 1 else ''}" if found else "clean",
+        outcome=_found(len(report.findings)),
         result=contract_digest(report),
+    )
+
+
+def scanned_for_code(text: Text, report: CodeScanReport) -> CustodyAct:
+    """Scanners looked at the code of the text."""
+    return CustodyAct(
+        act=Act.SCANNED,
+        by=", ".join(f"{one.scanner} {one.version}".strip() for one in report.scanners) or "nothing to scan",
+        text=text.digest,
+        outcome=_found(len(report.findings)),
+        result=report.sarif,
+    )
+
+
+def judged(text: Text, decision: ReleaseDecision) -> CustodyAct:
+    """The policy decided whether the text may leave."""
+    return CustodyAct(
+        act=Act.JUDGED,
+        by=f"policy {decision.policy}",
+        text=text.digest,
+        outcome="allowed" if decision.allow else "denied",
+        result=contract_digest(decision),
     )
 
 
@@ -56,3 +78,7 @@ def edited(before: Text, decision: ReviewDecision, after: Text, review_round: in
 def contract_digest(model: Contract) -> Digest:
     """Return the digest by which a contract is known."""
     return digest_of(model.model_dump_json().encode())
+
+
+def _found(count: int) -> str:
+    return f"{count} finding{'s' if count > 1 else ''}" if count else "clean"

@@ -51,6 +51,7 @@ class RunRecording:
             submitter=request.submitter,
             started_at=now(),
             budget_usd=request.options.budget_usd,
+            policy=request.options.policy,
         )
         await workflow.execute_activity_method(
             RecordActivities.open_run, opening, summary=f"record {request.total} rows", **OPEN_RUN

@@ -6,21 +6,21 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from activities.artifacts.contracts import Text, digest_of
+    from activities.artifacts.contracts import Text
     from activities.notifications.contracts import Notification
     from activities.policy.contracts import Admission
     from activities.records.contracts import RowState
     from activities.reviews.contracts import AnswersRequest, DecisionKind, ReviewDecision, ReviewOutcome
-    from activities.sandbox.contracts import ExitReason, SandboxRequest
-    from catalogs.row import CatalogRow, Review, Scan
+    from catalogs.row import CatalogRow
     from temporal import search_attributes
     from temporal.contract import run_workflow_id
     from temporal.names import ErrorCode, WorkflowName
     from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
-    from workflows.custody import contract_digest, edited, executed, scanned
+    from workflows.custody import edited
     from workflows.draft import RowEnded, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts
+    from workflows.inspection import Inspection
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps, now
@@ -36,6 +36,7 @@ class RowWorkflow:
         self._steps = RowSteps(request)
         self._review = ReviewProcess(request.submitter)
         self._facts = RowFacts(request, self._review)
+        self._inspection = Inspection(self._steps, self._facts)
         self._reviewing = Reviewing(self._steps, self._facts, self._enter)
         self._detached = False
 
@@ -139,13 +140,17 @@ class RowWorkflow:
     async def _pass_steps(self) -> None:
         admission = await self._admit()
         await self._produce(admission.row, ())
-        reasons = self._reasons(admission)
+        reasons = await self._inspection.reasons(admission)
         carried = None
         while reasons:
             decision = await self._reviewing.decided(reasons, carried)
-            if decision is None or decision.kind is DecisionKind.APPROVE:
-                return
-            reasons, carried = await self._changed(admission, decision, reasons)
+            if decision is not None and decision.kind is not DecisionKind.APPROVE:
+                reasons, carried = await self._changed(admission, decision, reasons)
+                continue
+            # No person outvotes the policy: a text that it denies is edited, or it goes nowhere.
+            reasons, carried = self._inspection.denied, None
+            if reasons and decision is None:
+                raise RowEnded(RowState.DENIED, ErrorCode.POLICY_DENIED, "; ".join(reasons))
 
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
@@ -160,61 +165,7 @@ class RowWorkflow:
         """Have the model write, then look at what it wrote."""
         await write_draft(self._steps, row, self._facts.draft, self._request.options.judge_group, feedback)
         self._facts.original = None
-        await self._inspect(row)
-
-    async def _inspect(self, row: CatalogRow) -> None:
-        output = self._facts.draft.output
-        if output is None:
-            return
-        if row.scan is not Scan.NONE:
-            report = await self._steps.scan(output)
-            self._facts.findings = report.findings
-            self._facts.draft.custody += (scanned(output, report),)
-        await self._execute(row, output)
-
-    async def _execute(self, row: CatalogRow, output: Text) -> None:
-        if row.language is None:
-            return
-        request = SandboxRequest(
-            step=self._steps.ref("code"),
-            language=row.language,
-            code=_by_value(row.code) if row.code else output,
-            extract=not row.code,
-            stdin=output,
-            secrets=row.secrets,
-        )
-        result = await self._steps.execute(request)
-        self._facts.code_result = contract_digest(result)
-        self._facts.draft.custody += (executed(output, request, result),)
-        if result.reason is not ExitReason.OK:
-            tail = (result.stderr.inline or "").strip().splitlines()[-1:] or [""]
-            message = f"the program ended with {result.reason.value}, exit code {result.exit_code}: {tail[0]}"
-            raise RowEnded(RowState.FAILED, ErrorCode.CODE_FAILED, message)
-
-    def _reasons(self, admission: Admission) -> tuple[str, ...]:
-        """Return why a person must decide, or could where the output needs it; empty when nobody has to.
-
-        Raises:
-            RowEnded: The output cannot pass, and the row has no review that could save it.
-        """
-        row, draft = admission.row, self._facts.draft
-        reasons = [*admission.decision.review, *admission.approval]
-        if row.review is Review.REQUIRED:
-            reasons.insert(0, "the catalog requires a review of this row")
-        possible = bool(reasons) or row.review is not Review.NONE
-        if draft.failures:
-            if not possible:
-                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(draft.failures))
-            reasons.extend(draft.failures)
-        if secrets := self._secrets():
-            if not possible:
-                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, secrets)
-            reasons.append(secrets)
-        return tuple(reasons)
-
-    def _secrets(self) -> str:
-        found = ", ".join(f"{finding.rule} on line {finding.line}" for finding in self._facts.findings)
-        return f"secrets in the output: {found}" if found else ""
+        await self._inspection.look(row)
 
     async def _changed(
         self, admission: Admission, decision: ReviewDecision, reasons: tuple[str, ...]
@@ -223,7 +174,8 @@ class RowWorkflow:
         row, draft = admission.row, self._facts.draft
         if decision.kind is DecisionKind.REQUEST_CHANGES:
             await self._produce(row, (f"{decision.by} asks for changes: {decision.comment}",))
-            return (f"{decision.by} asked for changes: {decision.comment}", *self._reasons(admission)), None
+            anew = await self._inspection.reasons(admission)
+            return (f"{decision.by} asked for changes: {decision.comment}", *anew), None
         ended = self._review.state
         original = draft.output
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
@@ -233,11 +185,11 @@ class RowWorkflow:
         if row.verification:
             draft.verdicts = (await self._steps.verify(row, draft.edited)).verdicts
         try:
-            await self._inspect(row)
+            objections = await self._inspection.objections(admission)
         except RowEnded as failed:
-            return (f"after the edit by {decision.by}: {failed.message}",), None
-        if secrets := self._secrets():
-            return (f"after the edit by {decision.by}: {secrets}",), None
+            objections = (failed.message,)
+        if objections:
+            return tuple(f"after the edit by {decision.by}: {objection}" for objection in objections), None
         if ended is ReviewState.APPROVED:
             return (), None
         return (f"{decision.by} edited the text", *reasons), decision
@@ -293,8 +245,3 @@ class RowWorkflow:
             message=message,
             output=output.model_copy(update={"inline": None}) if output else None,
         )
-
-
-def _by_value(text: str) -> Text:
-    data = text.encode()
-    return Text(digest=digest_of(data), size=len(data), inline=text)

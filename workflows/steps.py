@@ -14,6 +14,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.notifications.contracts import Delivery, Notification
     from activities.policy.activity import PolicyActivities
     from activities.policy.contracts import Admission, AdmissionRequest
+    from activities.policy.release_contracts import ReleaseDecision, ReleaseRequest
     from activities.prompts.activity import PromptActivities
     from activities.prompts.contracts import ComposeRequest, NamedText, Prompt
     from activities.provenance.activity import ProvenanceActivities
@@ -24,8 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
-    from activities.scans.activity import ScanActivities
-    from activities.scans.contracts import ScanReport, ScanRequest
+    from activities.scans.activity import CodeScanActivities, ScanActivities
+    from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
     from activities.verification.activity import VerificationActivities
     from activities.verification.contracts import Verification, VerificationRequest
     from catalogs.row import CatalogRow
@@ -33,7 +34,7 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode
     from workflows.contracts import RowRun
     from workflows.summaries import summarise
-    from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, paid_call
+    from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
 
 Result = TypeVar("Result")
 
@@ -68,7 +69,11 @@ class RowSteps:
         """Load the row and ask the policy whether it may run."""
         step = self._ref("policy")
         request = AdmissionRequest(
-            step=step, plan=self._request.plan, index=self._request.index, submitter=self._request.submitter
+            step=step,
+            plan=self._request.plan,
+            index=self._request.index,
+            submitter=self._request.submitter,
+            policy=self._request.options.policy,
         )
         return await self._perform(
             step,
@@ -154,6 +159,22 @@ class RowSteps:
         request = ScanRequest(step=step, text=output)
         return await self._perform(
             step, lambda: workflow.execute_local_activity_method(ScanActivities.scan, request, **SCAN)
+        )
+
+    async def scan_code(self, request: CodeScanRequest) -> CodeScanReport:
+        """Scan the code of the output."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
+            ),
+        )
+
+    async def release(self, request: ReleaseRequest) -> ReleaseDecision:
+        """Ask the policy whether the output may leave."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(PolicyActivities.release, request, **QUICK_CHECK),
         )
 
     async def execute(self, request: SandboxRequest) -> SandboxResult:

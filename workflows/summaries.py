@@ -6,11 +6,12 @@ from typing import Any
 from activities.artifacts.contracts import Text
 from activities.llm.contracts import Judgement, ModelAnswer
 from activities.notifications.contracts import Delivery
-from activities.policy.contracts import Admission
+from activities.policy.contracts import Admission, Decision
+from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Seal
 from activities.sandbox.contracts import SandboxResult
-from activities.scans.contracts import ScanReport
+from activities.scans.contracts import CodeScanReport, ScanReport
 from activities.verification.contracts import Verdict, Verification
 
 Summary = tuple[str, dict[str, Any]]
@@ -24,11 +25,12 @@ def summarise(result: object) -> Summary:
 
 @summarise.register
 def _(result: Admission) -> Summary:
-    decision = result.decision
-    line = "allowed" if decision.allow else "denied: " + "; ".join(decision.deny)
-    if decision.allow and decision.review:
-        line = "allowed, review demanded: " + "; ".join(decision.review)
-    return line, decision.model_dump(mode="json")
+    return _decided(result.decision), result.decision.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: ReleaseDecision) -> Summary:
+    return _decided(result), result.model_dump(mode="json")
 
 
 @summarise.register
@@ -65,6 +67,14 @@ def _(result: ScanReport) -> Summary:
 
 
 @summarise.register
+def _(result: CodeScanReport) -> Summary:
+    found = len(result.findings)
+    line = f"{found} finding{'s' if found > 1 else ''}" if found else "clean"
+    by = ", ".join(f"{one.scanner} {one.version}".strip() for one in result.scanners)
+    return f"{line} ({by})" if by else "no code to scan", result.model_dump(mode="json")
+
+
+@summarise.register
 def _(result: SandboxResult) -> Summary:
     return f"{result.reason.value}, {result.seconds:.2f} s", {
         "stdout": reference(result.stdout),
@@ -81,6 +91,14 @@ def _(result: Seal) -> Summary:
 @summarise.register
 def _(result: Delivery) -> Summary:
     return "delivered" if result.delivered else "had been delivered", result.model_dump(mode="json")
+
+
+def _decided(decision: Decision | ReleaseDecision) -> str:
+    if not decision.allow:
+        return "denied: " + "; ".join(decision.deny)
+    if decision.review:
+        return "allowed, review demanded: " + "; ".join(decision.review)
+    return "allowed"
 
 
 def reference(text: Text) -> dict[str, Any]:

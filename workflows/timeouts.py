@@ -79,3 +79,12 @@ SANDBOXED: Final[dict[str, Any]] = {
     "heartbeat_timeout": timedelta(seconds=20),
     "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=1), maximum_attempts=4),
 }
+
+# Scanners start interpreters of their own and load their rules: half a minute on two loaded cores, and each has a
+# limit of five minutes itself. A scanner that is missing stays missing: three attempts, then the row fails.
+SCAN_CODE: Final[dict[str, Any]] = {
+    "task_queue": TaskQueue.SCANS,
+    "start_to_close_timeout": timedelta(minutes=6),
+    "heartbeat_timeout": timedelta(seconds=30),
+    "retry_policy": RetryPolicy(initial_interval=timedelta(seconds=2), maximum_attempts=3),
+}

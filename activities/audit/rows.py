@@ -11,6 +11,7 @@ from activities.reviews.contracts import ReviewRecord
 # By step: the kind, and the facts without which it is no decision. Asking people for a review is a step "review" too.
 _DECISIONS = {
     "policy": (AuditKind.POLICY_DECIDED, {"allow"}),
+    "release": (AuditKind.POLICY_DECIDED, {"allow"}),
     "review": (AuditKind.REVIEW_DECIDED, {"state", "by"}),
 }
 
@@ -35,7 +36,12 @@ def row_events(record: RowRecord) -> Iterator[AuditEvent]:
                 kind=kind,
                 actor=_actor(kind, step),
                 subject=f"run/{record.step.run}/row/{record.step.row}",
-                detail={**step.detail, "decided_at": step.finished_at, "attempt": record.step.attempt},
+                detail={
+                    **step.detail,
+                    "step": step.step,
+                    "decided_at": step.finished_at,
+                    "attempt": record.step.attempt,
+                },
                 key=_key(record, step),
             )
 

@@ -1,11 +1,9 @@
 """The log as front doors use it: write, look, verify, export."""
 
-import asyncio
-from collections.abc import Callable, Iterator
-from typing import Any, TypeVar
+from collections.abc import Iterator
+from typing import Any
 
 from sqlalchemy import Engine
-from sqlalchemy.exc import OperationalError
 
 from activities.audit import reading
 from activities.audit.checkpoints import Checkpointer
@@ -14,10 +12,7 @@ from activities.audit.export import export
 from activities.audit.log import append
 from activities.audit.signing import AuditSigners, PublicKeys
 from activities.audit.verify import verify_database
-from activities.identity.transactions import Transactions
-from activities.records.contracts import RecordsUnavailable
-
-Result = TypeVar("Result")
+from activities.records.transactions import Transactions, answered
 
 
 class AuditLog:
@@ -57,22 +52,16 @@ class AuditLog:
 
     async def verify(self) -> AuditReport:
         """Return all that is wrong with the log, against the database's checkpoints and the one beside the key."""
-        return await self._answered(self._verify)
+        return await answered(self._verify)
 
     async def export(self, wanted: AuditFilter) -> Iterator[str]:
         """Return the lines of an export; they are read as they are taken."""
         try:
-            checkpoint = await self._answered(self._checkpointer.sign)
+            checkpoint = await answered(self._checkpointer.sign)
         except AuditTampered:
             # What was tampered with is exported too: it is evidence. Nothing vouches for it then.
             checkpoint = None
         return export(self._engine, wanted, self._signer.current(), checkpoint)
-
-    async def _answered(self, work: Callable[[], Result]) -> Result:
-        try:
-            return await asyncio.to_thread(work)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
 
     def _verify(self) -> AuditReport:
         kept = self._checkpointer.kept()

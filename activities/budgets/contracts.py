@@ -6,7 +6,7 @@ from typing import Final, Protocol
 from pydantic import NonNegativeFloat, PositiveFloat
 
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidFile, PrismError
 from temporal.names import ErrorCode
 
 # The budget that a run was given by whoever started it.
@@ -19,10 +19,10 @@ class BudgetSpent(PrismError):
     code = ErrorCode.BUDGET_SPENT
 
 
-class InvalidBudgets(PrismError):
+class InvalidBudgets(InvalidFile):
     """The budgets cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
+    what = "budgets"
 
 
 class UnknownBudget(PrismError):

@@ -11,9 +11,9 @@ from sqlalchemy.sql.elements import ColumnElement
 from activities.budgets.contracts import OWN, BudgetSpent
 from activities.budgets.rules import DEFAULT_WARN_AT, BudgetRules, Share, shares
 from activities.budgets.tables import PeriodRow, ReservationRow, StopRow
-from activities.identity.transactions import Transactions
 from activities.records.database import timestamp, upsert
 from activities.records.tables import RunRow, TaskRecord
+from activities.records.transactions import Transactions
 from temporal.contract import StepRef
 
 _PERIODS = PeriodRow.__table__  # type: ignore[attr-defined]

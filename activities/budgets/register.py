@@ -13,10 +13,10 @@ from activities.budgets.contracts import OWN, BudgetState, BudgetView, UnknownBu
 from activities.budgets.guard import MILLIONTHS, millionths
 from activities.budgets.rules import ANY_BOARD, BudgetRules, Share, forecast, own_budget, share_of
 from activities.budgets.tables import AllowanceRow, PeriodRow, StopRow
-from activities.identity.transactions import Transactions
 from activities.records.contracts import RowState
 from activities.records.database import timestamp, upsert
 from activities.records.tables import RunRow, TaskRecord
+from activities.records.transactions import Transactions
 
 _PERIODS = PeriodRow.__table__  # type: ignore[attr-defined]
 _STOPS = StopRow.__table__  # type: ignore[attr-defined]

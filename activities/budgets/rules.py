@@ -5,31 +5,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from activities.budgets.contracts import OWN
-from catalogs import cells
+from activities.yaml_fields import PositiveAmount, Zone
 
 ANY_BOARD = "*"
 DEFAULT_WARN_AT = 0.8
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError("must be a time zone such as Europe/Berlin") from error
-    return name
-
-
-def _money(value: object) -> float:
-    try:
-        amount = cells.money(str(value))
-    except cells.BadCell as fault:
-        raise ValueError(f"must be {fault.expected}") from None
-    if not amount:
-        raise ValueError("must be more than nothing")
-    return amount
 
 
 def _share(value: object) -> float:
@@ -44,7 +26,6 @@ def _share(value: object) -> float:
 
 
 Name = Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_.-]{0,59}$")]
-Zone = Annotated[str, AfterValidator(_zone)]
 
 
 class _Part(BaseModel):
@@ -61,7 +42,7 @@ class Budget(_Part):
     """
 
     name: Name
-    limit_usd: Annotated[float, BeforeValidator(_money)]
+    limit_usd: PositiveAmount
     per: Literal["day", "month", "run"]
     board: Annotated[str, Field(max_length=200)] = ""
     warn_at: Annotated[float, BeforeValidator(_share)] = DEFAULT_WARN_AT

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from activities.budgets.contracts import InvalidBudgets
 from activities.budgets.rules import BudgetRules
-from activities.yaml_document import UnusableDocument, load_document, no_contradictions
+from activities.yaml_document import load_document
 
 
 def load_budgets(path: Path | None) -> BudgetRules:
@@ -15,7 +15,4 @@ def load_budgets(path: Path | None) -> BudgetRules:
     """
     if path is None:
         return BudgetRules()
-    try:
-        return load_document(path, BudgetRules, no_contradictions)
-    except UnusableDocument as error:
-        raise InvalidBudgets(f"the budgets in {path} cannot be used:{error}", faults=error.faults) from None
+    return load_document(path, BudgetRules, InvalidBudgets)

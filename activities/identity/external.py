@@ -10,9 +10,9 @@ from activities.audit.contracts import NOBODY, POLICY
 from activities.identity.contracts import FIRST_USER, Role, User, Via
 from activities.identity.oidc import LoginRefused, Person
 from activities.identity.tables import ExternalIdentityRow, UserRow
-from activities.identity.transactions import Transactions
 from activities.identity.users import create, follow, read
 from activities.records.database import timestamp
+from activities.records.transactions import Transactions
 
 _IDENTITIES = ExternalIdentityRow.__table__  # type: ignore[attr-defined]
 _USERS = UserRow.__table__  # type: ignore[attr-defined]

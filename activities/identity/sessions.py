@@ -21,9 +21,9 @@ from activities.identity.contracts import (
     Via,
 )
 from activities.identity.tables import RefreshRow, SessionRow, UserRow
-from activities.identity.transactions import Transactions
 from activities.identity.users import grants_of
 from activities.records.database import timestamp
+from activities.records.transactions import Transactions
 
 _SESSIONS = SessionRow.__table__  # type: ignore[attr-defined]
 _REFRESH = RefreshRow.__table__  # type: ignore[attr-defined]

@@ -22,9 +22,9 @@ from activities.identity.contracts import (
 )
 from activities.identity.sessions import NOTED_EVERY
 from activities.identity.tables import ApiTokenRow, LoginLinkRow, UserRow
-from activities.identity.transactions import Transactions
 from activities.identity.users import grants_of
 from activities.records.database import timestamp
+from activities.records.transactions import Transactions
 
 _TOKENS = ApiTokenRow.__table__  # type: ignore[attr-defined]
 _LINKS = LoginLinkRow.__table__  # type: ignore[attr-defined]

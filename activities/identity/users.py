@@ -11,8 +11,8 @@ from activities.audit.log import append
 from activities.identity.audited import about_user, kept_administrator
 from activities.identity.contracts import AccountConflict, BoardGrant, NoSuchAccount, Role, User
 from activities.identity.tables import ExternalIdentityRow, GrantRow, LoginLinkRow, SessionRow, UserRow
-from activities.identity.transactions import Transactions
 from activities.records.database import timestamp
+from activities.records.transactions import Transactions
 
 _USERS = UserRow.__table__  # type: ignore[attr-defined]
 _GRANTS = GrantRow.__table__  # type: ignore[attr-defined]

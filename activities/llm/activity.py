@@ -1,19 +1,12 @@
 """Model calls as activities: they wait for the gateway and beat while they wait."""
 
-import asyncio
-from collections.abc import Awaitable
-from typing import TypeVar
-
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
+from activities.heartbeat import beating
 from activities.llm.contracts import Completion, Judgement, JudgeRequest, ModelAnswer, ModelRequest
 from activities.verification.judge import judge_prompt, parse_verdicts
 from temporal.names import ActivityName
-
-Result = TypeVar("Result")
-
-HEARTBEAT_SECONDS = 3.0
 
 
 class ModelActivities:
@@ -26,7 +19,7 @@ class ModelActivities:
     @activity.defn(name=ActivityName.COMPLETE)
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         """Ask the model; an answer that was paid for under the same key comes back unpaid."""
-        return await _beating(self._completion.complete(request))
+        return await beating(self._completion.complete(request))
 
     @activity.defn(name=ActivityName.JUDGE)
     async def judge(self, request: JudgeRequest) -> Judgement:
@@ -39,20 +32,6 @@ class ModelActivities:
             prompt=await self._texts.pack(user),
             timeout=request.timeout,
         )
-        answer = await _beating(self._completion.complete(call))
+        answer = await beating(self._completion.complete(call))
         verdicts = parse_verdicts(await self._texts.read(answer.output), request.criteria)
         return Judgement(verdicts=verdicts, answer=answer)
-
-
-async def _beating(call: Awaitable[Result]) -> Result:
-    """Await a call and heartbeat meanwhile, so that a killed worker is noticed long before the timeout.
-
-    A call shorter than the first interval sends no heartbeat: each is a write of the server.
-    """
-    task = asyncio.ensure_future(call)
-    try:
-        while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
-            activity.heartbeat()
-        return task.result()
-    finally:
-        task.cancel()

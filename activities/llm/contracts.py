@@ -8,7 +8,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 from activities.artifacts.contracts import Text, digest_of
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidFile, PrismError
 from temporal.names import ErrorCode
 
 
@@ -44,16 +44,16 @@ class IdempotencyMismatch(PrismError):
     code = ErrorCode.IDEMPOTENCY_MISMATCH
 
 
-class InvalidModels(PrismError):
+class InvalidModels(InvalidFile):
     """The models cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
+    what = "models"
 
 
-class InvalidPrices(PrismError):
+class InvalidPrices(InvalidFile):
     """The prices cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
+    what = "prices"
 
 
 class ModelUnavailable(PrismError):

@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import IO, Final
 
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 # sun_path of Linux less its closing NUL; macOS takes four less.
@@ -23,10 +23,8 @@ class GatewayRunning(PrismError):
     code = ErrorCode.ALREADY_RUNNING
 
 
-class BadSocketPath(PrismError):
+class BadSocketPath(InvalidSettings):
     """The system cannot bind a socket at this path."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 @asynccontextmanager

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, 
 
 from activities.llm.contracts import InvalidModels
 from activities.llm.groups import LOCAL_DEPLOYMENT, Deployment, ModelGroup, ModelGroups, Strategy
-from activities.yaml_document import Fault, Place, UnusableDocument, load_document
+from activities.yaml_document import Fault, Place, load_document
 
 KeyOf = Callable[[str, str], Awaitable[SecretStr | None]]
 
@@ -85,16 +85,13 @@ async def load_groups(path: Path, key_of: KeyOf, default: str = "") -> ModelGrou
     Raises:
         InvalidModels: It cannot be read, is not YAML, or does not say what it has to; every fault is told.
     """
-    try:
-        rules = load_document(path, GroupRules, _contradictions)
-    except UnusableDocument as error:
-        raise InvalidModels(f"the models in {path} cannot be used:{error}", faults=error.faults) from None
+    rules = load_document(path, GroupRules, InvalidModels, _contradictions)
     deployments = {LOCAL_DEPLOYMENT.group: LOCAL_DEPLOYMENT}
     for name, rule in rules.deployments.items():
         source = rule.key_env or rule.key_secret
         key = await key_of(source, f"the key of {name}") if source else None
         if rule.key_env and key is None:
-            raise InvalidModels(f"the models in {path} cannot be used: {rule.key_env}, the key of {name}, is not set")
+            raise InvalidModels(path, [f"{rule.key_env}, the key of {name}, is not set"])
         deployments[name] = _deployment(name, rule, key)
     groups = [
         ModelGroup(

@@ -2,28 +2,18 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final
+from typing import Any, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from activities.llm.contracts import InvalidPrices
 from activities.llm.groups import Deployment
-from activities.yaml_document import UnusableDocument, load_document, no_contradictions
-from catalogs import cells
+from activities.yaml_document import load_document
+from activities.yaml_fields import Amount
 
 _MILLION: Final = 1_000_000
 # English text has about four characters a token, other scripts and code fewer; who is wrong errs to the dear side.
 CHARACTERS_PER_TOKEN: Final = 2
-
-
-def _money(value: object) -> float:
-    try:
-        return cells.money(str(value))
-    except cells.BadCell as fault:
-        raise ValueError(f"must be {fault.expected}") from None
-
-
-Amount = Annotated[float, BeforeValidator(_money)]
 
 
 class Price(BaseModel):
@@ -59,33 +49,33 @@ class Prices:
 
     def most_usd(self, litellm: Any, deployment: Deployment, prompt: str, max_tokens: int) -> float:  # noqa: ANN401
         """Return the most that a call can cost: a short token count, and an answer as long as it may be."""
-        return self._price(litellm, deployment, len(prompt) // CHARACTERS_PER_TOKEN + 1, max_tokens)
-
-    def paid_usd(self, deployment: Deployment, response: Any, prompt_tokens: int, completion_tokens: int) -> float:  # noqa: ANN401
-        """Return what an answered call cost; 0 where no table knows, or where the endpoint is the installation's."""
-        if deployment.local:
-            return 0.0
-        if own := self._own.get(deployment.name):
-            return own.of(prompt_tokens, completion_tokens)
-        if deployment.api_base:
-            return 0.0
-        price = getattr(response, "_hidden_params", {}).get("response_cost")
-        return max(float(price), 0.0) if price else 0.0
-
-    def _price(self, litellm: Any, deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> float:  # noqa: ANN401
-        if deployment.local:
-            return 0.0
-        if own := self._own.get(deployment.name):
-            return own.of(prompt_tokens, completion_tokens)
-        if deployment.api_base:
-            return 0.0
+        prompt_tokens = len(prompt) // CHARACTERS_PER_TOKEN + 1
+        known = self._known(deployment, prompt_tokens, max_tokens)
+        if known is not None:
+            return known
         try:
             costs = litellm.cost_per_token(
-                model=deployment.model, prompt_tokens=prompt_tokens, completion_tokens=completion_tokens
+                model=deployment.model, prompt_tokens=prompt_tokens, completion_tokens=max_tokens
             )
         except Exception:  # noqa: BLE001 -- litellm raises Exception itself for a model without a price
             return 0.0
         return max(float(sum(costs)), 0.0)
+
+    def paid_usd(self, deployment: Deployment, response: Any, prompt_tokens: int, completion_tokens: int) -> float:  # noqa: ANN401
+        """Return what an answered call cost; 0 where no table knows, or where the endpoint is the installation's."""
+        known = self._known(deployment, prompt_tokens, completion_tokens)
+        if known is not None:
+            return known
+        price = getattr(response, "_hidden_params", {}).get("response_cost")
+        return max(float(price), 0.0) if price else 0.0
+
+    def _known(self, deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> float | None:
+        """Return what the installation knows by itself of a call's price; ``None`` where the bundled table counts."""
+        if deployment.local:
+            return 0.0
+        if own := self._own.get(deployment.name):
+            return own.of(prompt_tokens, completion_tokens)
+        return 0.0 if deployment.api_base else None
 
 
 def load_prices(path: Path | None) -> Prices:
@@ -96,7 +86,4 @@ def load_prices(path: Path | None) -> Prices:
     """
     if path is None:
         return Prices()
-    try:
-        return Prices(load_document(path, PriceTable, no_contradictions))
-    except UnusableDocument as error:
-        raise InvalidPrices(f"the prices in {path} cannot be used:{error}", faults=error.faults) from None
+    return Prices(load_document(path, PriceTable, InvalidPrices))

@@ -5,12 +5,13 @@ import logging
 import random
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
-from typing import Final, TypeVar
+from typing import Final
 
 from temporalio import activity
 
+from activities.heartbeat import beating
 from activities.notifications.contracts import (
     Channel,
     DeliveryState,
@@ -22,9 +23,9 @@ from activities.notifications.contracts import (
 )
 from activities.notifications.rules import Rules
 from activities.notifications.schedule import retry_delay
+from activities.policy.contracts import PolicyUnavailable
+from activities.policy.engine import PolicyEngine
 from temporal.names import ActivityName
-
-Result = TypeVar("Result")
 
 log = logging.getLogger("prism.notifications")
 
@@ -33,7 +34,6 @@ MAX_ATTEMPTS: Final = 10
 BATCH: Final = 16
 # One activity empties a full outbox batch by batch, but ends well before its timeout.
 ROUND_SECONDS: Final = 30.0
-HEARTBEAT_SECONDS: Final = 3.0
 
 
 class DeliveryActivities:
@@ -45,6 +45,7 @@ class DeliveryActivities:
         channels: The ways out, by name.
         clock: What time it is.
         chance: A random number from 0 to 1, for the pauses.
+        policy: Decides which messages may leave; ``None`` lets all.
     """
 
     def __init__(
@@ -54,17 +55,19 @@ class DeliveryActivities:
         channels: Mapping[str, Channel],
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         chance: Callable[[], float] = random.random,
+        policy: PolicyEngine | None = None,
     ) -> None:
         self._outbox = outbox
         self._rules = rules
         self._channels = channels
         self._clock = clock
         self._chance = chance
+        self._policy = policy
 
     @activity.defn(name=ActivityName.DELIVER_DUE)
     async def deliver_due(self, request: DueRequest) -> DueReport:  # noqa: ARG002 -- one model in, one out
         """Send every message that is due, each under its own key, and say when the next one is."""
-        return await _beating(self._round())
+        return await beating(self._round())
 
     async def _round(self) -> DueReport:
         ends: Counter[DeliveryState] = Counter()
@@ -98,10 +101,30 @@ class DeliveryActivities:
             # It was due before the quiet hours, and nobody was there to send it or to take it.
             await self._outbox.postpone(message, quiet)
             return DeliveryState.QUEUED
+        return await self._settle(message, await self._held_back(message) or await self._sent(message))
+
+    async def _held_back(self, message: Message) -> Receipt | None:
+        """Return what the policy has against sending a message; ``None`` when nothing."""
+        if self._policy is None:
+            return None
+        told = {
+            "channel": message.channel,
+            "severity": message.severity.value,
+            "boards": sorted({item.board for item in message.items}),
+            "runs": sorted({item.run for item in message.items}),
+        }
+        try:
+            decision = await self._policy.deliver({"message": told})
+        except PolicyUnavailable as error:
+            return Receipt(state=DeliveryState.QUEUED, error=error.message)
+        if decision.allow:
+            return None
+        return Receipt(state=DeliveryState.FAILED, error="; ".join(decision.deny) or "the policy gave no reason")
+
+    async def _sent(self, message: Message) -> Receipt:
         channel = self._channels.get(message.channel)
         # Rules that lost a channel may get it back before the attempts are used up.
-        found = await channel.send(message) if channel else _no_channel()
-        return await self._settle(message, found)
+        return await channel.send(message) if channel else _no_channel()
 
     async def _settle(self, message: Message, found: Receipt) -> DeliveryState:
         if found.state is DeliveryState.DELIVERED:
@@ -121,14 +144,3 @@ class DeliveryActivities:
 
 def _no_channel() -> Receipt:
     return Receipt(state=DeliveryState.QUEUED, error="the rules have no channel of this name")
-
-
-async def _beating(work: Awaitable[Result]) -> Result:
-    """Await work and heartbeat meanwhile, so that a killed worker is noticed long before the timeout."""
-    task = asyncio.ensure_future(work)
-    try:
-        while not (await asyncio.wait({task}, timeout=HEARTBEAT_SECONDS))[0]:
-            activity.heartbeat()
-        return task.result()
-    finally:
-        task.cancel()

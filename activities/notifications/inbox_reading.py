@@ -1,20 +1,16 @@
 """The reading side of the inbox: what somebody was told, and what of it they have seen."""
 
-import asyncio
-from collections.abc import Callable, Sequence
-from typing import Any, TypeVar
+from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import Connection, Engine, Select, exists, func, or_, select, tuple_, update
-from sqlalchemy.exc import OperationalError
 
 from activities.notifications.inbox import SUBMITTER
-from activities.records.contracts import RecordsUnavailable
 from activities.records.database import timestamp
 from activities.records.tables import NotificationRow, RunRow
+from activities.records.transactions import Transactions
 from activities.records.views import NotificationView
 from temporal.contract import Contract
-
-Result = TypeVar("Result")
 
 _NOTES = NotificationRow.__table__  # type: ignore[attr-defined]
 _RUNS = RunRow.__table__  # type: ignore[attr-defined]
@@ -47,7 +43,7 @@ class SqlInbox:
     """
 
     def __init__(self, engine: Engine) -> None:
-        self._engine = engine
+        self._transactions = Transactions(engine)
 
     async def notifications(self, wanted: InboxFilter, limit: int = 100) -> list[NotificationView]:
         """Return notifications, newest first."""
@@ -59,35 +55,19 @@ class SqlInbox:
         def read(connection: Connection) -> list[NotificationView]:
             return [NotificationView.model_validate(dict(row)) for row in connection.execute(statement).mappings()]
 
-        return await self._run(read)
+        return await self._transactions.read(read)
 
     async def unread(self, wanted: InboxFilter) -> int:
         """Return how many of them nobody has seen."""
         statement = _filtered(select(func.count()).select_from(_NOTES), wanted.model_copy(update={"unread": True}))
-        return await self._run(lambda connection: int(connection.scalar(statement) or 0))
+        return await self._transactions.read(lambda connection: int(connection.scalar(statement) or 0))
 
     async def mark_read(self, wanted: InboxFilter) -> int:
         """Note that they were seen, and return how many had not been."""
         fresh = _filtered(select(_NOTES.c.key, _NOTES.c.recipient), wanted.model_copy(update={"unread": True}))
         seen = tuple_(_NOTES.c.key, _NOTES.c.recipient).in_(fresh)
         statement = update(_NOTES).where(seen).values(read_at=timestamp())
-
-        def write(connection: Connection) -> int:
-            marked = int(connection.execute(statement).rowcount)
-            connection.commit()
-            return marked
-
-        return await self._run(write)
-
-    async def _run(self, work: Callable[[Connection], Result]) -> Result:
-        def running() -> Result:
-            with self._engine.connect() as connection:
-                return work(connection)
-
-        try:
-            return await asyncio.to_thread(running)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
+        return await self._transactions.run(lambda connection: int(connection.execute(statement).rowcount))
 
 
 def _filtered(statement: Select[Any], wanted: InboxFilter) -> Select[Any]:

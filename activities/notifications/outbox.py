@@ -1,15 +1,13 @@
 """The outbox in the records database: what is to be sent, and what became of it."""
 
-import asyncio
 import hashlib
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, RowMapping, func, select, update
-from sqlalchemy.exc import OperationalError
 
 from activities.notifications.contracts import (
     DeliveryState,
@@ -21,11 +19,9 @@ from activities.notifications.contracts import (
     event_kind,
 )
 from activities.notifications.rules import Rules
-from activities.records.contracts import RecordsUnavailable
 from activities.records.database import timestamp, upsert
 from activities.records.tables import DeliveryRow, NotificationRow, TaskRecord
-
-Result = TypeVar("Result")
+from activities.records.transactions import Transactions
 
 _DELIVERIES = DeliveryRow.__table__  # type: ignore[attr-defined]
 _NOTES = NotificationRow.__table__  # type: ignore[attr-defined]
@@ -92,13 +88,13 @@ class SqlOutbox:
     """
 
     def __init__(self, engine: Engine, lease: timedelta = LEASE, links: ReviewLinker | None = None) -> None:
-        self._engine = engine
+        self._transactions = Transactions(engine)
         self._lease = lease
         self._links = links
 
     async def take(self, now: datetime, limit: int) -> list[Message]:
         """Begin an attempt at messages that are due; nobody else gets them before the lease ends."""
-        return await self._transact(lambda connection: self._take(connection, now, limit))
+        return await self._transactions.run(lambda connection: self._take(connection, now, limit))
 
     async def delivered(self, message: Message, now: datetime) -> None:
         """Keep that a message reached its receiver."""
@@ -122,7 +118,7 @@ class SqlOutbox:
     async def next_due(self) -> datetime | None:
         """Return when the next message is due, ``None`` when nothing waits."""
         statement = select(func.min(_DELIVERIES.c.next_at)).where(_QUEUED)
-        found = await self._transact(lambda connection: connection.scalar(statement))
+        found = await self._transactions.run(lambda connection: connection.scalar(statement))
         return datetime.fromisoformat(found) if found else None
 
     def _take(self, connection: Connection, now: datetime, limit: int) -> list[Message]:
@@ -157,17 +153,7 @@ class SqlOutbox:
 
     async def _settle(self, which: Any, values: dict[str, Any]) -> None:  # noqa: ANN401 -- an SQL condition
         statement = update(_DELIVERIES).where(_QUEUED, which).values(values)
-        await self._transact(lambda connection: connection.execute(statement))
-
-    async def _transact(self, work: Callable[[Connection], Result]) -> Result:
-        def transaction() -> Result:
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        try:
-            return await asyncio.to_thread(transaction)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
+        await self._transactions.run(lambda connection: connection.execute(statement))
 
 
 def _message_id(channel: str, keys: Iterable[str]) -> str:

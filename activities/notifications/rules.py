@@ -1,37 +1,20 @@
 """Which notification goes out by which channel, and when. Pure; ``rules_file`` reads them from YAML."""
 
-import re
 from collections.abc import Collection, Iterable
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, SecretStr, model_validator
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, model_validator
 
 from activities.notifications.contracts import EventKind, Severity
 from activities.notifications.schedule import digest_due, quiet_until
+from activities.yaml_fields import Clock, Zone
 
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _ENVIRONMENT_NAME = r"^[A-Za-z_][A-Za-z0-9_]*$"
 
 
-def _clock(value: object) -> time:
-    found = _CLOCK.fullmatch(str(value))
-    if found is None:
-        raise ValueError("must be a time of day such as 22:00")
-    return time(int(found[1]), int(found[2]))
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError("must be a time zone such as Europe/Berlin") from error
-    return name
-
-
-Clock = Annotated[time, BeforeValidator(_clock)]
 EnvironmentName = Annotated[str, Field(pattern=_ENVIRONMENT_NAME)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 
@@ -57,7 +40,7 @@ class QuietHours(_Rule):
         urgent: Severity from which a notification passes through.
     """
 
-    time_zone: Annotated[str, AfterValidator(_zone)]
+    time_zone: Zone
     begins: Clock = Field(alias="from")
     ends: Clock = Field(alias="to")
     urgent: Severity = Severity.ERROR

@@ -5,19 +5,14 @@ from pathlib import Path
 from typing import Any
 
 from activities.notifications.rules import Rules, channel_faults
-from activities.yaml_document import Fault, Place, UnusableDocument, load_document, parse_document
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
+from activities.yaml_document import Fault, Place, load_document, parse_document
+from temporal.errors import InvalidFile
 
 
-class InvalidRules(PrismError):
+class InvalidRules(InvalidFile):
     """The notification rules cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
-
-    def __init__(self, source: str, faults: list[str]) -> None:
-        lines = "".join(f"\n  {fault}" for fault in faults)
-        super().__init__(f"the notification rules in {source} cannot be used:{lines}", faults=faults)
+    what = "notification rules"
 
 
 def load_rules(path: Path) -> Rules:
@@ -26,10 +21,7 @@ def load_rules(path: Path) -> Rules:
     Raises:
         InvalidRules: It cannot be read, is not YAML, or does not say what rules say; every fault is told.
     """
-    try:
-        return load_document(path, Rules, _contradictions)
-    except UnusableDocument as error:
-        raise InvalidRules(str(path), error.faults) from None
+    return load_document(path, Rules, InvalidRules, _contradictions)
 
 
 def parse_rules(text: str, source: str) -> Rules:
@@ -42,10 +34,7 @@ def parse_rules(text: str, source: str) -> Rules:
     Raises:
         InvalidRules: See ``load_rules``.
     """
-    try:
-        return parse_document(text, Rules, _contradictions)
-    except UnusableDocument as error:
-        raise InvalidRules(source, error.faults) from None
+    return parse_document(text, source, Rules, InvalidRules, _contradictions)
 
 
 def _contradictions(value: Any) -> Iterator[Fault]:  # noqa: ANN401 -- any YAML value

@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Final
 
 from activities.identity.contracts import Principal
-from activities.policy.bundle import RegoBundle
 from activities.policy.contracts import AccessDecision, PolicyUnavailable
 from activities.policy.folder import AUTHORISATION
+from activities.policy.live import LivePolicies
 
 _AUTHORISATION: Final = "authz.decision"
 
@@ -23,9 +23,13 @@ class EmbeddedAccessPolicy:
     """
 
     def __init__(self, folder: Path) -> None:
-        self._bundle = RegoBundle(folder, (_AUTHORISATION,), lambda package: package == AUTHORISATION)
-        data = json.loads((folder / AUTHORISATION / "data.json").read_text())
-        self.actions = frozenset(data["everyone"]).union(*data["roles"].values())
+        self.live = LivePolicies(folder, (_AUTHORISATION,), lambda package: package == AUTHORISATION)
+
+    @property
+    def actions(self) -> frozenset[str]:
+        """Every action that the policy knows."""
+        data = json.loads(self.live.current().policies.documents[Path(AUTHORISATION, "data.json")])
+        return frozenset(data["everyone"]).union(*data["roles"].values())
 
     def decide(self, principal: Principal, action: str, *, board: str = "", resource: str = "") -> AccessDecision:
         """Decide on one action; fails closed.
@@ -45,7 +49,7 @@ class EmbeddedAccessPolicy:
             "board": board,
             "resource": resource,
         }
-        value = self._bundle.evaluate(_AUTHORISATION, document)
+        value = self.live.current().evaluate(_AUTHORISATION, document)
         try:
             return AccessDecision(allow=value["allow"] is True, reason=str(value["reason"]))
         except (KeyError, TypeError) as error:

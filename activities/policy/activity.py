@@ -1,30 +1,40 @@
-"""Admission of rows."""
+"""Admission of rows, and release of their outputs."""
 
 from temporalio import activity
 
+from activities.artifacts.contracts import Texts
 from activities.plans.contracts import PlanReader
-from activities.policy.contracts import Admission, AdmissionRequest, PolicyEngine
+from activities.policy.contracts import Admission, AdmissionRequest
+from activities.policy.engine import PolicyEngine
+from activities.policy.release_contracts import ReleaseDecision, ReleaseRequest
 from activities.reviews.contracts import ApprovalPlanner
 from temporal.names import ActivityName
 
 
 class PolicyActivities:
-    """Loads a row by the digest of its plan and decides on it.
+    """Decides on a row by the digest of its plan, and on what it brought forth.
 
     Args:
         engine: Evaluates the policy.
         plans: Where rows are read from.
         approvals: Knows which rows a person must approve besides.
+        texts: Reads outputs.
     """
 
-    def __init__(self, engine: PolicyEngine, plans: PlanReader, approvals: ApprovalPlanner) -> None:
+    def __init__(self, engine: PolicyEngine, plans: PlanReader, approvals: ApprovalPlanner, texts: Texts) -> None:
         self._engine = engine
         self._plans = plans
         self._approvals = approvals
+        self._texts = texts
 
     @activity.defn(name=ActivityName.ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Return the row as planned, and whether it may run."""
         row = (await self._plans.row(request.plan, request.index)).row
-        decision = await self._engine.admit(row, request.submitter)
+        decision = await self._engine.admit(row, request.submitter, request.policy)
         return Admission(row=row, decision=decision, approval=self._approvals.reasons(row))
+
+    @activity.defn(name=ActivityName.RELEASE)
+    async def release(self, request: ReleaseRequest) -> ReleaseDecision:
+        """Return whether an output may leave."""
+        return await self._engine.release(request, await self._texts.read(request.output))

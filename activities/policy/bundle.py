@@ -1,30 +1,28 @@
 """OPA's own Go engine, as a shared library in this process, with the policies of a folder."""
 
 import json
-from collections.abc import Callable, Iterable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 from opa_bindings import OpaEngine, OpaError
 
 from activities.policy.contracts import PolicyUnavailable
-from activities.policy.folder import PolicyFolder, read_policies
+from activities.policy.folder import PolicyFolder
 
 
 class RegoBundle:
-    """Evaluates rules of the policy packages of a folder.
+    """Evaluates rules of policies.
 
     Args:
-        folder: Holds ``**/*.rego`` and, for package path ``a.b``, the data document ``a/b/data.json``.
-        entries: The rules, such as ``admission.decision``.
-        wanted: Whether the bundle has the files of a package path.
+        policies: As they were read.
+        entries: Rules that have to be there, such as ``admission.decision``.
 
     Raises:
         PolicyUnavailable: The policies do not compile, or lack one of the rules.
     """
 
-    def __init__(self, folder: Path, entries: Iterable[str], wanted: Callable[[str], bool]) -> None:
-        policies = read_policies(folder, wanted)
+    def __init__(self, policies: PolicyFolder, entries: Iterable[str]) -> None:
+        self.policies = policies
         self.digest = policies.digest
         self._engine = open_engine(policies)
         for entry in entries:

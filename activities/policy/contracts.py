@@ -1,6 +1,6 @@
 """Admission: may this catalog start, may this row run, and must a person look at it."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 from pydantic import NonNegativeInt, ValidationError
 
@@ -8,7 +8,7 @@ from activities.artifacts.contracts import Digest
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 ADMISSION: Final = "admission.decision"
@@ -22,16 +22,20 @@ class PolicyUnavailable(PrismError):
     retryable = True
 
 
+class PolicyChanged(PrismError):
+    """The version of the policy that a run keeps to cannot answer any more; asking again cannot help."""
+
+    code = ErrorCode.POLICY_CHANGED
+
+
 class CatalogDenied(PrismError):
     """The policy does not let a catalog run; nothing of it was started."""
 
     code = ErrorCode.POLICY_DENIED
 
 
-class InvalidPolicyServer(PrismError):
+class InvalidPolicyServer(InvalidSettings):
     """The address of a policy server cannot be used."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class AdmissionRequest(Contract):
@@ -41,12 +45,14 @@ class AdmissionRequest(Contract):
         plan: Digest of the plan.
         index: The row's position in it.
         submitter: Who submitted the run.
+        policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
     """
 
     step: StepRef
     plan: Digest
     index: NonNegativeInt
     submitter: str = ""
+    policy: Digest | None = None
 
 
 class Decision(Contract):
@@ -58,6 +64,7 @@ class Decision(Contract):
         policy: Digest of the policy bundle that decided.
         four_eyes: Whether the submitter may not be the one who approves.
         silence_approves: Whether a deadline that passes may approve, where the row asks for that.
+        release: Whether the policy wants to be asked about the output before it leaves.
         decision_id: By which the policy server's own log knows the decision; empty without a server.
     """
 
@@ -67,6 +74,7 @@ class Decision(Contract):
     policy: Digest
     four_eyes: bool = False
     silence_approves: bool = False
+    release: bool = False
     decision_id: str = ""
 
 
@@ -104,26 +112,6 @@ class AccessDecision(Contract):
     reason: str = ""
 
 
-class PolicyEngine(Protocol):
-    """Evaluates the admission policy. Not proven means denied."""
-
-    async def admit(self, row: CatalogRow, submitter: str) -> Decision:
-        """Decide on one row.
-
-        Raises:
-            PolicyUnavailable: The engine failed or answered nonsense.
-        """
-        ...
-
-    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
-        """Decide on a catalog as a whole.
-
-        Raises:
-            PolicyUnavailable: The engine failed or answered nonsense.
-        """
-        ...
-
-
 def admission_input(row: CatalogRow, submitter: str) -> dict[str, Any]:
     """Return what the admission policy is asked."""
     return {"row": row.model_dump(mode="json"), "submitter": submitter}
@@ -154,6 +142,8 @@ def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # 
             policy=policy,
             four_eyes=value.get("four_eyes") is not False,
             silence_approves=value.get("silence_approves") is True,
+            # A bundle of before outputs were judged says nothing of it, and has no rule for it.
+            release=value.get("release", False) is not False,
             decision_id=decision_id,
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
@@ -172,14 +162,19 @@ def catalog_decision_of(value: Any, policy: str, decision_id: str = "") -> Catal
         PolicyUnavailable: The answer is no decision.
     """
     try:
-        deny = _reasons(value["deny"])
+        deny = reasons_of(value["deny"])
         allow = value["allow"] is True and not deny
         return CatalogDecision(allow=allow, deny=deny, policy=policy, decision_id=decision_id)
     except (KeyError, TypeError, ValidationError) as error:
         raise PolicyUnavailable(f"the policy of catalogs gave no decision: {type(error).__name__}") from error
 
 
-def _reasons(value: Any) -> tuple[str, ...]:  # noqa: ANN401 -- likewise
+def reasons_of(value: Any) -> tuple[str, ...]:  # noqa: ANN401 -- likewise
+    """Return the reasons of a policy's answer in a fixed order.
+
+    Raises:
+        TypeError: They are no list.
+    """
     if not isinstance(value, list):  # an empty table is not the same as no reason
         raise TypeError
     return tuple(sorted(value))

@@ -38,18 +38,27 @@ class PolicyFolder:
     tests: dict[Path, bytes]
 
     @property
+    def files(self) -> dict[Path, bytes]:
+        """All that decides."""
+        return dict(sorted((self.modules | self.documents).items()))
+
+    @property
+    def manifest(self) -> bytes:
+        """Path and digest of each file that decides, as JSON."""
+        return json.dumps([[str(path), digest_of(data)] for path, data in self.files.items()]).encode()
+
+    @property
     def digest(self) -> str:
         """Digest of all that decides."""
-        parts = [[str(path), digest_of(data)] for path, data in sorted((self.modules | self.documents).items())]
-        return digest_of(json.dumps(parts).encode())
+        return digest_of(self.manifest)
 
     def bundle(self) -> bytes:
         """Return an OPA bundle whose revision is the digest; the same files make the same bytes."""
-        packages = sorted({path.parts[0] for path in self.modules | self.documents})
+        packages = sorted({path.parts[0] for path in self.files})
         manifest = json.dumps({"revision": self.digest, "roots": packages, "rego_version": 1}).encode()
         packed = io.BytesIO()
         with tarfile.open(fileobj=packed, mode="w") as archive:
-            for name, data in [(".manifest", manifest), *sorted((self.modules | self.documents).items())]:
+            for name, data in [(".manifest", manifest), *self.files.items()]:
                 entry = tarfile.TarInfo(f"/{name}")
                 entry.size = len(data)
                 archive.addfile(entry, io.BytesIO(data))

@@ -1,10 +1,10 @@
 """Admission by an OPA server that others run and feed with policies."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -14,22 +14,8 @@ from purgatory.domain.model import OpenedState
 from pydantic import SecretStr, TypeAdapter, ValidationError
 
 from activities.artifacts.contracts import Digest
-from activities.policy.contracts import (
-    ADMISSION,
-    CATALOG_ADMISSION,
-    CatalogDecision,
-    Decision,
-    InvalidPolicyServer,
-    PolicyUnavailable,
-    admission_input,
-    catalog_decision_of,
-    catalog_input,
-    decision_of,
-)
-from catalogs.row import CatalogRow
-from catalogs.totals import CatalogTotals
-
-Meant = TypeVar("Meant")
+from activities.policy.contracts import CATALOG_ADMISSION, InvalidPolicyServer, PolicyChanged, PolicyUnavailable
+from activities.policy.engine import Meaning, Meant, PolicyEngine
 
 _CIRCUIT: Final = "opa"
 _PORTS: Final = {"http": 80, "https": 443}
@@ -56,7 +42,7 @@ class PolicyServer:
     recovery: float = 10.0
 
 
-class OpaServerPolicy:
+class OpaServerPolicy(PolicyEngine):
     """Asks an OPA server about each catalog and row; what it does not answer is not admitted.
 
     The server names the policy that decided: the revision of its bundle is a digest, as ``prism policy bundle`` writes.
@@ -73,33 +59,34 @@ class OpaServerPolicy:
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=server.failures,
             default_ttl=server.recovery,
-            exclude=[asyncio.CancelledError],  # who asked went away: that says nothing about the server
+            # Who asked went away, or asks for what was before: that says nothing about the server.
+            exclude=[asyncio.CancelledError, PolicyChanged],
         )
 
-    async def admit(self, row: CatalogRow, submitter: str) -> Decision:
-        """Decide on one row; fails closed.
+    async def decided(
+        self, entry: str, document: dict[str, Any], meaning: Meaning[Meant], pinned: Digest | None = None
+    ) -> Meant:
+        """Return what a rule of the server's bundle says of a document; see :class:`PolicyEngine`.
 
         Raises:
-            PolicyUnavailable: The server is down, slow, failing, answers nonsense, or was so just now.
+            PolicyUnavailable: The server is down, slow, failing, answers nonsense, or was so just now; or its bundle
+                lacks the rule.
+            PolicyChanged: It has another version than the pinned one.
         """
-        return await self._decided(ADMISSION, admission_input(row, submitter), decision_of)
-
-    async def admit_catalog(self, totals: CatalogTotals, submitter: str) -> CatalogDecision:
-        """Decide on a catalog as a whole; fails closed.
-
-        Raises:
-            PolicyUnavailable: As for a row, or its bundle is of before catalogs were decided on.
-        """
-        return await self._decided(CATALOG_ADMISSION, catalog_input(totals, submitter), catalog_decision_of)
-
-    async def _decided(self, entry: str, document: dict[str, Any], meaning: Callable[[Any, str, str], Meant]) -> Meant:
         try:
             # An answer without meaning counts as a failure too.
             async with await self._breakers.get_breaker(_CIRCUIT):
                 answer = await self._ask(entry, document)
-                return meaning(answer.get("result"), _policy_of(answer), str(answer.get("decision_id") or ""))
+                policy = _policy_of(answer)
+                if pinned is not None and policy != pinned:
+                    raise PolicyChanged(f"the run keeps to policy {pinned}, and the policy server has {policy} now")
+                return meaning(answer.get("result"), policy, str(answer.get("decision_id") or ""))
         except OpenedState as error:
             raise PolicyUnavailable("the policy server failed repeatedly and is left alone for a while") from error
+
+    async def keep(self) -> Digest:
+        """Return the digest of the server's bundle. It hands none out: what is pinned to another one is refused."""
+        return await self.decided(CATALOG_ADMISSION, {}, lambda _value, policy, _id: policy)
 
     async def _ask(self, entry: str, document: dict[str, Any]) -> Mapping[str, Any]:
         package, _, rule = entry.rpartition(".")

@@ -7,7 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 
@@ -17,10 +17,8 @@ class ProvenanceInvalid(PrismError):
     code = ErrorCode.PROVENANCE_INVALID
 
 
-class SigningKeyUnusable(PrismError):
+class SigningKeyUnusable(InvalidSettings):
     """The signing key is missing, unreadable, too widely readable, or no Ed25519 key."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class SignerUnavailable(PrismError):
@@ -36,6 +34,7 @@ class Act(StrEnum):
     WRITTEN = "written"
     SCANNED = "scanned"
     EXECUTED = "executed"
+    JUDGED = "judged"
     EDITED = "edited"
 
 
@@ -43,7 +42,7 @@ class CustodyAct(Contract):
     """One link of an output's chain of custody: who did what to which text.
 
     Args:
-        by: A model's deployment, a scanner and its version, a language of the sandbox, a person.
+        by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person.
         text: The text that was looked at; of what writes or edits, the text that it made.
         before: The text that was edited.
         prompt: What the model was asked.

@@ -1,21 +1,17 @@
 """The seals of runs in the records database, and the rows they are made of."""
 
-import asyncio
 import functools
-from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any, Final, TypeVar
+from collections.abc import AsyncIterator, Sequence
+from typing import Any, Final
 
 from sqlalchemy import Connection, Engine, Select, select
-from sqlalchemy.exc import OperationalError
 
 from activities.provenance.leaf import Leaf
 from activities.provenance.run_contracts import RunSeal
 from activities.provenance.tables import RunSealRow
-from activities.records.contracts import RecordsUnavailable
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, TaskRecord
-
-Result = TypeVar("Result")
+from activities.records.transactions import Transactions
 
 BATCH: Final = 1000
 _SEALS = RunSealRow.__table__  # type: ignore[attr-defined]
@@ -31,6 +27,7 @@ class SqlRunSeals:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._transactions = Transactions(engine)
 
     async def leaves(self, run: str) -> AsyncIterator[Sequence[Leaf]]:
         """Yield the rows of a run as recorded; see :class:`RunSeals`."""
@@ -42,7 +39,7 @@ class SqlRunSeals:
         after = -1
         while True:
             page = here.where(_ROWS.c.position > after).order_by(_ROWS.c.position).limit(BATCH)
-            batch = await self._transact(functools.partial(_leaves, page))
+            batch = await self._transactions.run(functools.partial(_leaves, page))
             if not batch:
                 return
             yield batch
@@ -50,7 +47,7 @@ class SqlRunSeals:
 
     async def of(self, run: str) -> list[RunSeal]:
         """Return the seals of a run, oldest first."""
-        return await self._transact(lambda connection: _seals(connection, run))
+        return await self._transactions.run(lambda connection: _seals(connection, run))
 
     async def keep(self, seal: RunSeal) -> RunSeal:
         """Keep a seal unless there is one of this end already; see :class:`RunSeals`."""
@@ -61,17 +58,7 @@ class SqlRunSeals:
             connection.execute(upsert(self._engine, EventRow).on_conflict_do_nothing(), _event(seal))
             return next(kept for kept in _seals(connection, seal.run) if kept.sequence == seal.sequence)
 
-        return await self._transact(write)
-
-    async def _transact(self, work: Callable[[Connection], Result]) -> Result:
-        def transaction() -> Result:
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        try:
-            return await asyncio.to_thread(transaction)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
+        return await self._transactions.run(write)
 
 
 def _leaves(page: Select[Any], connection: Connection) -> list[Leaf]:

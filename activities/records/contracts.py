@@ -71,6 +71,7 @@ class RunOpening(Contract):
 
     Args:
         budget_usd: Most that its model calls may cost; ``None`` for no limit of its own.
+        policy: Digest of the version of the policy that it keeps to; ``None`` follows the newest.
     """
 
     run: str
@@ -80,6 +81,7 @@ class RunOpening(Contract):
     workflow_run_id: str = ""
     started_at: str
     budget_usd: float | None = None
+    policy: Digest | None = None
 
 
 class RunChange(Contract):

@@ -1,17 +1,13 @@
 """The writing side of the records database, on SQLAlchemy Core: idempotent upserts, one transaction each."""
 
-import asyncio
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from sqlalchemy import Connection, Engine, func, select, update
-from sqlalchemy.exc import OperationalError
 
 from activities.artifacts.contracts import Text, Texts
 from activities.audit.log import append
 from activities.audit.rows import row_events, run_event
 from activities.records.contracts import (
-    RecordsUnavailable,
     RowAsked,
     RowChanges,
     RowEnding,
@@ -23,8 +19,7 @@ from activities.records.contracts import (
 )
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
-
-Result = TypeVar("Result")
+from activities.records.transactions import Transactions
 
 _RUNS = RunRow.__table__  # type: ignore[attr-defined]
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
@@ -41,11 +36,12 @@ class SqlRecordKeeper:
 
     def __init__(self, engine: Engine, texts: Texts) -> None:
         self._engine = engine
+        self._transactions = Transactions(engine)
         self._texts = texts
 
     async def open_run(self, opening: RunOpening) -> None:
         """Insert the run unless it is there."""
-        await self._transact(lambda connection: self._open_run(connection, opening))
+        await self._transactions.run(lambda connection: self._open_run(connection, opening))
 
     async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
         """Insert pending rows unless they are there."""
@@ -58,15 +54,15 @@ class SqlRecordKeeper:
             total = connection.scalar(select(func.count()).select_from(_ROWS).where(_ROWS.c.run == run))
             connection.execute(update(_RUNS).where(_RUNS.c.run == run).values(total=total))
 
-        await self._transact(insert)
+        await self._transactions.run(insert)
 
     async def change_run(self, change: RunChange) -> None:
         """Set a run's state unless a newer change is recorded."""
-        await self._transact(lambda connection: self._change_run(connection, change))
+        await self._transactions.run(lambda connection: self._change_run(connection, change))
 
     async def change_rows(self, changes: RowChanges) -> None:
         """Set rows' states."""
-        await self._transact(lambda connection: self._change_rows(connection, changes))
+        await self._transactions.run(lambda connection: self._change_rows(connection, changes))
 
     async def record_row(self, record: RowRecord) -> None:
         """Write a row's end and its steps."""
@@ -75,13 +71,13 @@ class SqlRecordKeeper:
             # The text is kept as an artifact too, so that provenance can be checked by digest alone.
             output = await self._texts.keep(await self._texts.read(record.output))
             record = record.model_copy(update={"output": output})
-        await self._transact(lambda connection: self._record_row(connection, record))
+        await self._transactions.run(lambda connection: self._record_row(connection, record))
 
     async def row_ending(self, asked: RowAsked) -> RowEnding:
         """Return how a row that is recorded stands."""
         here = (_ROWS.c.run == asked.run) & (_ROWS.c.row == asked.row)
         statement = select(_ROWS.c.state, _ROWS.c.output_digest).where(here)
-        state, digest = await self._transact(lambda connection: connection.execute(statement).one())
+        state, digest = await self._transactions.run(lambda connection: connection.execute(statement).one())
         output = None
         if digest:
             text = await self._texts.read(Text(digest=digest, size=0))
@@ -100,6 +96,7 @@ class SqlRecordKeeper:
                 "sequence": -1,
                 "total": 0,
                 "budget": None if opening.budget_usd is None else round(opening.budget_usd * 1_000_000),
+                "policy": opening.policy,
                 "created_at": opening.started_at,
             },
         )
@@ -203,13 +200,3 @@ class SqlRecordKeeper:
                 "body": body,
             },
         )
-
-    async def _transact(self, work: Callable[[Connection], Result]) -> Result:
-        def transaction() -> Result:
-            with self._engine.begin() as connection:
-                return work(connection)
-
-        try:
-            return await asyncio.to_thread(transaction)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error

@@ -1,16 +1,15 @@
 """The reading side of the records database."""
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 from sqlalchemy import Boolean, Connection, Engine, Select, case, exists, false, func, literal_column, select
-from sqlalchemy.exc import OperationalError
 
-from activities.records.contracts import RecordsUnavailable, RowState
+from activities.records.contracts import RowState
 from activities.records.database import timestamp
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
+from activities.records.transactions import Transactions
 from activities.records.views import (
     EventView,
     RowDetail,
@@ -22,7 +21,6 @@ from activities.records.views import (
 )
 from temporal.contract import Contract
 
-Result = TypeVar("Result")
 View = TypeVar("View", bound=Contract)
 
 _RUNS = RunRow.__table__  # type: ignore[attr-defined]
@@ -47,6 +45,7 @@ class RecordQueries:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self._transactions = Transactions(engine)
 
     async def runs(
         self,
@@ -80,11 +79,13 @@ class RecordQueries:
             moment, _, last = before.partition("~")
             same = (_RUNS.c.created_at == moment) & (_RUNS.c.run > last) if last else false()
             statement = statement.where((_RUNS.c.created_at < moment) | same)
-        return await self._read(lambda connection: _run_views(connection, statement))
+        return await self._transactions.read(lambda connection: _run_views(connection, statement))
 
     async def run(self, run: str) -> RunView | None:
         """Return one run, or ``None``."""
-        views = await self._read(lambda connection: _run_views(connection, select(_RUNS).where(_RUNS.c.run == run)))
+        views = await self._transactions.read(
+            lambda connection: _run_views(connection, select(_RUNS).where(_RUNS.c.run == run))
+        )
         return views[0] if views else None
 
     async def rows(
@@ -110,7 +111,7 @@ class RecordQueries:
             found = [column.icontains(text, autoescape=True) for column in columns]
             statement = statement.where(found[0] | found[1] | found[2])
         statement = statement.order_by(_ROWS.c.position).limit(limit)
-        return await self._read(lambda connection: _views(connection, statement, RowView))
+        return await self._transactions.read(lambda connection: _views(connection, statement, RowView))
 
     async def row(self, run: str, row: str) -> RowDetail | None:
         """Return one row with its steps, or ``None``."""
@@ -124,7 +125,7 @@ class RecordQueries:
             ordered = steps.order_by(_STEPS.c.attempt, _STEPS.c.started_at, _STEPS.c.finished_at)
             return RowDetail.model_validate(dict(found) | {"steps": _views(connection, ordered, StepView)})
 
-        return await self._read(read)
+        return await self._transactions.read(read)
 
     async def nodes(self, run: str, *, board: str = "", limit: int) -> list[RowNode]:
         """Return rows of a run, or of one of its boards, as its graph needs them, in plan order."""
@@ -132,7 +133,7 @@ class RecordQueries:
         statement = select(*columns).where(_ROWS.c.run == run).order_by(_ROWS.c.position).limit(limit)
         if board:
             statement = statement.where(_ROWS.c.board == board)
-        return await self._read(lambda connection: _views(connection, statement, RowNode))
+        return await self._transactions.read(lambda connection: _views(connection, statement, RowNode))
 
     async def spans(self, run: str, *, board: str = "", limit: int) -> list[RowSpan]:
         """Return rows of a run, or of one of its boards, in the order in which they began, with their newest steps."""
@@ -153,7 +154,7 @@ class RecordQueries:
             rows = connection.execute(begun).mappings()
             return [RowSpan.model_validate(dict(row) | {"steps": done.get(row["row"], [])}) for row in rows]
 
-        return await self._read(read)
+        return await self._transactions.read(read)
 
     async def counts_by_board(self, run: str) -> dict[str, dict[RowState, int]]:
         """Return how many rows of each board are in which state."""
@@ -166,7 +167,7 @@ class RecordQueries:
                 boards.setdefault(board, {})[RowState(state)] = rows
             return boards
 
-        return await self._read(read)
+        return await self._transactions.read(read)
 
     async def results(self, run: str) -> AsyncIterator[RowView]:
         """Yield every row of a run in plan order, a batch of them in memory."""
@@ -184,11 +185,11 @@ class RecordQueries:
             statement = statement.where(_SETTLED | (_EVENTS.c.at < late))
         if run:
             statement = statement.where(_EVENTS.c.run == run)
-        return await self._read(lambda connection: _views(connection, statement, EventView))
+        return await self._transactions.read(lambda connection: _views(connection, statement, EventView))
 
     async def last_event(self) -> int:
         """Return the id of the newest event, or 0."""
-        newest = await self._read(lambda connection: connection.scalar(select(func.max(_EVENTS.c.id))))
+        newest = await self._transactions.read(lambda connection: connection.scalar(select(func.max(_EVENTS.c.id))))
         return int(newest or 0)
 
     async def boards(self, run: str, row: str = "") -> list[str]:
@@ -196,7 +197,7 @@ class RecordQueries:
         statement = select(_ROWS.c.board).where(_ROWS.c.run == run).distinct().order_by(_ROWS.c.board)
         if row:
             statement = statement.where(_ROWS.c.row == row)
-        return await self._read(lambda connection: list(connection.scalars(statement)))
+        return await self._transactions.read(lambda connection: list(connection.scalars(statement)))
 
     async def counts_by_state(self) -> dict[str, dict[str, int]]:
         """Return how many runs and rows are in which state, for metrics."""
@@ -207,7 +208,7 @@ class RecordQueries:
                 for name, table in (("runs", _RUNS), ("rows", _ROWS))
             }
 
-        return await self._read(read)
+        return await self._transactions.read(read)
 
     async def spend(self, since: Sequence[str]) -> list[tuple[str, int, float, float, float]]:
         """Return model, rows and cost of the rows that ended lately, the dearest first.
@@ -222,7 +223,7 @@ class RecordQueries:
             .group_by(_ROWS.c.model)
             .order_by(costs[-1].desc(), _ROWS.c.model)
         )
-        return await self._read(lambda connection: [tuple(row) for row in connection.execute(statement)])
+        return await self._transactions.read(lambda connection: [tuple(row) for row in connection.execute(statement)])
 
     async def outcomes(self, run: str) -> list[tuple[str, str, int, int, str | None]]:
         """Return id, state, attempt, generation and output digest of every row: what a retry starts from."""
@@ -231,7 +232,7 @@ class RecordQueries:
             .where(_ROWS.c.run == run)
             .order_by(_ROWS.c.position)
         )
-        return await self._read(lambda connection: [tuple(row) for row in connection.execute(statement)])
+        return await self._transactions.read(lambda connection: [tuple(row) for row in connection.execute(statement)])
 
     async def ping(self) -> None:
         """Ask the database for nothing.
@@ -239,17 +240,7 @@ class RecordQueries:
         Raises:
             RecordsUnavailable: It does not answer.
         """
-        await self._read(lambda connection: connection.scalar(select(1)))
-
-    async def _read(self, work: Callable[[Connection], Result]) -> Result:
-        def reading() -> Result:
-            with self._engine.connect() as connection:
-                return work(connection)
-
-        try:
-            return await asyncio.to_thread(reading)
-        except OperationalError as error:
-            raise RecordsUnavailable(f"the records database did not answer: {error.orig}") from error
+        await self._transactions.read(lambda connection: connection.scalar(select(1)))
 
 
 def _views(connection: Connection, statement: Select[Any], view: type[View]) -> list[View]:

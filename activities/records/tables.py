@@ -26,6 +26,7 @@ class RunRow(SQLModel, table=True):
     total: int = 0
     concurrency: int | None = None
     budget: int | None = Field(default=None, sa_column=Column(BigInteger))
+    policy: str | None = None
     created_at: str = Field(index=True)
     started_at: str | None = None
     finished_at: str | None = None

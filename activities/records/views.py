@@ -15,6 +15,7 @@ class RunView(Contract):
         counts: Rows by state; states without rows are left out.
         rows_per_second: Ended rows by elapsed time.
         eta_seconds: Estimate until the last row ends, at this rate.
+        policy: Digest of the version of the policy that it keeps to; ``None`` follows the newest.
     """
 
     run: str
@@ -34,6 +35,7 @@ class RunView(Contract):
     completion_tokens: int = 0
     rows_per_second: float | None = None
     eta_seconds: float | None = None
+    policy: str | None = None
 
     @property
     def cursor(self) -> str:

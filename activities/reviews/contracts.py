@@ -8,16 +8,15 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from activities.artifacts.contracts import Digest, Text
 from catalogs.row import CatalogRow, OnDeadline
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
+from temporal.errors import InvalidFile
 
 DEFAULT_ROUNDS = 3
 
 
-class InvalidApprovalRules(PrismError):
+class InvalidApprovalRules(InvalidFile):
     """The approval rules cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
+    what = "approval rules"
 
 
 class ReviewState(StrEnum):

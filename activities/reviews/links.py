@@ -11,9 +11,9 @@ from pydantic import ValidationError
 from sqlalchemy import Engine, delete, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from activities.identity.transactions import Transactions
 from activities.notifications.contracts import Item
 from activities.records.database import timestamp
+from activities.records.transactions import Transactions
 from activities.reviews.tables import UsedLinkRow
 from temporal.contract import Contract
 from temporal.errors import PrismError

@@ -7,10 +7,10 @@ from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 
 from activities.audit.log import append
 from activities.audit.rows import review_events
-from activities.identity.transactions import Transactions
 from activities.records.contracts import RowState
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, TaskRecord
+from activities.records.transactions import Transactions
 from activities.reviews.contracts import ReviewRecord, ReviewState
 from activities.reviews.tables import ReviewerRow, ReviewRow
 from activities.reviews.views import ReviewFilter, ReviewView

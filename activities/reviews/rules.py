@@ -1,35 +1,19 @@
 """Approval rules: which rows a person must approve, who that is, and when. Pure; ``rules_file`` reads the YAML."""
 
-import re
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from fnmatch import fnmatchcase
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, model_validator
 
 from activities.reviews.calendar import WEEKDAYS, BusinessHours
 from activities.reviews.contracts import DEFAULT_ROUNDS
+from activities.yaml_fields import Clock, Zone
 from catalogs import cells
 from catalogs.row import ROLE_PREFIX, CatalogRow, OnDeadline, Risk
 
-_CLOCK = re.compile(r"([01][0-9]|2[0-3]):([0-5][0-9])")
 _RISKS = list(Risk)
-
-
-def _clock(value: object) -> time:
-    found = _CLOCK.fullmatch(str(value))
-    if found is None:
-        raise ValueError("must be a time of day such as 09:00")
-    return time(int(found[1]), int(found[2]))
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (OSError, ValueError, KeyError) as error:
-        raise ValueError("must be a time zone such as Europe/Berlin") from error
-    return name
 
 
 def _duration(value: object) -> int:
@@ -45,7 +29,6 @@ def _approvals(value: object) -> object:
     raise ValueError("must be any, all or a number from 1")
 
 
-Clock = Annotated[time, BeforeValidator(_clock)]
 Duration = Annotated[int, BeforeValidator(_duration)]
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 Approvals = Annotated[Literal["any", "all"] | PositiveInt, BeforeValidator(_approvals)]
@@ -65,7 +48,7 @@ class Hours(_Part):
         ends: Local time at which it ends (``to``).
     """
 
-    time_zone: Annotated[str, AfterValidator(_zone)] = "UTC"
+    time_zone: Zone = "UTC"
     days: Annotated[tuple[Weekday, ...], Field(min_length=1)] = WEEKDAYS[:5]
     begins: Clock = Field(alias="from")
     ends: Clock = Field(alias="to")

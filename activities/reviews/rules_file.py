@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.reviews.contracts import InvalidApprovalRules
 from activities.reviews.rules import ApprovalRules, contradictions
-from activities.yaml_document import Fault, UnusableDocument, load_document
+from activities.yaml_document import Fault, load_document
 
 
 def load_approval_rules(path: Path | None) -> ApprovalRules:
@@ -17,12 +17,7 @@ def load_approval_rules(path: Path | None) -> ApprovalRules:
     """
     if path is None:
         return ApprovalRules()
-    try:
-        return load_document(path, ApprovalRules, _contradictions)
-    except UnusableDocument as error:
-        raise InvalidApprovalRules(
-            f"the approval rules in {path} cannot be used:{error}", faults=error.faults
-        ) from None
+    return load_document(path, ApprovalRules, InvalidApprovalRules, _contradictions)
 
 
 def _contradictions(value: Any) -> Iterator[Fault]:  # noqa: ANN401 -- any YAML value

@@ -1,21 +1,24 @@
 """Activities that run code nobody vouches for."""
 
-import asyncio
-import contextlib
-from typing import Final
-
 from pydantic import SecretStr
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.sandbox.contracts import Execution, ExecutionResult, Sandbox, SandboxRequest, SandboxResult
+from activities.heartbeat import beating
+from activities.policy.engine import PolicyEngine
+from activities.sandbox.contracts import (
+    Execution,
+    ExecutionResult,
+    ProgramForbidden,
+    Sandbox,
+    SandboxRequest,
+    SandboxResult,
+)
 from activities.sandbox.extraction import extract_program
 from activities.secrets.contracts import SecretsForbidden
 from activities.secrets.rows import RowSecrets
 from temporal.names import ActivityName
 from temporal.redaction import PROCESS
-
-_HEARTBEAT_SECONDS: Final = 5.0
 
 
 class SandboxActivities:
@@ -24,33 +27,35 @@ class SandboxActivities:
     Args:
         sandbox: Runs one program, isolated.
         texts: Reads programs and keeps what they print.
+        policy: Decides which programs run, and what they may use.
         secrets: Reads what programs find in their environment; without it there is nothing to be found.
     """
 
-    def __init__(self, sandbox: Sandbox, texts: Texts, secrets: RowSecrets | None = None) -> None:
+    def __init__(self, sandbox: Sandbox, texts: Texts, policy: PolicyEngine, secrets: RowSecrets | None = None) -> None:
         self._sandbox = sandbox
         self._texts = texts
+        self._policy = policy
         self._secrets = secrets
 
     @activity.defn(name=ActivityName.EXECUTE)
     async def execute(self, request: SandboxRequest) -> SandboxResult:
         """Run one program; that it fails is a result, not an error."""
+        self._refuse_secrets(request)
+        permission = await self._policy.permit(request)
+        if not permission.allow:
+            reasons = "; ".join(permission.deny) or "it gives no reason"
+            raise ProgramForbidden(f"the policy does not let this program run: {reasons}", policy=permission.policy)
+        limits = permission.lowered(request.limits)
         code = await self._texts.read(request.code)
         execution = Execution(
             language=request.language,
             code=extract_program(code, request.language) if request.extract else code,
             stdin=await self._texts.read(request.stdin) if request.stdin else "",
             environment=await self._environment(request),
-            limits=request.limits,
+            limits=limits,
             key=_key(),
         )
-        pulse = asyncio.create_task(_beat())
-        try:
-            result = await self._sandbox.execute(execution)
-        finally:
-            pulse.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await pulse
+        result = await beating(self._sandbox.execute(execution))
         return SandboxResult(
             reason=result.reason,
             exit_code=result.exit_code,
@@ -58,16 +63,20 @@ class SandboxActivities:
             stderr=await self._texts.keep(_told(result.stderr, result)),
             truncated=result.truncated,
             seconds=result.seconds,
+            policy=permission.policy,
+            limits=limits,
         )
 
     async def _environment(self, request: SandboxRequest) -> dict[str, SecretStr]:
-        if not request.secrets:
+        if not request.secrets or self._secrets is None:
             return {}
-        if self._secrets is None or request.extract:
+        return await self._secrets.environment(request.step, request.secrets)
+
+    def _refuse_secrets(self, request: SandboxRequest) -> None:
+        if request.secrets and (self._secrets is None or request.extract):
             raise SecretsForbidden(
                 "only the program of a catalog gets secrets, and only where there is a store of them"
             )
-        return await self._secrets.environment(request.step, request.secrets)
 
 
 def _key() -> str:
@@ -78,10 +87,3 @@ def _key() -> str:
 
 def _told(printed: str, result: ExecutionResult) -> str:
     return PROCESS.redacted_cut(printed) if result.truncated else PROCESS.redacted(printed)
-
-
-async def _beat() -> None:
-    """Tell Temporal every few seconds that the program still runs; this is also how cancellation comes."""
-    while True:
-        activity.heartbeat()
-        await asyncio.sleep(_HEARTBEAT_SECONDS)

@@ -9,10 +9,10 @@ import signal
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
+from activities.sandbox.capture import Capture
 from activities.sandbox.cgroups import Cgroup, CgroupParents, find_parents
 from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
 from activities.sandbox.enclosure import (
@@ -29,30 +29,11 @@ from activities.sandbox.endings import SIGNAL_BASE, Ending, reason_of
 from activities.sandbox.seccomp import seccomp_filter
 
 _CHUNK_BYTES: Final = 64 * 1024
-_TAIL_BYTES: Final = 8_192
 _SETTLE_SECONDS: Final = 5.0
 _OWN_PROCESSES: Final = 4
 """bubblewrap itself, its process 1 and the shell that starts it count against a control group too."""
 _JOIN: Final = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 97; shift; done; shift; exec "$@"'
 """Joins the control groups named before ``--``, then becomes the command after it."""
-
-
-@dataclass
-class _Capture:
-    """The beginning of a stream up to a limit, and its last bytes."""
-
-    limit: int
-    head: bytearray = field(default_factory=bytearray)
-    tail: bytes = b""
-    truncated: bool = False
-
-    async def drain(self, stream: asyncio.StreamReader) -> None:
-        """Read to the end, so that the program never blocks, and keep what fits."""
-        while chunk := await stream.read(_CHUNK_BYTES):
-            room = self.limit - len(self.head)
-            self.head += chunk[:room]
-            self.truncated = self.truncated or len(chunk) > room
-            self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
 
 
 class BubblewrapSandbox:
@@ -194,8 +175,8 @@ async def _attend(
     assert process.stdout is not None  # noqa: S101 -- started with pipes
     assert process.stderr is not None  # noqa: S101
     limits = execution.limits
-    output, errors = _Capture(limits.output_bytes), _Capture(limits.output_bytes)
-    streams = asyncio.gather(output.drain(process.stdout), errors.drain(process.stderr))
+    output, errors = Capture(limits.output_bytes), Capture(limits.output_bytes)
+    streams = asyncio.gather(_drain(process.stdout, output), _drain(process.stderr, errors))
     begin = time.monotonic()
     overran = False
     try:
@@ -209,22 +190,23 @@ async def _attend(
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(streams, _SETTLE_SECONDS)
     finally:
-        streams.cancel()
         await asyncio.shield(_end(process))
+        streams.cancel()
+        await asyncio.wait({streams})
     oom_kills = cgroup.oom_kills() if cgroup else 0
     exit_code = _exit_code(process, status, errors, excused=overran or oom_kills > 0)
-    ending = Ending(exit_code, seconds, overran, oom_kills, errors.tail.decode(errors="replace"))
+    ending = Ending(exit_code, seconds, overran, oom_kills, errors.last)
     return ExecutionResult(
         reason=reason_of(ending, limits),
         exit_code=None if overran else exit_code,
-        stdout=output.head.decode(errors="replace"),
-        stderr=errors.head.decode(errors="replace"),
+        stdout=output.text,
+        stderr=errors.text,
         truncated=output.truncated or errors.truncated,
         seconds=seconds,
     )
 
 
-def _exit_code(process: asyncio.subprocess.Process, status: int, errors: _Capture, *, excused: bool) -> int:
+def _exit_code(process: asyncio.subprocess.Process, status: int, errors: Capture, *, excused: bool) -> int:
     """Return the program's exit code as bubblewrap reports it.
 
     Raises:
@@ -240,8 +222,14 @@ def _exit_code(process: asyncio.subprocess.Process, status: int, errors: _Captur
         return SIGNAL_BASE - code
     if excused:
         return SIGNAL_BASE + signal.SIGKILL
-    said = errors.head.decode(errors="replace").strip()[:500]
+    said = errors.text.strip()[:500]
     raise SandboxUnavailable(f"the sandbox could not be set up: {said or f'exit code {code}'}", exit_code=code)
+
+
+async def _drain(stream: asyncio.StreamReader, capture: Capture) -> None:
+    """Read to the end, so that the program never blocks, and keep what fits."""
+    while chunk := await stream.read(_CHUNK_BYTES):
+        capture.feed(chunk)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:

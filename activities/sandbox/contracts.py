@@ -5,10 +5,10 @@ from typing import Protocol
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-from activities.artifacts.contracts import Text
+from activities.artifacts.contracts import Digest, Text
 from catalogs.row import Language
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 
@@ -19,10 +19,14 @@ class SandboxUnavailable(PrismError):
     retryable = True
 
 
-class InvalidSandbox(SandboxUnavailable):
-    """The settings of a sandbox do not name one that can be used."""
+class ProgramForbidden(PrismError):
+    """The policy does not let a program run; trying again cannot help."""
 
-    retryable = False
+    code = ErrorCode.POLICY_DENIED
+
+
+class InvalidSandbox(InvalidSettings):
+    """The settings of a sandbox do not name one that can be used."""
 
 
 class ExitReason(StrEnum):
@@ -62,6 +66,9 @@ class SandboxRequest(Contract):
         code: Source text; when ``extract`` is set, the first fenced block of it is the program.
         stdin: Given to the program's standard input: the model's output.
         secrets: References to secrets by environment variable; values are read by the activity.
+        risk: The row's, for the policy.
+        labels: The row's, for the policy.
+        policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
     """
 
     step: StepRef
@@ -71,10 +78,18 @@ class SandboxRequest(Contract):
     stdin: Text | None = None
     secrets: dict[str, str] = Field(default_factory=dict)
     limits: Limits = Limits()
+    risk: str = ""
+    labels: dict[str, str] = Field(default_factory=dict)
+    policy: Digest | None = None
 
 
 class SandboxResult(Contract):
-    """How the program ended and what it printed."""
+    """How the program ended and what it printed.
+
+    Args:
+        policy: Digest of the policy that let it run.
+        limits: What it might use.
+    """
 
     reason: ExitReason
     exit_code: int | None
@@ -82,6 +97,8 @@ class SandboxResult(Contract):
     stderr: Text
     truncated: bool = False
     seconds: float = 0.0
+    policy: Digest | None = None
+    limits: Limits | None = None
 
 
 class Execution(Contract):

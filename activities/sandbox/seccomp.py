@@ -4,7 +4,7 @@ import errno
 import platform
 import struct
 import sys
-from typing import Final
+from typing import Any, Final
 
 _LOAD: Final = 0x20  # BPF_LD | BPF_W | BPF_ABS
 _EQUAL: Final = 0x15  # BPF_JMP | BPF_JEQ | BPF_K
@@ -94,6 +94,33 @@ def seccomp_filter(machine: str | None = None) -> bytes | None:
     program += _when(_ANY_BIT, _CLONE_NAMESPACES, _REFUSE)
     program.append(_instruction(_RETURN, _ALLOW))
     return b"".join(program)
+
+
+def seccomp_profile() -> dict[str, Any]:
+    """Return the same refusals as a profile of container engines.
+
+    https://docs.docker.com/engine/security/seccomp/
+    """
+    names = sorted({name for table in _REFUSED.values() for name in table})
+    flags = [1 << bit for bit in range(_CLONE_NAMESPACES.bit_length()) if _CLONE_NAMESPACES >> bit & 1]
+    refused = {"action": "SCMP_ACT_ERRNO", "errnoRet": errno.EPERM}
+    return {
+        "defaultAction": "SCMP_ACT_ALLOW",
+        # What comes by another architecture's numbers, such as x32's, is killed.
+        "architectures": ["SCMP_ARCH_X86_64", "SCMP_ARCH_AARCH64"],
+        "syscalls": [
+            {"names": names, **refused},
+            {"names": ["clone3"], "action": "SCMP_ACT_ERRNO", "errnoRet": errno.ENOSYS},
+            *(
+                {
+                    "names": ["clone"],
+                    **refused,
+                    "args": [{"index": 0, "value": flag, "valueTwo": flag, "op": "SCMP_CMP_MASKED_EQ"}],
+                }
+                for flag in flags
+            ),
+        ],
+    }
 
 
 def _when(test: int, value: int, answer: int) -> list[bytes]:

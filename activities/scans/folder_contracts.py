@@ -5,14 +5,13 @@ from enum import StrEnum
 from pydantic import NonNegativeInt
 
 from temporal.contract import Contract
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
+from temporal.errors import InvalidFile
 
 
-class InvalidSuppressions(PrismError):
+class InvalidSuppressions(InvalidFile):
     """The suppressions cannot be used; ``details["faults"]`` lists why."""
 
-    code = ErrorCode.INVALID_SETTINGS
+    what = "suppressions"
 
 
 class Severity(StrEnum):

@@ -8,7 +8,7 @@ from typing import Annotated, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from activities.scans.folder_contracts import CodeFinding, InvalidSuppressions
-from activities.yaml_document import UnusableDocument, load_document, no_contradictions
+from activities.yaml_document import load_document
 
 FILE: Final = ".prism-suppressions.yaml"
 
@@ -69,7 +69,4 @@ def load_suppressions(path: Path) -> Suppressions:
     """
     if not path.exists():
         return Suppressions()
-    try:
-        return load_document(path, Suppressions, no_contradictions)
-    except UnusableDocument as error:
-        raise InvalidSuppressions(f"the suppressions in {path} cannot be used:{error}", faults=error.faults) from None
+    return load_document(path, Suppressions, InvalidSuppressions)

@@ -6,7 +6,7 @@ from typing import Annotated, Final, Protocol
 from pydantic import PositiveInt, SecretStr, StringConstraints, TypeAdapter, ValidationError
 
 from temporal.contract import Contract
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 from temporal.secret_reference import MAX_NAME_CHARS, NAME_PATTERN
 
@@ -44,10 +44,8 @@ class SecretsForbidden(PrismError):
     code = ErrorCode.SECRETS_FORBIDDEN
 
 
-class SecretsUnusable(PrismError):
+class SecretsUnusable(InvalidSettings):
     """The store's file, or the key to it, is missing, damaged or open to others."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 class SecretVersion(Contract):

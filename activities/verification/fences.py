@@ -1,7 +1,7 @@
 """Fenced code blocks in a model's answer (CommonMark: three or more backticks or tildes)."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 _OPENING: Final = re.compile(r"^ {0,3}(?P<fence>`{3,}|~{3,})[ \t]*(?P<info>[^\n]*)$")
@@ -14,10 +14,12 @@ class FencedBlock:
     Args:
         tag: First word of the info string in lower case, such as ``json``; empty when there is none.
         body: The text between the fences, each line with its newline.
+        line: Line of the text on which the body begins, from 1.
     """
 
     tag: str
     body: str
+    line: int = field(default=1, compare=False)
 
 
 def fenced_blocks(text: str) -> tuple[FencedBlock, ...]:
@@ -32,11 +34,12 @@ def fenced_blocks(text: str) -> tuple[FencedBlock, ...]:
     blocks: list[FencedBlock] = []
     fence = tag = ""
     body: list[str] = []
-    for raw in text.split("\n"):
+    begins = 1
+    for number, raw in enumerate(text.split("\n"), start=1):
         line = raw.removesuffix("\r")
         if fence:
             if _closes(line, fence):
-                blocks.append(FencedBlock(tag, "".join(body)))
+                blocks.append(FencedBlock(tag, "".join(body), begins))
                 fence = ""
             else:
                 body.append(f"{line}\n")
@@ -44,8 +47,9 @@ def fenced_blocks(text: str) -> tuple[FencedBlock, ...]:
             fence = opening["fence"]
             tag = (opening["info"].split() or [""])[0].lower()
             body = []
+            begins = number + 1
     if fence:
-        blocks.append(FencedBlock(tag, "".join(body)))
+        blocks.append(FencedBlock(tag, "".join(body), begins))
     return tuple(blocks)
 
 

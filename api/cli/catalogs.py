@@ -49,6 +49,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 @click.option("--run", "run_id", help="Run id of your choice.")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
 @click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
+@click.option("--pin-policy", is_flag=True, help="Keep to the policy in force now, whatever is newer later.")
 @click.option("--idempotency-key", help="The same catalog under the same key is one run.")
 @click.option("--watch", is_flag=True, help="Follow the run to its end; exit code 1 unless every row succeeded.")
 @with_session
@@ -60,6 +61,7 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
     run_id: str | None,
     concurrency: int | None,
     budget_usd: float | None,
+    pin_policy: bool,
     idempotency_key: str | None,
     watch: bool,
 ) -> None:
@@ -77,6 +79,7 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
                 skip_invalid=options.skip_invalid,
                 concurrency=concurrency,
                 budget_usd=budget_usd,
+                pin_policy=pin_policy,
                 run=run_id,
                 idempotency_key=idempotency_key,
             )

@@ -62,6 +62,8 @@ def _policies(found: System) -> Table:
     made = table("policy", "what", "digest")
     for policy in found.policies:
         made.add_row(policy.name, policy.title, Text(policy.digest, style="dim"))
+        if policy.fault:
+            made.add_row("", Text(f"changed files are not in force: {text.safe(policy.fault)}", style="red"), "")
     return made
 
 

@@ -45,9 +45,9 @@ def test(session: Session, folder: Path) -> None:
 @FROM
 @with_session
 def eval_(session: Session, package: str, document: TextIO, folder: Path) -> None:
-    """Show what PACKAGE (catalog, admission, authz) decides on the JSON input in FILE, or - for standard input."""
+    """Show what PACKAGE (catalog, admission, release, authz) decides on the JSON in FILE, or - for standard input."""
     entry = f"{_known(folder, package)}.decision"
-    found = RegoBundle(folder, (entry,), _deciding_with(package))
+    found = RegoBundle(read_policies(folder, _deciding_with(package)), (entry,))
     decision = found.evaluate(entry, _document(document))
     session.show({"decision": decision, "policy": found.digest}, _facts(decision, found.digest))
 
@@ -69,7 +69,7 @@ def explain_(session: Session, package: str, document: TextIO, folder: Path) -> 
 @FROM
 @with_session
 def bundle(session: Session, file: Path, folder: Path) -> None:
-    """Write the admission policies to FILE, as a bundle for an OPA server (see PRISM_OPA_URL)."""
+    """Write the policies of catalogs, rows and outputs to FILE, as a bundle for an OPA server (see PRISM_OPA_URL)."""
     policies = read_policies(folder, admission_only)
     file.write_bytes(policies.bundle())
     told = f"{text.plural(len(policies.modules), 'policy').replace('policys', 'policies')} in {file}"

@@ -9,7 +9,7 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
-from activities.policy.contracts import PolicyEngine
+from activities.policy.engine import PolicyEngine
 from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation

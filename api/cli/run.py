@@ -33,6 +33,7 @@ SHOWN_ROWS = 50
 @click.option("--title", help="What the run is called.  [default: the file's name]")
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
 @click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
+@click.option("--pin-policy", is_flag=True, help="Keep to the policy in force now, whatever is newer later.")
 @click.option(
     "--out",
     "file_out",
@@ -47,6 +48,7 @@ def run(
     title: str | None,
     concurrency: int | None,
     budget_usd: float | None,
+    pin_policy: bool,
     file_out: Path | None,
 ) -> None:
     """Run a catalog, show its results; starts Prism if need be.
@@ -75,6 +77,7 @@ def run(
             skip_invalid=options.skip_invalid,
             concurrency=concurrency,
             budget_usd=budget_usd,
+            pin_policy=pin_policy,
         )
         _remark(session, f"run {submitted.run} started: {text.plural(submitted.total, 'row')}")
         try:

@@ -16,19 +16,12 @@ from rich.text import Text
 from activities.identity.contracts import TOKEN_PREFIX as PREFIX
 from api.cli import credentials
 from api.client import PrismClient
-from temporal.errors import PrismError
-from temporal.names import ErrorCode
+from temporal.errors import InvalidSettings
 from workers.settings import Settings
 
 # A pipe has no width; tables that are read by grep should not be folded to a terminal's.
 PIPE_WIDTH = 160
 Command = Callable[..., None]
-
-
-class InvalidSettings(PrismError):
-    """An environment variable has a value that cannot be used."""
-
-    code = ErrorCode.INVALID_SETTINGS
 
 
 @dataclass(frozen=True)

@@ -106,12 +106,13 @@ def submit(  # noqa: PLR0913 -- each is a word of the API
     skip_invalid: bool,
     concurrency: int | None,
     budget_usd: float | None,
+    pin_policy: bool,
     run: str | None,
     idempotency_key: str | None,
 ) -> Call[Submitted]:
     """Start a run. Each call has its own key, so a repetition after a broken connection starts nothing twice."""
     options = _catalog(catalog, title, map, literal=literal, skip_invalid=skip_invalid)
-    options["params"] |= _given(concurrency=concurrency, budget_usd=budget_usd, run=run)
+    options["params"] |= _given(concurrency=concurrency, budget_usd=budget_usd, pin_policy=pin_policy or None, run=run)
     options["headers"]["idempotency-key"] = idempotency_key or uuid.uuid4().hex
     return Call("POST", f"{PREFIX}/runs", _model(Submitted), repeatable=True, options=options)
 

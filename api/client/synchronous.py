@@ -82,6 +82,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         skip_invalid: bool = False,
         concurrency: int | None = None,
         budget_usd: float | None = None,
+        pin_policy: bool = False,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -95,6 +96,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
             skip_invalid: Leave out invalid rows and what depends on them.
             concurrency: How many rows may be under way at once.
             budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
+            pin_policy: Keep to the policy in force now, whatever is newer while the run lasts.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -106,6 +108,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
             skip_invalid=skip_invalid,
             concurrency=concurrency,
             budget_usd=budget_usd,
+            pin_policy=pin_policy,
             run=run,
             idempotency_key=idempotency_key,
         )

@@ -33,12 +33,15 @@ async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
     told = [StepView.model_validate(step.model_dump() | {"attempt": row.attempt}) for step in progress.steps]
     known = {(step.attempt, step.step, step.ordinal) for step in told}
     noted = [step for step in row.steps if (step.attempt, step.step, step.ordinal) not in known]
-    update: dict[str, object] = {"steps": [*told, *noted]}
+    findings: list[object] = []
+    update: dict[str, object] = {"steps": [*told, *noted], "findings": findings}
     for step in progress.steps:
         if step.step in {"verification", "judge"} and "verdicts" in step.detail:
             update["verdicts"] = step.detail["verdicts"]
         if step.step == "scan":
-            update["findings"] = step.detail.get("findings", [])
+            findings.clear()  # of an earlier draft
+        if step.step in {"scan", "code-scan"}:
+            findings.extend(step.detail.get("findings", []))
     answers = [step for step in progress.steps if step.step == "model"]
     if answers and row.output is None:
         answer = await _answer(services, row, answers[-1])

@@ -15,10 +15,9 @@ from api.checking import checked
 from api.errors import BadRequest, UnsupportedMediaType, errors, value_faults
 from api.models import Cell, Submission, Submitted, Validation
 from api.permission import Access, Ground, may
-from api.services import Served
+from api.services import Served, Services
 from api.submission import Submitter, submit
 from catalogs.options import ReadOptions
-from workers.settings import Settings
 from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
@@ -30,7 +29,17 @@ _FORM = {
         "file": {"type": "string", "format": "binary"},
         **{
             name: {"type": "string"}
-            for name in ("title", "run", "map", "concurrency", "budget_usd", "literal", "skip_invalid", "submitter")
+            for name in (
+                "title",
+                "run",
+                "map",
+                "concurrency",
+                "budget_usd",
+                "literal",
+                "skip_invalid",
+                "pin_policy",
+                "submitter",
+            )
         },
     },
 }
@@ -84,7 +93,7 @@ async def submit_catalog(
             options=_options(submission),
             run=submission.run,
             idempotency_key=idempotency_key,
-            run_options=_run_options(submission, services.settings),
+            run_options=await _run_options(submission, services),
             submitter=Submitter(access.principal.acting_as(submission.submitter), access.boards),
         )
     response.status_code = 201 if submitted.created else 200
@@ -95,11 +104,12 @@ def _options(submission: Submission) -> ReadOptions:
     return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
 
 
-def _run_options(submission: Submission, settings: Settings) -> RunOptions:
+async def _run_options(submission: Submission, services: Services) -> RunOptions:
     return RunOptions(
-        concurrency=submission.concurrency or settings.concurrency,
-        judge_group=settings.judge_group,
+        concurrency=submission.concurrency or services.settings.concurrency,
+        judge_group=services.settings.judge_group,
         budget_usd=submission.budget_usd,
+        policy=await services.policy.keep() if submission.pin_policy else None,
     )
 
 

@@ -15,6 +15,7 @@ decision := {
 	"review": [reason | some reason in review],
 	"four_eyes": four_eyes,
 	"silence_approves": silence_approves,
+	"release": release,
 }
 
 # METADATA
@@ -161,6 +162,19 @@ default silence_approves := false
 silence_approves if {
 	input.row.on_deadline == "approve"
 	input.row.risk in data.admission.silence_risks
+}
+
+# METADATA
+# title: An output is judged before it leaves, by package release, unless little could come of it
+# description: A row without a scan of code, of little risk and without a class of data is spared the question.
+# scope: document
+default release := true
+
+release := false if {
+	known_risk
+	not input.row.risk in data.admission.release_risks
+	input.row.scan in data.admission.plain_scans
+	not labelled
 }
 
 # METADATA

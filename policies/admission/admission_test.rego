@@ -2,14 +2,18 @@ package admission_test
 
 import data.admission
 
-row := {"id": "a", "objective": "Summarise the minutes", "risk": "low", "code": "", "language": null, "budget_usd": null}
+row := {"id": "a", "objective": "Summarise the minutes", "risk": "low", "code": "", "language": null, "budget_usd": null, "scan": "secrets"}
 
 decide(change) := decision if {
 	decision := admission.decision with input as {"row": object.union(row, change)}
 }
 
 test_an_ordinary_row_runs_without_review if {
-	decide({}) == {"allow": true, "deny": [], "review": [], "four_eyes": false, "silence_approves": false}
+	decision := decide({})
+	decision.allow
+	decision.review == []
+	not decision.four_eyes
+	not decision.silence_approves
 }
 
 test_nothing_is_allowed_without_a_row if {
@@ -59,6 +63,21 @@ test_somebody_else_approves_what_nobody_knows_the_risk_of if decide({"risk": "un
 test_silence_approves_where_row_and_policy_agree if decide({"on_deadline": "approve"}).silence_approves
 
 test_silence_approves_nothing_risky if not decide({"on_deadline": "approve", "risk": "medium"}).silence_approves
+
+test_a_plain_output_of_little_risk_is_not_judged if not decide({}).release
+
+test_what_could_do_harm_is_judged_before_it_leaves if {
+	decide({"scan": "code"}).release
+	decide({"risk": "high"}).release
+	decide({"labels": {"data_class": "internal"}}).release
+}
+
+test_what_is_not_known_is_judged if {
+	every change in [{"risk": "odd"}, {"scan": null}] {
+		decide(change).release
+	}
+	admission.decision.release with input as {}
+}
 
 test_silence_approves_nothing_unasked if not decide({"on_deadline": "wait"}).silence_approves
 

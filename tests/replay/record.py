@@ -44,6 +44,7 @@ DELIVERY_ROUNDS = 2
 # Policy, prompt, model, scan, the invitation, and the notice that it is overdue.
 OVERDUE_STEPS = 5
 HISTORIES = Path(__file__).with_name("histories")
+ROOT = Path(__file__).parents[2]
 ANA = ReviewDecision(by="ana", comment="fine")
 
 
@@ -188,6 +189,16 @@ async def secrets(prism: Installation) -> Run:
     )
 
 
+async def released(prism: Installation) -> Run:
+    """Outputs that the policy is asked about: after a scan for code, and after an edit."""
+    run = await prism.start("id,objective,scan,risk\na,One,code,\nb,Two,,high\n")
+    await run.row_reaches("b", lambda progress: progress.state is RowState.REVIEW)
+    edited = Text(digest=digest_of(b"Edited."), size=7, inline="Edited.")
+    decision = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=edited)
+    await run.row("b").execute_update(RowWorkflow.decide, decision)
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -200,7 +211,19 @@ async def rotation(prism: Installation) -> WorkflowHistory:
 
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
-    for scenario in (plain, reviewed, rounds, steered, cancelled, denied, budget, secrets, sealed, sealed_cancelled)
+    for scenario in (
+        plain,
+        reviewed,
+        rounds,
+        steered,
+        cancelled,
+        denied,
+        budget,
+        secrets,
+        sealed,
+        sealed_cancelled,
+        released,
+    )
 }
 
 
@@ -249,7 +272,8 @@ async def _keep(prism: Installation, run: Run, name: str) -> None:
 def _write(name: str, history: WorkflowHistory) -> None:
     path = HISTORIES / f"{name}.json"
     if not path.exists():
-        path.write_text(history.to_json() + "\n")
+        # Stack traces name files: where somebody keeps theirs is nobody's business.
+        path.write_text(history.to_json().replace(f"{ROOT}/", "") + "\n")
 
 
 if __name__ == "__main__":

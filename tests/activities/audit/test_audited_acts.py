@@ -169,7 +169,7 @@ async def test_a_rows_decisions_are_told_once_however_often_it_is_recorded(log: 
         ("ana", "review.decided", "run/r/row/ops/a"),
     ]
     (decision,) = details(log, "policy.decided")
-    assert decision == {**POLICY.detail, "decided_at": AT, "attempt": 1}
+    assert decision == {**POLICY.detail, "step": "policy", "decided_at": AT, "attempt": 1}
 
 
 async def test_a_retried_row_is_decided_anew_and_silence_is_nobodys_decision(log: Log, keeper: SqlRecordKeeper) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from temporalio.testing import ActivityEnvironment
 
-import activities.llm.activity as activity_module
+from activities import heartbeat
 from activities.artifacts.contracts import Text, Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
 from activities.llm.activity import ModelActivities
@@ -56,7 +56,7 @@ async def beats_during(model: Says, texts: Texts) -> int:
 async def test_a_long_call_beats_and_a_short_one_costs_the_server_nothing(
     texts: Texts, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(activity_module, "HEARTBEAT_SECONDS", 0.05)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.05)
     assert await beats_during(Says(seconds=0.5), texts) >= 3
     assert await beats_during(Says(), texts) == 0
 

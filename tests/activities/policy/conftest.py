@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from activities.policy.contracts import PolicyEngine
 from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.engine import PolicyEngine
 from activities.policy.folder import admission_only, read_policies
 from activities.policy.server import OpaServerPolicy, PolicyServer, open_opa_server
 from tests.opa import installed, serving

@@ -8,8 +8,11 @@ from hypothesis import strategies as st
 
 from activities.policy.bundle import RegoBundle
 from activities.policy.contracts import ADMISSION, CATALOG_ADMISSION, PolicyUnavailable
+from activities.policy.delivery_contracts import DELIVERY
 from activities.policy.embedded import EmbeddedPolicy
-from activities.policy.folder import admission_only
+from activities.policy.engine import ENTRIES
+from activities.policy.folder import admission_only, read_policies
+from activities.policy.sandbox_contracts import PERMISSION
 from activities.policy.server import OpaServerPolicy
 from catalogs.row import CatalogRow, Language, OnDeadline, Risk
 from catalogs.totals import CatalogTotals
@@ -17,7 +20,7 @@ from workers.policy import POLICIES
 
 pytestmark = [pytest.mark.timeout(500), pytest.mark.xdist_group("opa")]
 CASES = 500
-BUNDLE = RegoBundle(POLICIES, (ADMISSION, CATALOG_ADMISSION), admission_only)
+BUNDLE = RegoBundle(read_policies(POLICIES, admission_only), ENTRIES)
 PATIENT = settings(
     max_examples=CASES, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
@@ -121,3 +124,32 @@ async def test_any_document_of_a_catalog_gets_the_same_answer(
 ) -> None:
     embedded = BUNDLE.evaluate(CATALOG_ADMISSION, document)
     assert (await server_policy._ask(CATALOG_ADMISSION, document))["result"] == embedded
+
+
+def asking(name: str, **parts: Any) -> Any:
+    """Return documents with a part of this name: sense, nonsense, or nothing."""
+    return st.fixed_dictionaries({}, optional={name: st.fixed_dictionaries({}, optional=parts) | NONSENSE})
+
+
+PROGRAMS = asking(
+    "program",
+    language=st.sampled_from(["python", "shell", "perl"]) | NONSENSE,
+    author=st.sampled_from(["catalog", "model"]) | NONSENSE,
+    secrets=st.lists(WORDS, max_size=2) | NONSENSE,
+)
+MESSAGES = asking("message", channel=WORDS | NONSENSE, boards=st.lists(WORDS, max_size=3) | NONSENSE)
+
+
+@FEWER
+@given(program=PROGRAMS, row=asking("row", risk=st.sampled_from(Risk) | NONSENSE), message=MESSAGES)
+async def test_programs_and_messages_get_the_same_answer(
+    server_policy: OpaServerPolicy, program: dict[str, Any], row: dict[str, Any], message: dict[str, Any]
+) -> None:
+    for entry, document in ((PERMISSION, program | row), (DELIVERY, message)):
+        try:
+            embedded = BUNDLE.evaluate(entry, document)
+        except PolicyUnavailable:
+            with pytest.raises(PolicyUnavailable):
+                await server_policy._ask(entry, document)
+            continue
+        assert (await server_policy._ask(entry, document))["result"] == embedded

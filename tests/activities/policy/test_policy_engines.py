@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from activities.policy.contracts import CatalogDecision, Decision, PolicyEngine
+from activities.policy.contracts import CatalogDecision, Decision
 from activities.policy.embedded import EmbeddedPolicy
+from activities.policy.engine import PolicyEngine
 from activities.policy.server import OpaServerPolicy
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
@@ -94,8 +95,7 @@ def test_a_decision_of_before_the_policy_server_still_decodes() -> None:
 
 
 def test_the_digest_is_of_what_decides_alone(tmp_path: Path) -> None:
-    for package in ("admission", "catalog"):
-        shutil.copytree(POLICIES / package, tmp_path / package)
+    shutil.copytree(POLICIES, tmp_path, dirs_exist_ok=True)
     before = EmbeddedPolicy(tmp_path).digest
     (tmp_path / "admission" / "admission_test.rego").unlink()
     assert EmbeddedPolicy(tmp_path).digest == before == EmbeddedPolicy(POLICIES).digest

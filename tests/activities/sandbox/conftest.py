@@ -1,22 +1,62 @@
+import asyncio
 import os
-from collections.abc import Callable, Coroutine, Iterator
+import time
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
+from docker import APIClient
 
 from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.sandbox.contracts import Execution, ExecutionResult, Limits
+from activities.sandbox.contracts import Execution, ExecutionResult, Limits, Sandbox
+from activities.sandbox.docker import DockerSandbox
 from activities.sandbox.enclosure import own_python
+from activities.sandbox.kubernetes import open_kubernetes_sandbox
+from activities.sandbox.kubernetes_manifest import PodTemplate
 from catalogs.row import Language
+from tests.activities.sandbox.engine import IMAGE, engine, missing
 
+CLUSTER = os.environ.get("PRISM_TEST_KUBECONFIG", "")
+BACKENDS = ("own-user", "user-namespace", "docker", *(["kubernetes"] if CLUSTER else []))
+CONTAINERS = {"docker", "kubernetes"}
 Run = Callable[..., Coroutine[Any, Any, ExecutionResult]]
 
 
-@pytest.fixture(scope="session", params=[False, True], ids=["own-user", "user-namespace"])
-def sandbox(request: pytest.FixtureRequest) -> BubblewrapSandbox:
-    """Both ways to be nobody: the one of a worker that is root, and the one of any other worker."""
-    if not request.param:
+@pytest.fixture(scope="session")
+def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of a real Docker engine."""
+    if reason := missing():
+        pytest.skip(reason)
+    with engine(tmp_path_factory.mktemp("docker")) as address:
+        yield address
+
+
+@pytest.fixture(scope="session", params=BACKENDS)
+def backend(request: pytest.FixtureRequest) -> str:
+    """Both ways of bubblewrap to be nobody, that of a worker that is root and that of any other; Docker; a cluster."""
+    chosen: str = request.param
+    return chosen
+
+
+@pytest.fixture
+async def sandbox(request: pytest.FixtureRequest, backend: str) -> AsyncIterator[Sandbox]:
+    """What runs programs."""
+    if backend == "docker":
+        docker = DockerSandbox(IMAGE, request.getfixturevalue("docker_engine"))
+        yield docker
+        await docker.close()
+    elif backend == "kubernetes":
+        template = PodTemplate("prism-sandbox", os.environ["PRISM_TEST_SANDBOX_IMAGE"])
+        async with open_kubernetes_sandbox(template, Path(CLUSTER)) as cluster:
+            yield cluster
+    else:
+        yield bubblewrap(backend)
+
+
+def bubblewrap(backend: str) -> BubblewrapSandbox:
+    if backend == "own-user":
         return BubblewrapSandbox()
     # An ordinary user may not reach a Python below root's home.
     reachable = os.geteuid() != 0 or own_python().resolve().is_relative_to("/usr")
@@ -24,7 +64,7 @@ def sandbox(request: pytest.FixtureRequest) -> BubblewrapSandbox:
 
 
 @pytest.fixture
-def run(sandbox: BubblewrapSandbox) -> Run:
+def run(sandbox: Sandbox) -> Run:
     async def execute(
         code: str, language: Language = Language.PYTHON, stdin: str = "", **limits: float
     ) -> ExecutionResult:
@@ -37,7 +77,7 @@ def run(sandbox: BubblewrapSandbox) -> Run:
 
 
 def sandboxed_processes() -> list[int]:
-    """Processes of this session's children that still run below a bubblewrap."""
+    """Processes of this session's programs that still run."""
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -45,15 +85,25 @@ def sandboxed_processes() -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"/run/program." in command:
+            if any(place in command for place in (b"/run/program.", b"/program/main.", b"/run/prism/program.")):
                 found.append(int(folder.name))
     return found
 
 
 @pytest.fixture
-def nothing_left() -> Iterator[None]:
-    """Assert that a test leaves no process and no control group of its own behind."""
+def nothing_left(request: pytest.FixtureRequest, backend: str) -> Iterator[None]:
+    """Assert that a test leaves no process, no control group and no container of its own behind."""
     yield
+    if backend == "docker":
+        with closing(APIClient(base_url=request.getfixturevalue("docker_engine"), version="auto")) as client:
+            assert client.containers(all=True) == []
     mine = f"prism-sandbox-{os.getpid()}-*"
     groups = [*Path("/sys/fs/cgroup").glob(f"*/{mine}"), *Path("/sys/fs/cgroup").glob(f"*/*/{mine}")]
     assert not groups
+
+
+async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "condition not met in time"
+        await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Programs run, get their input, and their end is told exactly."""
+"""What bubblewrap needs of its host, and what it does where that is missing."""
 
 import asyncio
 import os
@@ -7,8 +7,6 @@ import signal
 import subprocess
 import sys
 import textwrap
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,74 +18,7 @@ from activities.sandbox.enclosure import SandboxNotInstalled, _spare_uid
 from activities.sandbox.endings import Ending, reason_of
 from activities.sandbox.seccomp import seccomp_filter
 from catalogs.row import Language
-from tests.activities.sandbox.conftest import Run, sandboxed_processes
-
-
-@pytest.mark.parametrize(
-    ("language", "code"),
-    [
-        (Language.PYTHON, "import sys\nprint(sys.stdin.read().upper())\nprint('é', file=sys.stderr)"),
-        (Language.SHELL, "tr a-zä A-ZÄ < /dev/stdin | sed 's/ä/Ä/'; echo; echo é >&2"),
-        (
-            Language.JAVASCRIPT,
-            "console.log(require('fs').readFileSync(0, 'utf8').toUpperCase()); console.error('é')",
-        ),
-    ],
-)
-async def test_each_language_reads_its_input_and_prints(run: Run, language: Language, code: str) -> None:
-    result = await run(code, language, stdin="hällo", memory_bytes=512 * 1024 * 1024)
-    assert (result.reason, result.exit_code, result.truncated) == (ExitReason.OK, 0, False)
-    assert result.stdout == "HÄLLO\n"
-    assert result.stderr == "é\n"
-
-
-async def test_large_code_and_large_input_arrive_whole(run: Run) -> None:
-    code = f"import sys\nx = {'y' * 500_000!r}\nprint(len(x), len(sys.stdin.read()))"
-    assert (await run(code, stdin="z" * 3_000_000)).stdout == "500000 3000000\n"
-
-
-async def test_input_that_is_never_read_does_no_harm(run: Run) -> None:
-    assert (await run("print(1)", stdin="z" * 3_000_000)).stdout == "1\n"
-
-
-async def test_a_program_cannot_change_its_input(run: Run) -> None:
-    result = await run("import os\nos.ftruncate(0, 0)", stdin="text")
-    assert result.reason is ExitReason.ERROR
-
-
-async def test_output_that_is_not_text_is_kept_readable(run: Run) -> None:
-    assert (await run("import sys\nsys.stdout.buffer.write(b'a\\xff\\x00b')")).stdout == "a\ufffd\x00b"
-
-
-@pytest.mark.parametrize(
-    ("code", "reason", "exit_code"),
-    [
-        ("raise SystemExit(3)", ExitReason.ERROR, 3),
-        ("1/0", ExitReason.ERROR, 1),
-        ("this is no Python", ExitReason.ERROR, 1),
-        ("import os\nos.kill(os.getpid(), 9)", ExitReason.KILLED, 137),
-        ("import os\nos.kill(os.getpid(), 15)", ExitReason.KILLED, 143),
-        ("import ctypes\nctypes.string_at(0)", ExitReason.KILLED, 139),
-        ("raise SystemExit(255)", ExitReason.ERROR, 255),
-    ],
-)
-async def test_the_end_of_a_program_is_told(run: Run, code: str, reason: ExitReason, exit_code: int) -> None:
-    result = await run(code)
-    assert (result.reason, result.exit_code) == (reason, exit_code)
-
-
-async def test_output_before_a_timeout_is_kept(run: Run) -> None:
-    result = await run("print('so far')\nimport time\ntime.sleep(60)", wall_seconds=1.0)
-    assert (result.reason, result.stdout) == (ExitReason.TIMEOUT, "so far\n")
-
-
-async def test_a_cancelled_call_kills_the_program(run: Run) -> None:
-    task = asyncio.create_task(run("import time\ntime.sleep(60)"))
-    await until(lambda: bool(sandboxed_processes()))
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    await until(lambda: not sandboxed_processes())
+from tests.activities.sandbox.conftest import until
 
 
 async def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
@@ -117,11 +48,6 @@ async def test_a_program_dies_with_its_worker(tmp_path: Path) -> None:
     await until(swept)
 
 
-async def test_programs_run_side_by_side(run: Run) -> None:
-    results = await asyncio.gather(*(run(f"print({n})") for n in range(12)))
-    assert [result.stdout for result in results] == [f"{n}\n" for n in range(12)]
-
-
 async def test_a_missing_bubblewrap_names_the_package(tmp_path: Path) -> None:
     sandbox = BubblewrapSandbox(bwrap=tmp_path / "bwrap")
     with pytest.raises(SandboxNotInstalled, match="Debian package bubblewrap") as caught:
@@ -129,11 +55,11 @@ async def test_a_missing_bubblewrap_names_the_package(tmp_path: Path) -> None:
     assert not caught.value.retryable
 
 
-async def test_a_missing_node_names_the_package(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_missing_node_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
     find = shutil.which
     monkeypatch.setattr(shutil, "which", lambda name, path=None: None if name == "node" else find(name, path=path))
     with pytest.raises(SandboxNotInstalled, match="Debian package nodejs"):
-        await run("", Language.JAVASCRIPT)
+        await BubblewrapSandbox().execute(Execution(language=Language.JAVASCRIPT, code=""))
 
 
 async def test_a_bubblewrap_that_cannot_isolate_is_unavailable_and_may_be_tried_again(tmp_path: Path) -> None:
@@ -230,13 +156,6 @@ def running(command: str) -> bool:
         except OSError:
             continue
     return False
-
-
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "condition not met in time"
-        await asyncio.sleep(0.02)
 
 
 def test_the_binary_is_really_bubblewrap() -> None:

@@ -1,23 +1,35 @@
 """The sandbox activity finds the program, runs it, beats its heart and keeps what was printed."""
 
 import asyncio
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 from temporalio.testing import ActivityEnvironment
 
+from activities import heartbeat
 from activities.artifacts.contracts import Texts
 from activities.artifacts.folder import FolderArtifactStore
-from activities.sandbox import activity
+from activities.policy.embedded import EmbeddedPolicy
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.sandbox.contracts import Execution, ExecutionResult, ExitReason, SandboxRequest
+from activities.sandbox.contracts import (
+    Execution,
+    ExecutionResult,
+    ExitReason,
+    Limits,
+    ProgramForbidden,
+    SandboxRequest,
+)
 from activities.sandbox.extraction import extract_program
 from catalogs.row import Language
 from temporal.contract import StepRef
+from workers.policy import POLICIES
 
 STEP = StepRef(run="r", row="1", step="sandbox")
+POLICY = EmbeddedPolicy(POLICIES)
 
 
 @pytest.fixture
@@ -29,8 +41,10 @@ class Slow:
     def __init__(self, seconds: float) -> None:
         self.seconds = seconds
         self.cancelled = False
+        self.started = False
 
     async def execute(self, execution: Execution) -> ExecutionResult:
+        self.started = True
         try:
             await asyncio.sleep(self.seconds)
         except asyncio.CancelledError:
@@ -48,7 +62,7 @@ async def test_the_program_of_an_answer_is_run_and_its_output_kept(texts: Texts,
         extract=True,
         stdin=await texts.pack("ab"),
     )
-    result = await ActivityEnvironment().run(SandboxActivities(BubblewrapSandbox(), texts).execute, request)
+    result = await ActivityEnvironment().run(SandboxActivities(BubblewrapSandbox(), texts, POLICY).execute, request)
     assert (result.reason, result.exit_code) == (ExitReason.OK, 0)
     assert result.stdout.inline is None
     assert await texts.read(result.stdout) == "ab" * 100 + "\n"
@@ -56,12 +70,12 @@ async def test_the_program_of_an_answer_is_run_and_its_output_kept(texts: Texts,
 
 
 async def test_the_heart_beats_while_a_program_runs(texts: Texts, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(activity, "_HEARTBEAT_SECONDS", 0.02)
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.02)
     environment = ActivityEnvironment()
     beats: list[Any] = []
     environment.on_heartbeat = lambda *details: beats.append(details)
     request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
-    await environment.run(SandboxActivities(Slow(0.3), texts).execute, request)
+    await environment.run(SandboxActivities(Slow(0.3), texts, POLICY).execute, request)
     assert len(beats) >= 5
 
 
@@ -69,7 +83,7 @@ async def test_cancelling_the_activity_reaches_the_sandbox(texts: Texts) -> None
     slow = Slow(60)
     environment = ActivityEnvironment()
     request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
-    task = asyncio.create_task(environment.run(SandboxActivities(slow, texts).execute, request))
+    task = asyncio.create_task(environment.run(SandboxActivities(slow, texts, POLICY).execute, request))
     await asyncio.sleep(0.1)
     environment.cancel()
     with pytest.raises(asyncio.CancelledError):
@@ -94,3 +108,29 @@ async def test_cancelling_the_activity_reaches_the_sandbox(texts: Texts) -> None
 )
 def test_the_program_of_an_answer(answer: str, program: str) -> None:
     assert extract_program(answer, Language.PYTHON) == program
+
+
+def limited(folder: Path, **data: Any) -> EmbeddedPolicy:
+    """Return the policies that ship, with other data for the sandbox."""
+    policies = shutil.copytree(POLICIES, folder / "policies")
+    file = policies / "sandbox" / "data.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | data))
+    return EmbeddedPolicy(policies)
+
+
+async def test_the_policy_lowers_what_a_program_may_use_and_is_named(texts: Texts, tmp_path: Path) -> None:
+    policy = limited(tmp_path, most={"catalog": {"wall_seconds": 0.5, "processes": 4}, "model": {}})
+    activities = SandboxActivities(BubblewrapSandbox(), texts, policy)
+    request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack("sleep 20"))
+    result = await ActivityEnvironment().run(activities.execute, request)
+    assert (result.reason, result.policy) == (ExitReason.TIMEOUT, policy.digest)
+    assert result.limits == Limits(wall_seconds=0.5, processes=4)
+
+
+async def test_a_program_that_the_policy_forbids_is_not_started(texts: Texts, tmp_path: Path) -> None:
+    policy = limited(tmp_path, languages={"catalog": ["python"], "model": []})
+    slow = Slow(0)
+    request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
+    with pytest.raises(ProgramForbidden, match="does not let this program run: a program by the catalog in shell"):
+        await ActivityEnvironment().run(SandboxActivities(slow, texts, policy).execute, request)
+    assert not slow.started

@@ -9,6 +9,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.artifacts.contracts import Texts
 from activities.artifacts.folder import FolderArtifactStore
 from activities.audit.contracts import AuditFilter
+from activities.policy.embedded import EmbeddedPolicy
 from activities.sandbox.activity import SandboxActivities
 from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.sandbox.contracts import ExitReason, Limits, SandboxRequest, SandboxResult
@@ -20,6 +21,7 @@ from temporal.errors import PrismError
 from temporal.redaction import MASK
 from workers.audit import open_audit
 from workers.compose import open_stores
+from workers.policy import POLICIES
 from workers.secrets import open_secrets
 from workers.settings import Settings
 
@@ -38,7 +40,7 @@ class Rows:
         self.store: SecretStore = open_secrets(self.settings)
         self.texts = Texts(FolderArtifactStore(home / "texts"), inline_limit=4096)
         secrets = RowSecrets(self.store, self.audit)
-        self.activities = SandboxActivities(BubblewrapSandbox(), self.texts, secrets)
+        self.activities = SandboxActivities(BubblewrapSandbox(), self.texts, EmbeddedPolicy(POLICIES), secrets)
 
     async def run(
         self, code: str, *, extract: bool = False, limits: Limits | None = None, **secrets: str

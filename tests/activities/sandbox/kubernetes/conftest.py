@@ -1,4 +1,3 @@
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -57,9 +56,3 @@ def program(
 ) -> Execution:
     given = Limits.model_validate({"wall_seconds": 10.0, "memory_bytes": 256 * 2**20, **limits})
     return Execution(language=language, code=code, stdin=stdin, key=key, limits=given)
-
-
-async def until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.01)

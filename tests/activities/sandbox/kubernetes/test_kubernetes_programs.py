@@ -13,8 +13,9 @@ from activities.sandbox.kubernetes_api import ClusterSilent
 from activities.sandbox.kubernetes_manifest import ProgramTooLarge, job, name_of
 from activities.sandbox.kubernetes_outcome import SandboxRefused
 from catalogs.row import Language
+from tests.activities.sandbox.conftest import until
 from tests.activities.sandbox.kubernetes.cluster import Cluster
-from tests.activities.sandbox.kubernetes.conftest import TEMPLATE, program, until
+from tests.activities.sandbox.kubernetes.conftest import TEMPLATE, program
 from tests.activities.sandbox.kubernetes.node import Node, killing
 
 SLEEPER = "print('so far', flush=True)\nimport time\ntime.sleep(60)"

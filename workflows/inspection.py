@@ -1,0 +1,151 @@
+"""What a row's output is looked at for: scans, its program's end, and whether the policy lets it leave."""
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from activities.artifacts.contracts import Text, digest_of
+    from activities.policy.contracts import Admission
+    from activities.policy.release_contracts import ReleaseRequest
+    from activities.records.contracts import RowState
+    from activities.sandbox.contracts import ExitReason, SandboxRequest
+    from activities.scans.contracts import CodeScanRequest
+    from catalogs.row import CatalogRow, Review, Scan
+    from temporal.names import ErrorCode
+    from workflows.custody import contract_digest, executed, judged, scanned, scanned_for_code
+    from workflows.draft import RowEnded
+    from workflows.facts import RowFacts
+    from workflows.steps import RowSteps
+
+
+class Inspection:
+    """Looks at an output, whoever wrote it: the model, or a person who edited it.
+
+    Args:
+        steps: The row's steps.
+        facts: What is known of the row; what is found goes there.
+
+    Attributes:
+        denied: Why the policy does not let the output leave that was looked at last.
+    """
+
+    def __init__(self, steps: RowSteps, facts: RowFacts) -> None:
+        self._steps = steps
+        self._facts = facts
+        self.denied: tuple[str, ...] = ()
+
+    async def look(self, row: CatalogRow) -> None:
+        """Scan the output and run its program, as the row wants.
+
+        Raises:
+            RowEnded: The program failed.
+        """
+        output = self._facts.draft.output
+        if output is None:
+            return
+        self._facts.findings, self.denied = (), ()
+        if row.scan is not Scan.NONE:
+            report = await self._steps.scan(output)
+            self._facts.findings = report.findings
+            self._facts.draft.custody += (scanned(output, report),)
+        if row.scan is Scan.CODE:
+            await self._scan_code(row, output)
+        await self._execute(row, output)
+
+    async def reasons(self, admission: Admission) -> tuple[str, ...]:
+        """Return why a person must decide, or could where the output needs it; empty when nobody has to.
+
+        Raises:
+            RowEnded: The output cannot pass, and the row has no review that could save it.
+        """
+        row, draft = admission.row, self._facts.draft
+        reasons = [*admission.decision.review, *admission.approval, *await self._release(admission)]
+        if row.review is Review.REQUIRED:
+            reasons.insert(0, "the catalog requires a review of this row")
+        possible = bool(reasons) or row.review is not Review.NONE
+        if draft.failures:
+            if not possible:
+                raise RowEnded(RowState.VERIFICATION_FAILED, ErrorCode.VERIFICATION_FAILED, "; ".join(draft.failures))
+            reasons.extend(draft.failures)
+        if secrets := self._secrets():
+            if not possible:
+                raise RowEnded(RowState.FAILED, ErrorCode.SECRETS_IN_OUTPUT, secrets)
+            reasons.append(secrets)
+        return tuple(reasons)
+
+    async def objections(self, admission: Admission) -> tuple[str, ...]:
+        """Return what speaks against an edited output: what must be seen again before it may leave.
+
+        Raises:
+            RowEnded: Its program failed, or the policy does not let it leave.
+        """
+        await self.look(admission.row)
+        if secrets := self._secrets():
+            return (secrets,)
+        return await self._release(admission)
+
+    async def _scan_code(self, row: CatalogRow, output: Text) -> None:
+        program = _by_value(row.code) if row.code else None
+        request = CodeScanRequest(
+            step=self._steps.ref("code-scan"), text=output, language=row.language, program=program
+        )
+        report = await self._steps.scan_code(request)
+        self._facts.findings += report.findings
+        self._facts.draft.custody += (scanned_for_code(output, report),)
+
+    async def _execute(self, row: CatalogRow, output: Text) -> None:
+        if row.language is None:
+            return
+        request = SandboxRequest(
+            step=self._steps.ref("code"),
+            language=row.language,
+            code=_by_value(row.code) if row.code else output,
+            extract=not row.code,
+            stdin=output,
+            secrets=row.secrets,
+            risk=row.risk.value,
+            labels=row.labels,
+            policy=self._facts.request.options.policy,
+        )
+        result = await self._steps.execute(request)
+        self._facts.code_result = contract_digest(result)
+        self._facts.draft.custody += (executed(output, request, result),)
+        if result.reason is not ExitReason.OK:
+            tail = (result.stderr.inline or "").strip().splitlines()[-1:] or [""]
+            message = f"the program ended with {result.reason.value}, exit code {result.exit_code}: {tail[0]}"
+            raise RowEnded(RowState.FAILED, ErrorCode.CODE_FAILED, message)
+
+    async def _release(self, admission: Admission) -> tuple[str, ...]:
+        """Ask the policy about the output where it wants to be asked; return why it wants a person to look."""
+        draft, output = self._facts.draft, self._facts.draft.output
+        if output is None or not admission.decision.release:
+            return ()
+        decision = await self._steps.release(
+            ReleaseRequest(
+                step=self._steps.ref("release"),
+                row=admission.row,
+                submitter=self._facts.request.submitter,
+                output=output,
+                findings=self._facts.findings,
+                failures=draft.failures,
+                models=draft.models,
+                cost_usd=draft.cost_usd,
+                edited=draft.edited is not None,
+                policy=self._facts.request.options.policy,
+            )
+        )
+        draft.custody += (judged(output, decision),)
+        if not decision.allow:
+            reasons = "; ".join(decision.deny) or "the policy gave no reason"
+            self.denied = (f"the policy does not let the output leave: {reasons}",)
+            raise RowEnded(RowState.DENIED, ErrorCode.POLICY_DENIED, *self.denied)
+        return decision.review
+
+    def _secrets(self) -> str:
+        secrets = [finding for finding in self._facts.findings if finding.secret]
+        found = ", ".join(f"{finding.rule} on line {finding.line}" for finding in secrets)
+        return f"secrets in the output: {found}" if found else ""
+
+
+def _by_value(text: str) -> Text:
+    data = text.encode()
+    return Text(digest=digest_of(data), size=len(data), inline=text)
