@@ -1,5 +1,6 @@
 """The reading side of the records database."""
 
+import functools
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -177,6 +178,19 @@ class RecordQueries:
                 yield view
             after = batch[-1].position
 
+    async def decisions(self, run: str, steps: Sequence[str]) -> AsyncIterator[tuple[RowView, list[StepView]]]:
+        """Yield every row of a run in plan order with those of its steps that are named, in the order they began."""
+        after = -1
+        while batch := await self.rows(run, after=after, limit=_BATCH):
+            here = (_STEPS.c.run == run) & _STEPS.c.row.in_([view.row for view in batch]) & _STEPS.c.step.in_(steps)
+            wanted = select(_STEPS).where(here).order_by(_STEPS.c.attempt, _STEPS.c.started_at, _STEPS.c.finished_at)
+            found: dict[str, list[StepView]] = {view.row: [] for view in batch}
+            for row, step in await self._transactions.read(functools.partial(_steps_by_row, wanted)):
+                found[row].append(step)
+            for view in batch:
+                yield view, found[view.row]
+            after = batch[-1].position
+
     async def events(self, after: int, *, run: str = "", limit: int = 500) -> list[EventView]:
         """Return events after an id, oldest first; one with a lower id never turns up later."""
         statement = select(_EVENTS).where(_EVENTS.c.id > after).order_by(_EVENTS.c.id).limit(limit)
@@ -246,6 +260,10 @@ class RecordQueries:
 def _views(connection: Connection, statement: Select[Any], view: type[View]) -> list[View]:
     rows = connection.execute(statement).mappings()
     return [view.model_validate(dict(row)) for row in rows]
+
+
+def _steps_by_row(wanted: Select[Any], connection: Connection) -> list[tuple[str, StepView]]:
+    return [(one["row"], StepView.model_validate(dict(one))) for one in connection.execute(wanted).mappings()]
 
 
 def _by_state(table: Any) -> Select[Any]:  # noqa: ANN401 -- a SQLAlchemy table

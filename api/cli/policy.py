@@ -1,9 +1,9 @@
-"""The commands ``prism policy test``, ``eval``, ``explain`` and ``bundle``; they need no server."""
+"""The commands ``prism policy``; all but ``report`` need no server."""
 
 import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, TextIO
+from typing import Any, Final, Literal, TextIO
 
 import click
 from rich.console import RenderableType
@@ -14,6 +14,7 @@ from activities.policy.explain import Explanation, HeldRule, explain
 from activities.policy.folder import AUTHORISATION, PolicyFolder, admission_only, read_policies
 from activities.policy.rego_tests import RegoReport, run_rego_tests
 from api.cli import tables, text
+from api.cli.look import write
 from api.cli.session import Session, with_session
 from workers.policy import POLICIES
 
@@ -74,6 +75,28 @@ def bundle(session: Session, file: Path, folder: Path) -> None:
     file.write_bytes(policies.bundle())
     told = f"{text.plural(len(policies.modules), 'policy').replace('policys', 'policies')} in {file}"
     session.show({"file": str(file), "policy": policies.digest}, Text(told), Text(policies.digest, style="dim"))
+
+
+@policy.command()
+@click.argument("run")
+@click.option(
+    "--format", "form", type=click.Choice(["html", "csv"]), help="A page, or a table.  [default: by --out's ending]"
+)
+@click.option(
+    "--out", "file", type=click.Path(dir_okay=False, path_type=Path), help="File to write.  [RUN.compliance.html]"
+)
+@with_session
+def report(session: Session, run: str, form: Literal["html", "csv"] | None, file: Path | None) -> None:
+    """Download who decided what on each row of RUN: policy and people, with reasons.
+
+    The system must be up: prism up.
+    """
+    chosen: Literal["html", "csv"] = form or ("csv" if file is not None and file.suffix == ".csv" else "html")
+    place = file or Path(f"{run}.compliance.{chosen}")
+    with session.client() as client:
+        write(place, [client.compliance(run, chosen)])
+    told = Text(f"✓ {place} says who decided what in run {run}", style="green")
+    session.show({"run": run, "file": str(place)}, told)
 
 
 def _deciding_with(package: str) -> Callable[[str], bool]:

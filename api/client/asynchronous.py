@@ -15,7 +15,7 @@ from api.client import calls
 from api.client.accounts import AsyncAccountMethods
 from api.client.audit import AsyncAuditCalls
 from api.client.budgets import AsyncBudgetMethods
-from api.client.calls import Call, Catalog, Form
+from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
@@ -179,6 +179,10 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         """Yield the bytes of ``proof`` as they arrive."""
         async for chunk in self.stream(calls.proof(run, row)):
             yield chunk
+
+    async def compliance(self, run: str, format: ReportForm = "html") -> bytes:  # noqa: A002
+        """Return who decided what on each row of a run: a page for people, or a table for programs."""
+        return await self.send(calls.compliance(run, format))
 
     async def wait(self, run: str, timeout: float | None = None) -> RunView:  # noqa: ASYNC109 -- as in the blocking client
         """Return a run when it has ended.

@@ -25,6 +25,7 @@ Answer = TypeVar("Answer")
 Model = TypeVar("Model", bound=BaseModel)
 Catalog = Path | bytes | str
 Form = Literal["csv", "jsonl", "json"]
+ReportForm = Literal["html", "csv"]
 
 PREFIX = "/api/v1"
 # A large catalog is compiled before the answer; no other request takes long.
@@ -159,6 +160,12 @@ def proof(run: str, row: str) -> Call[bytes]:
     """The proof of a run, or of one of its rows."""
     options = {"params": {"row": row}} if row else {}
     return Call("GET", f"{PREFIX}{_run(run)}/proof", _content, repeatable=True, options=options)
+
+
+def compliance(run: str, form: ReportForm) -> Call[bytes]:
+    """The compliance report of a run."""
+    options = {"params": {"format": form}}
+    return Call("GET", f"{PREFIX}{_run(run)}/compliance", _content, repeatable=True, options=options)
 
 
 def steer(run: str, act: str, body: dict[str, Any]) -> Call[Accepted]:

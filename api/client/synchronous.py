@@ -14,7 +14,7 @@ from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
 from api.client.budgets import BudgetMethods
-from api.client.calls import Call, Catalog, Form
+from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
@@ -178,6 +178,10 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
     def stream_proof(self, run: str, row: str = "") -> Iterator[bytes]:
         """Yield the bytes of ``proof`` as they arrive."""
         return self.stream(calls.proof(run, row))
+
+    def compliance(self, run: str, format: ReportForm = "html") -> bytes:  # noqa: A002
+        """Return who decided what on each row of a run: a page for people, or a table for programs."""
+        return self.send(calls.compliance(run, format))
 
     def wait(self, run: str, timeout: float | None = None) -> RunView:
         """Return a run when it has ended.

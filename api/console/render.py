@@ -1,6 +1,7 @@
 """Renders the console's pages. Every value is escaped; the policy of the pages forbids inline script and style."""
 
 import json
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -109,3 +110,18 @@ def refusal(request: Request, status: int, code: ErrorCode, message: str) -> HTM
 
 
 _ENVIRONMENT: Final = _environment()
+_STREAMING: Final = _ENVIRONMENT.overlay(enable_async=True)
+_CHUNK_CHARS: Final = 32_768
+
+
+async def streamed(template: str, **values: Any) -> AsyncIterator[str]:  # noqa: ANN401 -- whatever a template shows
+    """Yield a page whose lists are read while it is written, a piece of some size at a time."""
+    held: list[str] = []
+    size = 0
+    async for piece in _STREAMING.get_template(template).generate_async(**values):
+        held.append(piece)
+        size += len(piece)
+        if size >= _CHUNK_CHARS:
+            yield "".join(held)
+            held, size = [], 0
+    yield "".join(held)

@@ -7,7 +7,7 @@ from starlette.responses import StreamingResponse
 
 from activities.records.contracts import RunState
 from activities.records.views import RunView
-from api import results
+from api import compliance, results
 from api.control import cancel_run, known_run, retry, signal_run
 from api.errors import errors
 from api.models import Accepted, ConcurrencyBody, OperatorBody, Runs, SelectionBody, SkipBody
@@ -87,6 +87,26 @@ async def get_proof(
     body = await proof(services, run, row)
     headers = {"content-disposition": f'attachment; filename="{run}.proof.zip"'}
     return StreamingResponse(body, media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/{run}/compliance",
+    dependencies=[READS],
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {kind: {"schema": {"type": "string"}} for kind in ("text/html", "text/csv")}},
+        **errors(404, 422, 503),
+    },
+)
+async def get_compliance(
+    run: str,
+    services: Served,
+    format: compliance.Form = "html",  # noqa: A002 -- its name in the URL
+) -> StreamingResponse:
+    """Download who decided what on each row: policy and people, with reasons; a page, or a table."""
+    body = await compliance.report(services, await known_run(services, run), format)
+    headers = {"content-disposition": f'attachment; filename="{run}.compliance.{format}"'}
+    return StreamingResponse(body, media_type=compliance.MEDIA_TYPES[format], headers=headers)
 
 
 @router.post("/{run}/pause", status_code=202, responses=STEERING)
