@@ -14,8 +14,8 @@ from tests.activities.sandbox.kubernetes.cluster import TOKEN, Cluster, serve_cl
 
 Open = Callable[..., Awaitable[KubernetesSandbox]]
 
-TEMPLATE = PodTemplate(namespace="sandboxes", image="registry.example/sandbox:1", start_seconds=5)
-QUICK = Patience(request_seconds=0.5, attempts=3, first_delay=0.02, longest_delay=1.0)
+TEMPLATE = PodTemplate(namespace="sandboxes", image="registry.example/sandbox:1", start_seconds=30)
+QUICK = Patience(request_seconds=1.0, attempts=3, first_delay=0.02, longest_delay=1.0)
 
 
 @pytest.fixture
