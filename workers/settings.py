@@ -47,7 +47,10 @@ class Settings(BaseSettings):
         gateway_socket: Unix socket of the model gateway; empty means one under ``home``.
         sandbox: What runs code of catalogs and models.
         sandbox_image: Image of its containers; has bash, coreutils, python3 and node.
-        sandbox_runtime: OCI runtime of its containers, such as ``runsc``; empty for the engine's default.
+        sandbox_runtime: OCI runtime of its containers, such as ``runsc``, in a cluster a RuntimeClass; empty for the
+            default.
+        sandbox_namespace: Namespace of a cluster where its pods run.
+        sandbox_kubeconfig: Which cluster, and who asks there; without it, the one that this process runs in.
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
         scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
         scan_every_hours: How often; 0 only when asked for.
@@ -117,9 +120,11 @@ class Settings(BaseSettings):
     default_group: str = ""
     judge_group: str = ""
 
-    sandbox: Literal["bubblewrap", "docker"] = "bubblewrap"
+    sandbox: Literal["bubblewrap", "docker", "kubernetes"] = "bubblewrap"
     sandbox_image: str = "prism-sandbox"
     sandbox_runtime: str = ""
+    sandbox_namespace: str = "prism-sandbox"
+    sandbox_kubeconfig: Path | None = None
     docker_host: str = "unix:///var/run/docker.sock"
 
     scan_folders: str = ""

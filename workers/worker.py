@@ -82,6 +82,8 @@ SLOTS = {
     TaskQueue.SCANS: 2,
     TaskQueue.NOTIFICATIONS: 4,
 }
+# Programs in a cluster use cores there; here each only waits.
+REMOTE_SANDBOX_SLOTS = 64
 # Quick activities end by themselves within this; a model call goes on in the gateway whatever happens here.
 GRACE = timedelta(seconds=5)
 # The SDK waits for half a minute where the server is gone, as when both are stopped together.
@@ -184,9 +186,16 @@ def new_worker(
         workflow_runner=WORKFLOW_RUNNER,
         interceptors=interceptors,
         max_cached_workflows=settings.max_cached_workflows,
-        max_concurrent_activities=SLOTS[queue],
+        max_concurrent_activities=slots(settings, queue),
         graceful_shutdown_timeout=GRACE,
     )
+
+
+def slots(settings: Settings, queue: TaskQueue) -> int:
+    """Return how many activities of a queue one worker runs at a time."""
+    if queue is TaskQueue.SANDBOX and settings.sandbox == "kubernetes":
+        return REMOTE_SANDBOX_SLOTS
+    return SLOTS[queue]
 
 
 async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
@@ -238,7 +247,7 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     engine = await open_policy(settings, stack, stores.artifacts)
-    return [SandboxActivities(open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
+    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001

@@ -53,6 +53,7 @@ class SandboxActivities:
             stdin=await self._texts.read(request.stdin) if request.stdin else "",
             environment=await self._environment(request),
             limits=limits,
+            key=_key(),
         )
         result = await beating(self._sandbox.execute(execution))
         return SandboxResult(
@@ -76,6 +77,12 @@ class SandboxActivities:
             raise SecretsForbidden(
                 "only the program of a catalog gets secrets, and only where there is a store of them"
             )
+
+
+def _key() -> str:
+    """Return what all attempts of this activity have in common, and no other activity has."""
+    info = activity.info()
+    return f"{info.workflow_id}/{info.workflow_run_id}/{info.activity_id}"
 
 
 def _told(printed: str, result: ExecutionResult) -> str:

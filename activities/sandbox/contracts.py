@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 from activities.artifacts.contracts import Digest, Text
 from catalogs.row import Language
 from temporal.contract import Contract, StepRef
-from temporal.errors import PrismError
+from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 
@@ -23,6 +23,10 @@ class ProgramForbidden(PrismError):
     """The policy does not let a program run; trying again cannot help."""
 
     code = ErrorCode.POLICY_DENIED
+
+
+class InvalidSandbox(InvalidSettings):
+    """The settings of a sandbox do not name one that can be used."""
 
 
 class ExitReason(StrEnum):
@@ -102,6 +106,8 @@ class Execution(Contract):
 
     Args:
         environment: Variables that only the program sees: not the host's processes, nor command lines.
+        key: The same when the same call is made again, as after a crash; a backend that outlives the worker then
+            finds the program it started. Empty when there is none.
     """
 
     language: Language
@@ -109,6 +115,7 @@ class Execution(Contract):
     stdin: str = ""
     environment: dict[str, SecretStr] = Field(default_factory=dict)
     limits: Limits = Limits()
+    key: str = ""
 
 
 class ExecutionResult(Contract):

@@ -20,6 +20,7 @@ HEAVY = {
     "httpx",
     "jinja2",
     "jsonschema",
+    "kubernetes",
     "litellm",
     "opa_bindings",
     "opa_client",
@@ -35,7 +36,7 @@ HEAVY = {
 }
 
 # The model runtimes are the gateway's alone; the others are wanted by a signature, a vault or a JSON Schema.
-USED_LATER = {"boto3", "hvac", "jsonschema", "litellm", "llm", "securesystemslib", "xllamacpp"}
+USED_LATER = {"boto3", "hvac", "jsonschema", "kubernetes", "litellm", "llm", "securesystemslib", "xllamacpp"}
 
 
 def loaded_by(*modules: str) -> set[str]:

@@ -13,9 +13,14 @@ from activities.sandbox.bubblewrap import BubblewrapSandbox
 from activities.sandbox.contracts import Execution, ExecutionResult, Limits, Sandbox
 from activities.sandbox.docker import DockerSandbox
 from activities.sandbox.enclosure import own_python
+from activities.sandbox.kubernetes import open_kubernetes_sandbox
+from activities.sandbox.kubernetes_manifest import PodTemplate
 from catalogs.row import Language
 from tests.activities.sandbox.engine import IMAGE, engine, missing
 
+CLUSTER = os.environ.get("PRISM_TEST_KUBECONFIG", "")
+BACKENDS = ("own-user", "user-namespace", "docker", *(["kubernetes"] if CLUSTER else []))
+CONTAINERS = {"docker", "kubernetes"}
 Run = Callable[..., Coroutine[Any, Any, ExecutionResult]]
 
 
@@ -28,9 +33,9 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield address
 
 
-@pytest.fixture(scope="session", params=["own-user", "user-namespace", "docker"])
+@pytest.fixture(scope="session", params=BACKENDS)
 def backend(request: pytest.FixtureRequest) -> str:
-    """Both ways of bubblewrap to be nobody, that of a worker that is root and that of any other; and Docker."""
+    """Both ways of bubblewrap to be nobody, that of a worker that is root and that of any other; Docker; a cluster."""
     chosen: str = request.param
     return chosen
 
@@ -42,6 +47,10 @@ async def sandbox(request: pytest.FixtureRequest, backend: str) -> AsyncIterator
         docker = DockerSandbox(IMAGE, request.getfixturevalue("docker_engine"))
         yield docker
         await docker.close()
+    elif backend == "kubernetes":
+        template = PodTemplate("prism-sandbox", os.environ["PRISM_TEST_SANDBOX_IMAGE"])
+        async with open_kubernetes_sandbox(template, Path(CLUSTER)) as cluster:
+            yield cluster
     else:
         yield bubblewrap(backend)
 
@@ -76,7 +85,7 @@ def sandboxed_processes() -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if b"/run/program." in command or b"/program/main." in command:
+            if any(place in command for place in (b"/run/program.", b"/program/main.", b"/run/prism/program.")):
                 found.append(int(folder.name))
     return found
 

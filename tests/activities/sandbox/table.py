@@ -8,9 +8,13 @@ from typing import Final
 
 import pytest
 
+from tests.activities.sandbox.conftest import CLUSTER
+
 FOLDER: Final = Path(__file__).parent
 SUITES: Final = ("test_sandbox_contract.py", "test_hostile_programs.py")
 BACKENDS: Final = {"own-user": "bubblewrap, as root", "user-namespace": "bubblewrap, as a user", "docker": "Docker"}
+if CLUSTER:
+    BACKENDS["kubernetes"] = "Kubernetes"
 MARKS: Final = {"passed": "✓", "failed": "✗", "skipped": "-"}
 
 
@@ -22,7 +26,7 @@ class Outcomes:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Take a test's report; of its phases the worst counts."""
-        named = re.match(r".*::test_(\w+)\[(own-user|user-namespace|docker)", report.nodeid)
+        named = re.match(r".*::test_(\w+)\[(own-user|user-namespace|docker|kubernetes)", report.nodeid)
         if named is None or (report.when != "call" and report.passed):
             return
         ends = self.found.setdefault(named[1].replace("_", " "), {})

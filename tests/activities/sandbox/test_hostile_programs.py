@@ -12,7 +12,7 @@ import pytest
 
 from activities.sandbox.contracts import ExitReason
 from catalogs.row import Language
-from tests.activities.sandbox.conftest import Run
+from tests.activities.sandbox.conftest import CONTAINERS, Run
 
 # One engine serves them all.
 pytestmark = [pytest.mark.usefixtures("nothing_left"), pytest.mark.xdist_group("docker")]
@@ -121,7 +121,7 @@ async def test_files_of_the_host_are_not_there(run: Run, backend: str, tmp_path:
         "/dev/mem", "/dev/sda", "/etc/shadow", "/proc/sysrq-trigger", "/sys/kernel/debug",
     ]  # fmt: skip
     # A container has folders of its image by these names.
-    own = ["/etc/passwd", "/home", "/var", "/sys", "/opt", "/srv", "/boot"] if backend != "docker" else []
+    own = ["/etc/passwd", "/home", "/var", "/sys", "/opt", "/srv", "/boot"] if backend not in CONTAINERS else []
     code = (
         f"import os\nfor place in {[*places, *own]!r}:\n    try:\n"
         "        found = os.listdir(place) if os.path.isdir(place) else open(place, 'rb').read(1)\n"
@@ -130,7 +130,7 @@ async def test_files_of_the_host_are_not_there(run: Run, backend: str, tmp_path:
     )
     *read, etc = (await run(code)).stdout.splitlines()
     assert not read
-    assert backend == "docker" or etc == "['alternatives', 'ld.so.cache'] []"
+    assert backend in CONTAINERS or etc == "['alternatives', 'ld.so.cache'] []"
 
 
 async def test_the_worker_s_environment_and_descriptors_are_not_there(
