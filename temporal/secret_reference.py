@@ -8,12 +8,11 @@ SCHEME: Final = "secret://"
 VALUE: Final = "value"
 # Rows may refer to what is kept below this, and to nothing else: whoever may submit may print what a row reads.
 ROW_FOLDER: Final = "catalogs/"
-NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9._-]*(/[a-z0-9][a-z0-9._-]*)*$"
+_NAME: Final = r"[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*"
+NAME_PATTERN: Final = f"^{_NAME}$"
 MAX_NAME_CHARS: Final = 200
 
-_REFERENCE: Final = re.compile(
-    r"secret://(?P<name>[a-z0-9][a-z0-9._-]*(?:/[a-z0-9][a-z0-9._-]*)*)(?:#(?P<field>[A-Za-z0-9_.-]{1,100}))?"
-)
+_REFERENCE: Final = re.compile(rf"{SCHEME}(?P<name>{_NAME})(?:#(?P<field>[A-Za-z0-9_.-]{{1,100}}))?")
 
 
 class BadReference(ValueError):

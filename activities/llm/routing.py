@@ -154,16 +154,8 @@ class Router:
         await health.begin(_tokens(request))
         try:
             answer = await self._provider.complete(deployment, request, heard)
-        except ModelUnavailable as error:
-            health.failed(error.details.get("retry_after"), alone=alone)
-            await self._failures.failed(request.step.key, deployment.name, error, self._since(began))
-            raise
-        except ModelMisconfigured as error:
-            health.failed(at_once=True, alone=alone)
-            await self._failures.failed(request.step.key, deployment.name, error, self._since(began))
-            raise
-        except ModelRefused as error:
-            health.refused()
+        except (ModelUnavailable, ModelRefused) as error:
+            _learn(health, error, alone=alone)
             await self._failures.failed(request.step.key, deployment.name, error, self._since(began))
             raise
         except BaseException:
@@ -216,6 +208,15 @@ class Router:
         return round((self._clock() - began) * 1000)
 
 
+def _learn(health: Health, error: ModelUnavailable | ModelRefused, *, alone: bool) -> None:
+    if isinstance(error, ModelUnavailable):
+        health.failed(error.details.get("retry_after"), alone=alone)
+    elif isinstance(error, ModelMisconfigured):
+        health.failed(at_once=True, alone=alone)
+    else:
+        health.refused()
+
+
 class _Way:
     """The groups that a call may go to, and the deployments it went to already; each is asked once."""
 
@@ -225,6 +226,7 @@ class _Way:
         self.request = request
         self.tokens = _tokens(request)
         self.tried: set[str] = set()
+        self._has_longer = bool(groups.find(request.group).longer)
         self.chain = groups.chain(request.group)
         if not any(self._reading(group) for group in self.chain):
             self.go_longer()
@@ -246,7 +248,7 @@ class _Way:
 
     def go_longer(self) -> bool:
         """Go on with those that read more; ``False`` where there are none."""
-        if self._longer or not self._groups.find(self.request.group).longer:
+        if self._longer or not self._has_longer:
             return False
         self._longer = True
         self.chain = self._groups.chain(self.request.group, longer=True)
@@ -254,7 +256,7 @@ class _Way:
 
     def _reading(self, group: ModelGroup) -> list[Deployment]:
         # Without a longer one to go to, the provider itself says whether a prompt is too long.
-        may_skip = bool(self._groups.find(self.request.group).longer) and not self._longer
+        may_skip = self._has_longer and not self._longer
         read = [one for one in group.deployments if one.context_tokens is None or self.tokens <= one.context_tokens]
         return read if may_skip else list(group.deployments)
 

@@ -15,7 +15,7 @@ _COLOURS = {ScanState.CLEAN: "green", ScanState.FINDINGS: "yellow", ScanState.IN
 
 @click.group()
 def scans() -> None:
-    """Scans of this installation's folders: which there were, what they found, a new one."""
+    """List, show and start scans of this installation's folders."""
 
 
 @scans.command(name="list")

@@ -1,4 +1,4 @@
-"""mTLS to Temporal: a real dev server behind an endpoint that asks for a certificate."""
+"""TLS to Temporal: a real dev server behind an endpoint that asks for a certificate, or for a key."""
 
 import asyncio
 import contextlib
@@ -14,6 +14,10 @@ from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from h2.config import H2Configuration
+from h2.connection import H2Connection
+from h2.events import RequestReceived
+from pydantic import SecretStr
 
 from temporal.client import TemporalAddress, TemporalUnavailable, connect
 
@@ -64,18 +68,33 @@ async def _pass_on(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -
     writer.close()
 
 
+async def _pass_with_key(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, key: str) -> None:
+    """Pass on what a client sends while each of its requests carries a key; HTTP/2 compresses headers, so h2 reads."""
+    heard = H2Connection(H2Configuration(client_side=False))
+    heard.initiate_connection()
+    with contextlib.suppress(ConnectionError, ssl.SSLError):
+        while data := await reader.read(65_536):
+            requests = [event for event in heard.receive_data(data) if isinstance(event, RequestReceived)]
+            if any(dict(request.headers or ()).get(b"authorization") != key.encode() for request in requests):
+                break
+            writer.write(data)
+            await writer.drain()
+    writer.close()
+
+
 @contextlib.asynccontextmanager
-async def guarded(target: str, authority: Authority) -> AsyncIterator[str]:
-    """Serve a plain gRPC address under TLS, to those with a certificate of the authority."""
+async def guarded(target: str, authority: Authority, key: str = "") -> AsyncIterator[str]:
+    """Serve a plain gRPC address under TLS, to those with a certificate of the authority, or with a key."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=str(authority.certificate))
-    context.verify_mode = ssl.CERT_REQUIRED
+    context.verify_mode = ssl.CERT_NONE if key else ssl.CERT_REQUIRED
     context.load_cert_chain(*authority.issue("server", ExtendedKeyUsageOID.SERVER_AUTH))
     context.set_alpn_protocols(["h2"])
     host, _, port = target.rpartition(":")
 
     async def connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         behind, ahead = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(_pass_on(reader, ahead), _pass_on(behind, writer))
+        sent = _pass_with_key(reader, ahead, key) if key else _pass_on(reader, ahead)
+        await asyncio.gather(sent, _pass_on(behind, writer))
 
     server = await asyncio.start_server(connection, "127.0.0.1", 0, ssl=context)
     try:
@@ -115,3 +134,20 @@ async def test_who_lacks_one_or_trusts_another_authority_is_not(
     async with guarded(dev_server.target, authority) as target, asyncio.timeout(60):
         with pytest.raises(TemporalUnavailable, match=r"no Temporal server answers at 127\.0\.0\.1"):
             await connect(TemporalAddress(target=target).model_copy(update=settings))
+
+
+async def test_who_has_the_key_is_let_in(dev_server: TemporalAddress, authority: Authority) -> None:
+    async with guarded(dev_server.target, authority, "Bearer right") as target:
+        address = TemporalAddress(target=target, server_ca=authority.certificate, api_key=SecretStr("right"))
+        client = await connect(address)
+        assert await client.service_client.check_health()
+
+
+@pytest.mark.parametrize("key", [None, SecretStr("wrong")])
+async def test_who_has_none_or_another_is_not(
+    dev_server: TemporalAddress, authority: Authority, key: SecretStr | None
+) -> None:
+    async with guarded(dev_server.target, authority, "Bearer right") as target, asyncio.timeout(60):
+        with pytest.raises(TemporalUnavailable, match=r"no Temporal server answers at 127\.0\.0\.1") as refused:
+            await connect(TemporalAddress(target=target, server_ca=authority.certificate, api_key=key))
+    assert "wrong" not in refused.value.message

@@ -19,13 +19,15 @@ IMAGE: Final = "prism-tests/sandbox:1"
 PACKAGES: Final = ("bash", "coreutils", "findutils", "grep", "sed", "python3-minimal", "libpython3-stdlib", "nodejs")
 _UNNEEDED: Final = ("/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/usr/include", "/usr/lib/node_modules")
 _START_SECONDS: Final = 40.0
+# An engine's programs are in folders that are on root's path only.
+_PATH: Final = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
 
 
 def missing() -> str:
     """Return why no engine can be started here; empty when one can."""
     if os.geteuid() != 0:
         return "a Docker engine is started by root alone"
-    absent = [name for name in ("dockerd", "containerd", "runc") if shutil.which(name) is None]
+    absent = [name for name in ("dockerd", "containerd", "runc") if shutil.which(name, path=_PATH) is None]
     return f"{', '.join(absent)} not installed; make setup" if absent else ""
 
 
@@ -37,10 +39,20 @@ def engine(folder: Path) -> Iterator[str]:
         folder: Where it keeps everything; on a disk, as the overlay of layers is none over another overlay.
     """
     address = f"unix://{folder / 'docker.sock'}"
-    command = ["dockerd", "-H", address, "--data-root", folder / "data", "--exec-root", folder / "exec"]
+    command = [
+        shutil.which("dockerd", path=_PATH) or "dockerd",
+        "-H",
+        address,
+        "--data-root",
+        folder / "data",
+        "--exec-root",
+        folder / "exec",
+    ]
     command += ["--pidfile", folder / "pid", "--iptables=false", "--ip6tables=false", "--bridge=none"]
     with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
+        process = subprocess.Popen(
+            command, stdout=log, stderr=log, env={**os.environ, "PATH": _PATH}, start_new_session=True
+        )
     try:
         with closing(_answering(address, process, folder / "log")) as client:
             _import_image(client)
