@@ -2,7 +2,7 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from activities.sandbox.enclosure import own_python
 from activities.sandbox.kubernetes import open_kubernetes_sandbox
 from activities.sandbox.kubernetes_manifest import PodTemplate
 from catalogs.row import Language
-from tests.activities.sandbox.engine import IMAGE, engine, missing
+from tests.activities.sandbox.engine import IMAGE, EngineUnusable, engine, missing
 
 CLUSTER = os.environ.get("PRISM_TEST_KUBECONFIG", "")
 BACKENDS = ("own-user", "user-namespace", "docker", *(["kubernetes"] if CLUSTER else []))
@@ -29,7 +29,11 @@ def docker_engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """Address of a real Docker engine."""
     if reason := missing():
         pytest.skip(reason)
-    with engine(tmp_path_factory.mktemp("docker")) as address:
+    with ExitStack() as stack:
+        try:
+            address = stack.enter_context(engine(tmp_path_factory.mktemp("docker")))
+        except EngineUnusable as reason:
+            pytest.skip(str(reason))
         yield address
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from docker import APIClient
+from docker.errors import DockerException
 
 IMAGE: Final = "prism-tests/sandbox:1"
 # What the product's own Dockerfile installs.
@@ -21,6 +22,10 @@ _UNNEEDED: Final = ("/usr/share/doc", "/usr/share/man", "/usr/share/locale", "/u
 _START_SECONDS: Final = 40.0
 # An engine's programs are in folders that are on root's path only.
 _PATH: Final = os.environ.get("PATH", os.defpath) + ":/usr/sbin:/sbin"
+
+
+class EngineUnusable(RuntimeError):
+    """This machine lets no engine run containers."""
 
 
 def missing() -> str:
@@ -37,6 +42,9 @@ def engine(folder: Path) -> Iterator[str]:
 
     Args:
         folder: Where it keeps everything; on a disk, as the overlay of layers is none over another overlay.
+
+    Raises:
+        EngineUnusable: It does not start, or runs no container.
     """
     address = f"unix://{folder / 'docker.sock'}"
     command = [
@@ -56,6 +64,7 @@ def engine(folder: Path) -> Iterator[str]:
     try:
         with closing(_answering(address, process, folder / "log")) as client:
             _import_image(client)
+            _try(client)
         yield address
     finally:
         process.terminate()
@@ -69,7 +78,7 @@ def _answering(address: str, process: subprocess.Popen[bytes], log: Path) -> API
             if not tried.connect_ex(address.removeprefix("unix://")):
                 return APIClient(base_url=address, version="auto", timeout=120)
         time.sleep(0.05)
-    raise RuntimeError("dockerd did not start:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-5:]))
+    raise EngineUnusable("dockerd did not start:\n" + "\n".join(log.read_text(errors="replace").splitlines()[-5:]))
 
 
 def _import_image(client: APIClient) -> None:
@@ -80,6 +89,20 @@ def _import_image(client: APIClient) -> None:
         client.import_image_from_stream(tar, repository=IMAGE.partition(":")[0], tag=IMAGE.partition(":")[2])
     if packing.wait():
         raise RuntimeError("the image could not be packed")
+
+
+def _try(client: APIClient) -> None:
+    """Run one container as the sandbox would limit it: not every machine that starts an engine can."""
+    limits = client.create_host_config(network_mode="none", mem_limit=1 << 27, pids_limit=20, read_only=True)
+    try:
+        made = client.create_container(IMAGE, ["bash", "-c", "exit 0"], host_config=limits)
+        client.start(made["Id"])
+        code = client.wait(made["Id"], timeout=30)["StatusCode"]
+        client.remove_container(made["Id"], force=True)
+    except (DockerException, OSError) as fault:
+        raise EngineUnusable(f"the engine runs no container here: {fault}") from fault
+    if code:
+        raise EngineUnusable(f"a container ended with {code}")
 
 
 def _packages() -> list[str]:
