@@ -3,7 +3,7 @@
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.artifacts.contracts import Text, digest_of
+    from activities.artifacts.contracts import Text
     from activities.policy.contracts import Admission
     from activities.policy.release_contracts import ReleaseRequest
     from activities.records.contracts import RowState
@@ -84,7 +84,7 @@ class Inspection:
         return await self._release(admission)
 
     async def _scan_code(self, row: CatalogRow, output: Text) -> None:
-        program = _by_value(row.code) if row.code else None
+        program = Text.by_value(row.code) if row.code else None
         request = CodeScanRequest(
             step=self._steps.ref("code-scan"), text=output, language=row.language, program=program
         )
@@ -98,7 +98,7 @@ class Inspection:
         request = SandboxRequest(
             step=self._steps.ref("code"),
             language=row.language,
-            code=_by_value(row.code) if row.code else output,
+            code=Text.by_value(row.code) if row.code else output,
             extract=not row.code,
             stdin=output,
             secrets=row.secrets,
@@ -144,8 +144,3 @@ class Inspection:
         secrets = [finding for finding in self._facts.findings if finding.secret]
         found = ", ".join(f"{finding.rule} on line {finding.line}" for finding in secrets)
         return f"secrets in the output: {found}" if found else ""
-
-
-def _by_value(text: str) -> Text:
-    data = text.encode()
-    return Text(digest=digest_of(data), size=len(data), inline=text)

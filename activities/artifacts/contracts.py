@@ -1,7 +1,7 @@
 """Content-addressed artifacts, and texts that travel by value when small and by digest when large."""
 
 import hashlib
-from typing import Annotated, Final, Protocol
+from typing import Annotated, Final, Protocol, Self
 
 from pydantic import NonNegativeInt, StringConstraints
 
@@ -38,6 +38,12 @@ class Text(Contract):
     digest: Digest
     size: NonNegativeInt
     inline: str | None = None
+
+    @classmethod
+    def by_value(cls, text: str) -> Self:
+        """Return a text that travels by value, whatever its size."""
+        data = text.encode()
+        return cls(digest=digest_of(data), size=len(data), inline=text)
 
 
 class ArtifactStore(Protocol):
@@ -78,7 +84,7 @@ class Texts:
         """Return the text by value when small, else store it and return its reference."""
         data = text.encode()
         if len(data) <= self._inline_limit:
-            return Text(digest=digest_of(data), size=len(data), inline=text)
+            return Text.by_value(text)
         return Text(digest=await self._store.put(data), size=len(data))
 
     async def keep(self, text: str) -> Text:

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Any, Protocol
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from activities.artifacts.contracts import Digest, Text
 from catalogs.row import CatalogRow, OnDeadline
@@ -60,7 +60,7 @@ class ReviewDecision(Contract):
         comment: A reason, feedback or remark; required to reject, to request changes and to comment.
         round: The round they looked at; ``None`` takes the one that is open.
         roles: Roles of the person beside those the approval rules name.
-        output: The edited text, for ``edit``.
+        output: The edited text, for ``edit``; a plain string too, as who signals by hand writes it.
         answers: What was filled in, for ``answer``.
         reviewers: Who is to decide instead, for ``reassign``; persons and ``role:<name>``.
         members: Persons of the roles among them.
@@ -77,6 +77,11 @@ class ReviewDecision(Contract):
     reviewers: tuple[str, ...] = ()
     members: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     via: str = ""
+
+    @field_validator("output", mode="before")
+    @classmethod
+    def _packed(cls, given: Any) -> Any:  # noqa: ANN401 -- whatever an outside system sent
+        return Text.by_value(given) if isinstance(given, str) else given
 
 
 class ReviewOutcome(Contract):

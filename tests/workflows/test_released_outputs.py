@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from activities.artifacts.contracts import Text, digest_of
+from activities.artifacts.contracts import Text
 from activities.provenance.contracts import Act
 from activities.provenance.custody import custody_of
 from activities.records.contracts import RowState, RunState
@@ -42,8 +42,7 @@ async def installation(tmp_path_factory: pytest.TempPathFactory, dev_client: Cli
 
 
 def edit(value: str, review_round: int) -> ReviewDecision:
-    text = Text(digest=digest_of(value.encode()), size=len(value), inline=value)
-    return ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=text, round=review_round)
+    return ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=Text.by_value(value), round=review_round)
 
 
 async def asked_why(run: Run, review_round: int) -> tuple[str, ...]:

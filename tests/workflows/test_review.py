@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from activities.artifacts.contracts import Text, digest_of
+from activities.artifacts.contracts import Text
 from activities.reviews.contracts import DecisionKind, ReviewDecision, ReviewState, ReviewTerms
 from temporal.names import ErrorCode
 from workflows.review import ReviewProcess, ReviewRefused
@@ -19,10 +19,6 @@ def opened(**terms: Any) -> ReviewProcess:
     process = ReviewProcess("sam")
     process.open(("risk is high",), ReviewTerms(**terms), AT)
     return process
-
-
-def text(value: str) -> Text:
-    return Text(digest=digest_of(value.encode()), size=len(value), inline=value)
 
 
 def decision(by: str, kind: str = "approve", **given_: Any) -> ReviewDecision:
@@ -127,15 +123,15 @@ def test_two_persons_of_one_role_do_not_stand_for_two_roles() -> None:
 
 def test_an_edit_alone_approves_what_it_made() -> None:
     process = opened()
-    assert process.take(decision("ana", "edit", output=text("better")), AT).state is ReviewState.APPROVED
+    assert process.take(decision("ana", "edit", output=Text.by_value("better")), AT).state is ReviewState.APPROVED
     assert process.decision is not None
-    assert process.decision.output == text("better")
+    assert process.decision.output == Text.by_value("better")
 
 
 def test_an_edit_under_a_quorum_starts_over_with_the_editors_approval() -> None:
     process = opened(approvals=2)
     process.take(decision("bo"), AT)
-    edit = decision("ana", "edit", output=text("better"))
+    edit = decision("ana", "edit", output=Text.by_value("better"))
     assert process.take(edit, AT).state is ReviewState.EDITED
     process.open(("ana edited the text",), ReviewTerms(approvals=2), AT, carried=edit)
     assert process.approvals == 1
@@ -144,7 +140,7 @@ def test_an_edit_under_a_quorum_starts_over_with_the_editors_approval() -> None:
 
 
 def test_an_edit_to_nothing_is_refused() -> None:
-    assert refusal(opened(), decision("ana", "edit", output=text(""))) is ErrorCode.INVALID_DECISION
+    assert refusal(opened(), decision("ana", "edit", output=Text.by_value(""))) is ErrorCode.INVALID_DECISION
     assert refusal(opened(), decision("ana", "edit")) is ErrorCode.INVALID_DECISION
 
 
@@ -232,7 +228,7 @@ decisions = st.builds(
     comment=st.sampled_from(["", "why"]),
     round=st.sampled_from([None, 1, 2]),
     roles=st.sampled_from([(), ("cfo",), ("operator",)]),
-    output=st.sampled_from([None, text("new")]),
+    output=st.sampled_from([None, Text.by_value("new")]),
     reviewers=st.sampled_from([(), ("ana",), ("bo", "cara")]),
 )
 terms_ = st.builds(

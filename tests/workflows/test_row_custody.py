@@ -15,10 +15,6 @@ DRAFT = "```python\nprint(1)\n```"
 BETTER = "```python\nprint(2)\n```"
 
 
-def text(value: str) -> Text:
-    return Text(digest=digest_of(value.encode()), size=len(value), inline=value)
-
-
 async def statement(prism: Installation, run: Run, row: str) -> dict[str, Any]:
     """Return the statement of a row, verified with its output."""
     kept = prism.query("SELECT envelope, output FROM rows WHERE run = :run AND row = :row", run=run.run, row=row)[0]
@@ -30,7 +26,7 @@ async def test_an_edited_program_is_in_custody_from_the_models_words_to_what_lef
     prism.model.answer = lambda request: DRAFT
     run = await prism.start("id,objective,review,language,depends_on\na,Add,required,python,\nb,Use it,,,a\n")
     await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
-    edit = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=text(BETTER), comment="2")
+    edit = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=Text.by_value(BETTER), comment="2")
     await run.row("a").execute_update(RowWorkflow.decide, edit)
     assert (await run.result()).state is RunState.COMPLETED
     told = await statement(prism, run, "a")
