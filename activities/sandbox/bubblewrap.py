@@ -116,7 +116,12 @@ class BubblewrapSandbox:
                 )
                 if self._is_root and not self._own_user:
                     arguments = [*drop_root(tools), *arguments]
-                process = await _start(arguments, cgroup, stdin, descriptors.open)
+                starting = asyncio.ensure_future(_start(arguments, cgroup, stdin, descriptors.open))
+                try:
+                    process = await asyncio.shield(starting)
+                except asyncio.CancelledError:
+                    await _end(await starting, cgroup)
+                    raise
                 return await _attend(process, execution, cgroup, descriptors.status)
         finally:
             if cgroup is not None:
@@ -185,12 +190,12 @@ async def _attend(
                 await process.wait()
         except TimeoutError:
             overran = True
-            await _end(process)
+            await _end(process, cgroup)
         seconds = time.monotonic() - begin
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(streams, _SETTLE_SECONDS)
     finally:
-        await asyncio.shield(_end(process))
+        await asyncio.shield(_end(process, cgroup))
         streams.cancel()
         await asyncio.wait({streams})
     oom_kills = cgroup.oom_kills() if cgroup else 0
@@ -232,11 +237,17 @@ async def _drain(stream: asyncio.StreamReader, capture: Capture) -> None:
         capture.feed(chunk)
 
 
-async def _end(process: asyncio.subprocess.Process) -> None:
-    """Kill bubblewrap, with which all processes in its namespace die, and reap it."""
+async def _end(process: asyncio.subprocess.Process, cgroup: Cgroup | None) -> None:
+    """Kill bubblewrap, with which all processes in its namespace die, and reap it.
+
+    Until that namespace's first process has asked to die with bubblewrap, it waits for it without end, and
+    keeps the pipes open that asyncio waits for. It is in bubblewrap's process group until then.
+    """
     if process.returncode is None:
         with contextlib.suppress(ProcessLookupError):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
+        if cgroup is not None:
+            cgroup.kill()
     await process.wait()
 
 

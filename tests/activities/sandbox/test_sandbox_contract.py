@@ -79,6 +79,16 @@ async def test_a_cancelled_call_kills_the_program(run: Run) -> None:
     await until(lambda: not sandboxed_processes())
 
 
+@pytest.mark.usefixtures("nothing_left")
+async def test_a_call_cancelled_while_its_program_starts_leaves_nothing(run: Run, backend: str) -> None:
+    start_seconds = 0.03 if backend in {"own-user", "user-namespace"} else 0.6
+    for moment in range(16):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(start_seconds * moment / 16):
+                await run("import time\ntime.sleep(60)")
+        await until(lambda: not sandboxed_processes())
+
+
 async def test_programs_run_side_by_side(run: Run) -> None:
     results = await asyncio.gather(*(run(f"print({n})") for n in range(12)))
     assert [result.stdout for result in results] == [f"{n}\n" for n in range(12)]
