@@ -21,7 +21,8 @@ from catalogs.options import ReadOptions
 def estimate(session: Session, file: Path, options: ReadOptions, budget_usd: float | None) -> None:
     """Show what a catalog would cost before it runs.
 
-    Nothing is started. Exit code 1 when it cannot run. FILE may be - for standard input. The system must be up: prism up.
+    Nothing is started. Exit code 1 when it cannot run. FILE may be - for standard input. The system must be up:
+    prism up.
     """
     with session.client() as client:
         found = client.validate(
