@@ -56,6 +56,7 @@ from workers.notifications import delivery_activities, notification_rules, start
 from workers.policy import open_policy
 from workers.provenance import open_signer
 from workers.sandbox import open_sandbox
+from workers.scans import installed_scanners
 from workers.schedules import register_scans, register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -255,9 +256,10 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
+    scanners = installed_scanners(settings)
     return [
-        CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code,
-        FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
+        CodeScanActivities(FolderCodeScanner(scanners), stores.texts, stores.artifacts).scan_code,
+        FolderScanActivities(folders, RepositoryScanner(scanners), register, stores.artifacts, notifier).scan_folder,
     ]
 
 

@@ -38,7 +38,7 @@ async def installation(tmp_path_factory: pytest.TempPathFactory, dev_client: Cli
     installation = Installation.with_settings(settings, dev_client, lambda request: "An answer.")
     with pytest.MonkeyPatch.context() as patch:
         quick = {name: SCANNERS[name] for name in ("bandit", "gitleaks")}
-        patch.setattr(worker, "RepositoryScanner", lambda: RepositoryScanner(quick))
+        patch.setattr(worker, "RepositoryScanner", lambda installed: RepositoryScanner(quick))
         async with installation.worker():
             yield installation
 
