@@ -28,13 +28,15 @@ async def open_policy(
         InvalidPolicyServer: The server's address cannot be used.
         PolicyUnavailable: The policies do not compile.
     """
+    versions = PolicyVersions(artifacts) if artifacts else None
     if not settings.opa_url:
-        return EmbeddedPolicy(policy_folder(settings), PolicyVersions(artifacts) if artifacts else None)
+        return EmbeddedPolicy(policy_folder(settings), versions)
     # The server's client is loaded by who has a server.
-    from activities.policy.server import PolicyServer, open_opa_server  # noqa: PLC0415 -- see above
+    from activities.policy.server import KeptPolicies, PolicyServer, open_opa_server  # noqa: PLC0415 -- see above
 
     server = PolicyServer(settings.opa_url, settings.opa_token, settings.opa_timeout_seconds)
-    return await stack.enter_async_context(open_opa_server(server))
+    kept = KeptPolicies(policy_folder(settings), versions) if versions else None
+    return await stack.enter_async_context(open_opa_server(server, kept))
 
 
 def policy_folder(settings: Settings) -> Path:
