@@ -53,7 +53,7 @@ from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
-from workers.policy import open_policy
+from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners
@@ -127,7 +127,9 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
-            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
+            policies = await open_journal(settings, stores.engine, stack)
+            watches = (terminations, checkpointer, budgets, policies)
+            await asyncio.gather(*(each.watch(stop) for each in watches))
         await stop.wait()
 
 

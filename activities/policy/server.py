@@ -49,8 +49,8 @@ class KeptPolicies:
             await self.versions.keep(here)
         elif not await self.versions.has(digest):
             raise PolicyChanged(
-                f"no run can keep to policy {digest}, which the policy server has: its files are not here. Put what the "
-                "bundle was made of into PRISM_POLICIES"
+                f"no run can keep to policy {digest}, which the policy server has: its files are not here. "
+                "Put what the bundle was made of into PRISM_POLICIES"
             )
 
 
@@ -120,13 +120,17 @@ class OpaServerPolicy(PolicyEngine):
         before = await self._kept.versions.bundle(pinned)
         return meaning(before.evaluate(entry, document), pinned, "")
 
+    async def in_force(self) -> Digest:
+        """Return the digest of the bundle that the server has."""
+        return await self.decided(CATALOG_ADMISSION, {}, lambda _value, policy, _id: policy)
+
     async def keep(self) -> Digest:
         """Keep the version that the server has, and return its digest; it hands out none, so it has to be here.
 
         Raises:
             PolicyChanged: It is not here.
         """
-        digest: Digest = await self.decided(CATALOG_ADMISSION, {}, lambda _value, policy, _id: policy)
+        digest = await self.in_force()
         if self._kept is not None:
             await self._kept.keep(digest)
         return digest
