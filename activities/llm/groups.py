@@ -17,9 +17,9 @@ CUSTOM: Final = "custom"
 # Provider as litellm spells it: the variable that holds its key, and the model its group asks by default.
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "openai": ("OPENAI_API_KEY", "gpt-4o-mini"),
-    "anthropic": ("ANTHROPIC_API_KEY", "claude-3-5-haiku-latest"),
+    "anthropic": ("ANTHROPIC_API_KEY", "claude-haiku-5-5"),
     "mistral": ("MISTRAL_API_KEY", "mistral-small-latest"),
-    "xai": ("XAI_API_KEY", "grok-3-mini"),
+    "xai": ("XAI_API_KEY", "grok-4.20"),
     "dashscope": ("DASHSCOPE_API_KEY", "qwen-plus"),
 }
 
