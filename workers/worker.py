@@ -53,9 +53,10 @@ from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
-from workers.policy import open_policy
+from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer
 from workers.sandbox import open_sandbox
+from workers.scans import installed_scanners
 from workers.schedules import register_scans, register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -125,7 +126,9 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
-            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
+            policies = await open_journal(settings, stores.engine, stack)
+            watches = (terminations, checkpointer, budgets, policies)
+            await asyncio.gather(*(each.watch(stop) for each in watches))
         await stop.wait()
 
 
@@ -256,9 +259,10 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
+    scanners = installed_scanners(settings)
     return [
-        CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code,
-        FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
+        CodeScanActivities(FolderCodeScanner(scanners), stores.texts, stores.artifacts).scan_code,
+        FolderScanActivities(folders, RepositoryScanner(scanners), register, stores.artifacts, notifier).scan_folder,
     ]
 
 
