@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -37,6 +37,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
     from workflows.timeouts import QUICK_CHECK
+
+
+HEARS_EARLY_RETRIES: Final = 2
 
 
 @workflow.defn(name=WorkflowName.CATALOG)
@@ -235,11 +238,22 @@ class CatalogWorkflow:
 
     async def _finish(self, result: RowResult) -> None:
         await self._recording.blocked(self._schedule.finish(result), because=result.row)
+        if self._schedule.wanted_again(result.index):
+            self._order(lambda: self._retry(RowSelection(rows=(result.row,))))
 
     async def _retry(self, selection: RowSelection) -> None:
-        reset = self._schedule.retry(await self._locate(selection))
+        wanted = await self._locate(selection)
+        if self._request.revision >= HEARS_EARLY_RETRIES:
+            await self._note_ends(wanted)
+        reset = self._schedule.retry(wanted)
         if reset:
             await self._pending_again(reset)
+
+    async def _note_ends(self, wanted: list[int]) -> None:
+        """Note the rows whose end is recorded and not told yet: whoever wants them again has seen the record."""
+        for index, head in list(self._schedule.running.items()):
+            if (index in wanted or not wanted) and (await self._recording.ending(head)).state.ended:
+                self._schedule.retry_when_told(index)
 
     async def _pending_again(self, reset: list[int]) -> None:
         chosen = set(reset)

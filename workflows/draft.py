@@ -76,6 +76,13 @@ class Draft:
         """Criteria that the last answer failed, with reasons."""
         return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
 
+    def failures_beyond(self, earlier: tuple[Verdict, ...]) -> tuple[str, ...]:
+        """Return the failures of this output that an earlier one, of which these verdicts are, had not."""
+        known = {v.criterion for v in earlier if v.passed is False}
+        return tuple(
+            f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False and v.criterion not in known
+        )
+
 
 async def write_draft(
     steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str, feedback: tuple[str, ...] = ()
@@ -92,7 +99,7 @@ async def write_draft(
     previous = draft.output if feedback else None
     for _ in range(DRAFTS):
         await _ask(steps, row, draft, feedback + draft.failures, previous)
-        draft.verdicts = await _verify(steps, row, draft, judge_group)
+        draft.verdicts = await verified(steps, row, draft, judge_group)
         if not draft.failures:
             return
 
@@ -126,14 +133,16 @@ async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) 
     return answer
 
 
-async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
-    if not row.verification or draft.answer is None:
+async def verified(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+    """Return what code, and where it cannot tell the judging model, says of the output as it stands."""
+    output = draft.output
+    if not row.verification or output is None:
         return ()
-    verdicts = (await steps.verify(row, draft.answer.output)).verdicts
+    verdicts = (await steps.verify(row, output)).verdicts
     open_ = tuple(v.criterion for v in verdicts if v.basis is Basis.UNVERIFIED)
     if not open_ or not judge_group:
         return verdicts
-    judgement = await steps.judge(row, open_, draft.answer)
+    judgement = await steps.judge(row, open_, output)
     draft.charge(judgement.answer)
     judged = iter(judgement.verdicts)
     return tuple(next(judged) if v.basis is Basis.UNVERIFIED else v for v in verdicts)

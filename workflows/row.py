@@ -1,6 +1,7 @@
 """RowWorkflow: one row of a catalog, from admission to its record."""
 
 import asyncio
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -17,13 +18,15 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode, WorkflowName
     from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
     from workflows.custody import edited
-    from workflows.draft import RowEnded, write_draft
+    from workflows.draft import RowEnded, verified, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts
     from workflows.inspection import Inspection
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps, now
+
+JUDGES_EDITS: Final = 2
 
 
 @workflow.defn(name=WorkflowName.ROW)
@@ -182,17 +185,24 @@ class RowWorkflow:
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
-        if row.verification:
-            draft.verdicts = (await self._steps.verify(row, draft.edited)).verdicts
+        failures = await self._verify_anew(row, decision)
         try:
-            objections = await self._inspection.objections(admission)
+            objections = failures + await self._inspection.objections(admission)
         except RowEnded as failed:
-            objections = (failed.message,)
+            objections = (*failures, failed.message)
         if objections:
             return tuple(f"after the edit by {decision.by}: {objection}" for objection in objections), None
         if ended is ReviewState.APPROVED:
             return (), None
         return (f"{decision.by} edited the text", *reasons), decision
+
+    async def _verify_anew(self, row: CatalogRow, decision: ReviewDecision) -> tuple[str, ...]:
+        """Verify the text that a person wrote; return what it fails and the text before it did not."""
+        draft, judged = self._facts.draft, self._request.revision >= JUDGES_EDITS
+        earlier = draft.verdicts
+        draft.verdicts = await verified(self._steps, row, draft, self._request.options.judge_group if judged else "")
+        # Who answers a form chose none of the words that the criteria are about.
+        return draft.failures_beyond(earlier) if judged and decision.kind is DecisionKind.EDIT else ()
 
     async def _edited(self, decision: ReviewDecision, original: Text) -> Text:
         if decision.output is not None:

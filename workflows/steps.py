@@ -136,7 +136,7 @@ class RowSteps:
             lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
         )
 
-    async def judge(self, row: CatalogRow, criteria: tuple[str, ...], answer: ModelAnswer) -> Judgement:
+    async def judge(self, row: CatalogRow, criteria: tuple[str, ...], output: Text) -> Judgement:
         """Have the judging model look at the criteria that code cannot check."""
         step = self._ref("judge", paid=True)
         request = JudgeRequest(
@@ -144,7 +144,7 @@ class RowSteps:
             group=self._request.options.judge_group,
             objective=row.objective,
             criteria=criteria,
-            output=answer.output,
+            output=output,
             timeout=row.timeout,
         )
         options = paid_call(row.timeout, row.retries)

@@ -65,5 +65,4 @@ class ReviewView(Contract):
     @property
     def needed(self) -> int:
         """How many approvals it takes."""
-        terms = self.terms
-        return max(terms.approvals, len(terms.reviewers)) if terms.everyone else terms.approvals
+        return self.terms.needed
