@@ -17,7 +17,7 @@ DEFAULT_CONCURRENCY = 16
 ROW_REVISION = 2
 # Likewise for a run.
 # 1: its end is sealed, and what is asked of it meanwhile is still heard.
-# 2: a row that is wanted again just when it ends is not missed.
+# 2: a row that is wanted again just when it ends is not missed, and the audit log is told who steers.
 RUN_REVISION = 2
 
 
@@ -131,22 +131,33 @@ class RowResult(Contract):
     output: Text | None = None
 
 
-class RowSelection(Contract):
+class Steered(Contract):
+    """What every signal that steers a run may say besides.
+
+    Args:
+        by: Who steers.
+        act: Names the act in the audit log, where whoever sends the signal tells the log as well.
+    """
+
+    by: str = ""
+    act: str = ""
+
+
+class RowSelection(Steered):
     """Rows a signal is about; none means all it can apply to."""
 
     rows: tuple[str, ...] = ()
 
 
-class Concurrency(Contract):
+class Concurrency(Steered):
     """A new limit of rows under way at once."""
 
     limit: PositiveInt
 
 
-class Operator(Contract):
+class Operator(Steered):
     """Who pauses or resumes a run, and why."""
 
-    by: str = ""
     reason: str = ""
 
 

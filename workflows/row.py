@@ -27,6 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.steps import RowSteps, now
 
 JUDGES_EDITS: Final = 2
+# What a signal without input says, which does not count; without it such a signal would stop the row.
+NAMELESS: Final = ReviewDecision(by="")
 
 
 @workflow.defn(name=WorkflowName.ROW)
@@ -91,22 +93,22 @@ class RowWorkflow:
             raise ApplicationError(refused.message, type=refused.refusal, non_retryable=True) from None
 
     @workflow.signal(name="decide")
-    def decide_by_signal(self, decision: ReviewDecision) -> None:
+    def decide_by_signal(self, decision: ReviewDecision = NAMELESS) -> None:
         """Take a decision of any kind from an outside system; a signal has no answer."""
         self._signalled(decision, decision.kind)
 
     @workflow.signal
-    def approve(self, decision: ReviewDecision) -> None:
+    def approve(self, decision: ReviewDecision = NAMELESS) -> None:
         """Approve the output as it is."""
         self._signalled(decision, DecisionKind.APPROVE)
 
     @workflow.signal
-    def reject(self, decision: ReviewDecision) -> None:
+    def reject(self, decision: ReviewDecision = NAMELESS) -> None:
         """Reject the output; the row ends."""
         self._signalled(decision, DecisionKind.REJECT)
 
     @workflow.signal
-    def request_changes(self, decision: ReviewDecision) -> None:
+    def request_changes(self, decision: ReviewDecision = NAMELESS) -> None:
         """Have the model write the output anew, with this feedback."""
         self._signalled(decision, DecisionKind.REQUEST_CHANGES)
 

@@ -238,6 +238,7 @@ async def test_the_submitter_decides_on_no_way_what_is_critical(prism: Installat
 async def test_signals_of_outside_systems_pass_through_the_same_machine(prism: Installation) -> None:
     run = await prism.start("id,objective,review,quorum\na,Hedge,required,2\n")
     await waiting(run)
+    await run.row("a").signal("approve")
     await run.row("a").signal(RowWorkflow.request_changes, decision("ana", comment="shorter"))
     await waiting(run, 2)
     await run.row("a").signal(RowWorkflow.approve, decision("ana"))
