@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -251,6 +252,41 @@ async def test_signals_of_outside_systems_pass_through_the_same_machine(prism: I
     assert (await run.result()).state is RunState.COMPLETED
     last = (await rounds(prism, run))[-1]
     assert (last.decided_by, [entry.via for entry in last.entries if entry.by]) == ("bo and ana", ["signal"])
+
+
+async def test_a_decision_and_a_deadline_at_the_same_moment_have_one_winner_that_both_are_told(
+    prism: Installation,
+) -> None:
+    names = [f"r{number}" for number in range(6)]
+    lines = "".join(f"{name},Hedge,required,2s\n" for name in names)
+    run = await prism.start(f"id,objective,review,deadline\n{lines}")
+
+    async def at_the_deadline(row: str, early: float) -> str:
+        progress = await run.row_reaches(row, lambda progress: progress.outcome is not None)
+        if progress.terms and progress.terms.due_at:
+            left = datetime.fromisoformat(progress.terms.due_at) - datetime.now(UTC)
+            await asyncio.sleep(max(left.total_seconds() - early, 0))
+        try:
+            return (await decide(run, decision("ana"), row)).state
+        except WorkflowUpdateFailedError as refused:
+            return str(refused.cause)
+        except RPCError as gone:
+            return gone.status.name
+
+    told = await asyncio.gather(*(at_the_deadline(row, 0.01 * number) for number, row in enumerate(names)))
+    await run.result()
+    register = SqlReviewRegister(prism.stores.engine)
+    for row, answer in zip(names, told, strict=True):
+        last = (await register.rounds(run.run, row))[-1]
+        ends = [entry.kind for entry in last.entries if entry.kind in {"approve", "expired"}]
+        if answer == ReviewState.APPROVED:
+            assert (last.state, last.decided_by, ends) == (ReviewState.APPROVED, "ana", ["approve"])
+        else:
+            # Of a row that has closed by then there is nothing left to ask.
+            assert "the deadline of this review has passed" in answer or answer == "NOT_FOUND"
+            assert (last.state, last.decided_by, ends) == (ReviewState.EXPIRED, "nobody", ["expired"])
+    outcomes = ["succeeded" if answer == ReviewState.APPROVED else "rejected" for answer in told]
+    assert list(prism.states(run).values()) == outcomes
 
 
 async def test_a_cancelled_run_closes_its_reviews(prism: Installation) -> None:
