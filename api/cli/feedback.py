@@ -29,7 +29,10 @@ _BY = {"agent": Dimension.AGENT, "model": Dimension.MODEL, "prompt": Dimension.P
 @BY
 @with_session
 def rate(session: Session, run: str, row: str, rating: str, reason: str, better: Path | None, by: str | None) -> None:
-    """Say whether the output of ROW is good or bad. One vote a person: the newest counts."""
+    """Say whether a row's output is good or bad, and why.
+
+    One vote a person and output: the newest counts.
+    """
     given = {"reason": reason, "by": session.who(by)} | (
         {"better": better.read_text(encoding="utf-8")} if better else {}
     )
