@@ -15,6 +15,7 @@ from activities.records.contracts import (
     Steering,
 )
 from catalogs.plan import PlannedRow
+from catalogs.prompt_version import prompt_version
 from temporal.names import ActivityName
 
 
@@ -78,5 +79,7 @@ def _pending(planned: PlannedRow, ids: list[str]) -> dict[str, object]:
         "title": row.title,
         "objective": row.objective,
         "risk": row.risk.value,
+        "agent": row.agent,
+        "prompt_version": prompt_version(row),
         "upstream": [ids[index] for index in planned.upstream],
     }
