@@ -17,6 +17,7 @@ import pytest
 
 from activities.scans.tools import program
 from tests import opa
+from tests.activities.sandbox.conftest import CLUSTER
 
 ROOT: Final = Path(__file__).parents[1]
 PAGE: Final = ROOT / "activities" / "BACKENDS.md"
@@ -71,6 +72,7 @@ def suites() -> list[Suite]:
                 "own-user": f"{_first_line(['bwrap', '--version'])}, as root",
                 "user-namespace": "the same, as a user",
                 "docker": _first_line(["dockerd", "--version"]).partition(",")[0],
+                **({"kubernetes": "Kubernetes"} if CLUSTER else {}),
             },
         ),
         Suite(
