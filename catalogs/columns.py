@@ -10,6 +10,7 @@ from catalogs import cells
 from catalogs.criteria_list import split_criteria
 from catalogs.forms import parse_form
 from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
 
 
@@ -66,6 +67,15 @@ COLUMNS: Final = (
         split_criteria,
     ),
     Column(
+        "output_schema",
+        "`name:type` fields separated by `;`, or a JSON schema of an object",
+        "none: text",
+        "city:text; people:integer; note?:text",
+        "The answer is JSON that fits it; one that does not is repaired once. "
+        'Later rows read its fields: `{{ data["<id>"].city }}`.',
+        parse_object_schema,
+    ),
+    Column(
         "id",
         "letters, digits, `. _ - /`",
         "slug of `board/task`, else `row-<n>`",
@@ -88,7 +98,7 @@ COLUMNS: Final = (
         "Jinja2 template",
         "composed from the row",
         'Sum up: {{ outputs["a"] }}',
-        'What the model is asked; knows `row.<column>`, `outputs["<id>"]` and the unknown columns by name.',
+        'What the model is asked; knows `row.<column>`, `outputs["<id>"]`, `data["<id>"]` and unknown columns by name.',
         cells.verbatim,
     ),
     Column(

@@ -67,6 +67,7 @@ class CatalogRow(Contract):
         line: Physical line of the file on which the row starts, from 1.
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
+        output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
         depends_on: Ids of rows that must succeed first, written or implied by the template.
         model: Model group, or empty for the default group.
         prompt: Template of the prompt, or empty for the composed default.
@@ -92,6 +93,7 @@ class CatalogRow(Contract):
     stack: str = ""
     workflow: tuple[str, ...] = ()
     verification: tuple[str, ...] = ()
+    output_schema: dict[str, Any] | None = None
     depends_on: tuple[str, ...] = ()
     agent: str = ""
     model: str = ""

@@ -140,6 +140,13 @@ def _check_review(values: dict[str, Any], notes: RowNotes) -> None:
             "form",
             expected="required or policy in column 'review'",
         )
+    if values.get("form") and values.get("output_schema"):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "form: its answers are appended to the output, which would not be JSON any more",
+            "form",
+            expected="no form in a row with output_schema",
+        )
     for column in ("on_deadline", "escalate"):
         if values.get(column) and "deadline" not in values and "deadline" not in _noted(notes):
             notes.note(

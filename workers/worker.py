@@ -210,6 +210,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
+    verification = VerificationActivities(stores.texts)
     return [
         plans.page,
         plans.locate,
@@ -224,7 +225,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         reviews.record_review,
         reviews.attach_answers,
         PromptActivities(stores.texts).compose,
-        VerificationActivities(stores.texts).verify,
+        verification.verify,
+        verification.structure,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         RunSealActivities(

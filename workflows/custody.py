@@ -8,12 +8,18 @@ from activities.provenance.contracts import Act, CustodyAct
 from activities.reviews.contracts import ReviewDecision
 from activities.sandbox.contracts import SandboxRequest, SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
+from activities.verification.contracts import OUTPUT_SCHEMA
 from temporal.contract import Contract
 
 
 def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
     """A model wrote the text."""
     return CustodyAct(act=Act.WRITTEN, by=answer.model, prompt=prompt.text.digest, text=answer.output.digest)
+
+
+def structured(answer: Text, output: Text) -> CustodyAct:
+    """The answer fits its schema, and was put in canonical form."""
+    return CustodyAct(act=Act.STRUCTURED, by=OUTPUT_SCHEMA, before=answer.digest, text=output.digest, outcome="fits")
 
 
 def scanned(text: Text, report: ScanReport) -> CustodyAct:

@@ -12,7 +12,7 @@ from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Seal
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
-from activities.verification.contracts import Verdict, Verification
+from activities.verification.contracts import Structured, Verdict, Verification
 
 Summary = tuple[str, dict[str, Any]]
 
@@ -50,6 +50,12 @@ def _(result: ModelAnswer) -> Summary:
 @summarise.register
 def _(result: Verification) -> Summary:
     return verdict_line(result.verdicts), {"verdicts": [v.model_dump(mode="json") for v in result.verdicts]}
+
+
+@summarise.register
+def _(result: Structured) -> Summary:
+    output = {"output": reference(result.output)} if result.output else {}
+    return result.verdict.reason, {"faults": list(result.faults), **output}
 
 
 @summarise.register

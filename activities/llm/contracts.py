@@ -1,7 +1,7 @@
 """Model calls: what is asked of which model group, what came back and what it cost."""
 
 import json
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
@@ -70,6 +70,7 @@ class ModelRequest(Contract):
         group: Model group; empty means the default group.
         timeout: Longest the provider may take, in seconds.
         attempts: How many requests may be sent to providers in all, first, repeated and to others.
+        output_schema: JSON schema of the object that the answer is to be; ``None`` for text.
     """
 
     step: StepRef
@@ -79,11 +80,16 @@ class ModelRequest(Contract):
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
     attempts: PositiveInt = 4
+    output_schema: dict[str, Any] | None = None
 
     @property
     def digest(self) -> str:
         """Digest of all that the answer depends on."""
-        return digest_of(json.dumps([self.group, self.system, self.prompt.digest, self.max_tokens]).encode())
+        asked: list[Any] = [self.group, self.system, self.prompt.digest, self.max_tokens]
+        # What most calls have none of is left out: their digests are in ledgers of before there was any.
+        if self.output_schema is not None:
+            asked.append({"output_schema": self.output_schema})
+        return digest_of(json.dumps(asked).encode())
 
 
 class ModelAnswer(Contract):

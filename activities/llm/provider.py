@@ -14,6 +14,7 @@ from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.prices import Prices
 from activities.llm.provider_faults import provider_fault
+from activities.llm.structure import Structure
 from temporal.redaction import PROCESS
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
@@ -134,9 +135,10 @@ class LitellmProvider:
             raise ModelUnavailable(f"litellm cannot be imported: {error}") from error
 
     async def _arguments(self, deployment: Deployment, request: ModelRequest) -> dict[str, Any]:
+        structure = Structure(await self._loaded_litellm(), deployment, request.output_schema)
         messages = [{"role": "user", "content": await self._texts.read(request.prompt)}]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
+        if system := structure.told(request.system):
+            messages.insert(0, {"role": "system", "content": system})
         key = deployment.api_key
         return {
             "model": deployment.model,
@@ -149,6 +151,7 @@ class LitellmProvider:
             "max_retries": 0,
             # Providers that know the header answer a repeated request without charging for it. Headers are ASCII.
             "extra_headers": {"Idempotency-Key": quote(request.step.key, safe="/:@+,=~ ")},
+            **structure.parameters,
         }
 
     async def _answer(self, deployment: Deployment, response: Any, milliseconds: int) -> ModelAnswer:  # noqa: ANN401

@@ -32,6 +32,7 @@ class Act(StrEnum):
     """What can be done to an output."""
 
     WRITTEN = "written"
+    STRUCTURED = "structured"
     SCANNED = "scanned"
     EXECUTED = "executed"
     JUDGED = "judged"
@@ -44,7 +45,7 @@ class CustodyAct(Contract):
     Args:
         by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person.
         text: The text that was looked at; of what writes or edits, the text that it made.
-        before: The text that was edited.
+        before: The text that was edited, or put in canonical form.
         prompt: What the model was asked.
         program: What ran.
         outcome: How it ended, in a word or two.

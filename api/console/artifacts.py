@@ -47,8 +47,8 @@ class ShownStep:
 
 async def output_of(services: Services, row: RowDetail) -> ShownText | None:
     """Return a row's output, or ``None`` while it has none."""
-    if row.output is not None:
-        return _shown("output", row.output_digest or "", row.output.encode())
+    if row.shown_output is not None:
+        return _shown("output", row.output_digest or "", row.shown_output.encode())
     return await read(services, "output", row.output_digest) if row.output_digest else None
 
 

@@ -191,8 +191,9 @@ HEADER = "id,objective,depends_on,mode,timeout,retries,priority,budget_usd,verif
 
 def cell_of(column: str, text: str) -> str:
     names = HEADER.strip().split(",")
+    names += [column] * (column not in names)
     cells = dict.fromkeys(names, "") | {"id": "a", "objective": "o", column: text}
-    return HEADER + ",".join('"' + cells[name].replace('"', '""') + '"' for name in names) + "\n"
+    return ",".join(names) + "\n" + ",".join('"' + cells[name].replace('"', '""') + '"' for name in names) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -226,6 +227,12 @@ def cell_of(column: str, text: str) -> str:
         ("objective", "Use secret://catalogs/db", ErrorCode.INVALID_VALUE, "would go to a model"),
         ("prompt", "{{ 1 }} secret://openai#key", ErrorCode.INVALID_VALUE, "column 'secrets' gives it to 'code'"),
         ("notify", "secret://hook", ErrorCode.INVALID_VALUE, "refers to a secret, and takes none"),
+        ("output_schema", "city:town", ErrorCode.INVALID_VALUE, "fields such as city:text"),
+        ("output_schema", ";", ErrorCode.INVALID_VALUE, "1 to 50 fields"),
+        ("output_schema", '{"type":"array"}', ErrorCode.INVALID_VALUE, "a JSON schema of an object"),
+        ("output_schema", '{"type":"object","$ref":"http://x"}', ErrorCode.INVALID_VALUE, "without remote references"),
+        ("output_schema", '{"type":"object","required":1}', ErrorCode.INVALID_VALUE, "1 is not of type 'array'"),
+        ("prompt", "{{ data[row.id] }}", ErrorCode.INVALID_TEMPLATE, "must be followed by the id"),
         ("prompt", "{{ row.objective", ErrorCode.INVALID_TEMPLATE, "line 1, character 1"),
         ("prompt", "ok\n{{ row.objektive }}", ErrorCode.INVALID_TEMPLATE, "did you mean row.objective"),
         ("prompt", "{{ outputs[row.id] }}", ErrorCode.INVALID_TEMPLATE, "must be followed by the id"),
