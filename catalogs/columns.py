@@ -119,6 +119,14 @@ COLUMNS: Final = (
     ),
     Column("code", "text", "empty", "print(6 * 7)", "Program to run; needs `language`.", cells.verbatim),
     Column(
+        "tools",
+        "names separated by `;`, `,` or spaces",
+        "none",
+        "add; lookup",
+        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers.",
+        cells.names,
+    ),
+    Column(
         "secrets",
         "`NAME=secret://catalogs/…` separated by `;`",
         "none",

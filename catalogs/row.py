@@ -77,6 +77,7 @@ class CatalogRow(Contract):
         on_deadline: What follows then; ``approve`` counts only where the policy lets silence approve.
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
+        tools: Tools that the model may call, by name: digests of their definitions.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
@@ -102,6 +103,7 @@ class CatalogRow(Contract):
     mode: Mode = Mode.SINGLE
     language: Language | None = None
     code: str = ""
+    tools: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()

@@ -43,6 +43,7 @@ from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
+from activities.tools.activity import ToolActivities
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.errors import InvalidSettings
@@ -227,6 +228,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         PromptActivities(stores.texts).compose,
         verification.verify,
         verification.structure,
+        ToolActivities(stores.texts, engine).check,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         RunSealActivities(

@@ -16,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode
     from workflows.custody import structured, written
     from workflows.steps import RowSteps
+    from workflows.tooling import RowTools
 
 DRAFTS = 2
 
@@ -41,6 +42,7 @@ class Draft:
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
+        looked_at: Why the policy wants a person to look at it, since the model called tools.
     """
 
     answer: ModelAnswer | None = None
@@ -53,6 +55,7 @@ class Draft:
     structured: Text | None = None
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
+    looked_at: tuple[str, ...] = ()
 
     def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
         """Take a call's answer."""
@@ -130,7 +133,7 @@ async def _ask(
     *before, last = range(len(row.workflow))
     for phase in before:
         prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous)
-        answer = await _call(steps, row, draft, prompt)
+        answer = await _converse(steps, row, draft, prompt)
         earlier += (NamedText(name=row.workflow[phase], text=answer.output),)
     return await _write(steps, row, draft, Ask(phase=last, earlier=earlier, failures=failures, previous=previous))
 
@@ -147,14 +150,14 @@ class Ask:
 
 async def _write(steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask) -> tuple[Verdict, ...]:
     """Have the output written; one that has to fit a schema and does not is repaired once."""
-    answer = await _call(steps, row, draft, await steps.compose(row, **vars(ask)), row.output_schema)
+    answer = await _converse(steps, row, draft, await steps.compose(row, **vars(ask)), row.output_schema)
     if row.output_schema is None:
         return ()
     verdict = await _structure(steps, row.output_schema, draft)
     if verdict.passed is False:
         told = (*ask.failures, f"{OUTPUT_SCHEMA}: {verdict.reason}")
         again = replace(ask, failures=told, previous=answer.output)
-        await _call(steps, row, draft, await steps.compose(row, **vars(again)), row.output_schema)
+        await _call(steps, row, draft, await steps.compose(row, **vars(again)), output_schema=row.output_schema)
         verdict = await _structure(steps, row.output_schema, draft)
     return (verdict,)
 
@@ -168,8 +171,29 @@ async def _structure(steps: RowSteps, schema: dict[str, Any], draft: Draft) -> V
     return found.verdict
 
 
-async def _call(
+async def _converse(
     steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt, output_schema: dict[str, Any] | None = None
+) -> ModelAnswer:
+    """Ask, and carry out the calls that the model wants, until it answers or has called as often as it may."""
+    if not row.tools:
+        return await _call(steps, row, draft, prompt, output_schema=output_schema)
+    tools = RowTools(steps, row)
+    asked: dict[str, Any] = {"output_schema": output_schema, "tools": row.tools}
+    for _ in range(steps.options.tool_rounds):
+        answer = await _call(steps, row, draft, prompt, turns=tools.turns, **asked)
+        if not answer.calls:
+            return answer
+        draft.custody += await tools.carry_out(answer)
+        draft.looked_at = tuple(dict.fromkeys(draft.looked_at + tools.looked_at))
+    return await _call(steps, row, draft, prompt, turns=tools.turns, closing=True, **asked)
+
+
+async def _call(
+    steps: RowSteps,
+    row: CatalogRow,
+    draft: Draft,
+    prompt: Prompt,
+    **more: Any,  # noqa: ANN401 -- fields of ModelRequest
 ) -> ModelAnswer:
     if row.budget_usd is not None and draft.prompts and draft.cost_usd >= row.budget_usd > 0:
         raise RowEnded(
@@ -177,9 +201,9 @@ async def _call(
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
-    answer = await steps.complete(row, prompt, output_schema)
+    answer = await steps.complete(row, prompt, **more)
     draft.add(prompt, answer)
-    if not answer.output.size:
+    if not answer.output.size and not answer.calls:
         raise RowEnded(
             RowState.FAILED, ErrorCode.MODEL_REFUSED, f"{answer.model} gave an empty answer ({answer.finish_reason})"
         )

@@ -243,5 +243,5 @@ class RowWorkflow:
             state=state,
             code=code,
             message=message,
-            output=output.model_copy(update={"inline": None}) if output else None,
+            output=output.by_reference if output else None,
         )

@@ -7,7 +7,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
     from activities.llm.activity import ModelActivities
-    from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest
+    from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest, ToolCall
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
     from activities.policy.activity import PolicyActivities
@@ -25,6 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
+    from activities.tools.activity import ToolActivities
+    from activities.tools.contracts import ToolCheck, ToolCheckRequest
     from activities.verification.activity import VerificationActivities
     from activities.verification.contracts import (
         Structured,
@@ -33,6 +35,7 @@ with workflow.unsafe.imports_passed_through():
         VerificationRequest,
     )
     from catalogs.row import CatalogRow
+    from workflows.contracts import RunOptions
     from workflows.performing import StepPerformer
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
 
@@ -79,10 +82,13 @@ class RowSteps(StepPerformer):
             lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK),
         )
 
-    async def complete(
-        self, row: CatalogRow, prompt: Prompt, output_schema: dict[str, Any] | None = None
-    ) -> ModelAnswer:
-        """Ask the model."""
+    @property
+    def options(self) -> RunOptions:
+        """The settings of the run."""
+        return self._request.options
+
+    async def complete(self, row: CatalogRow, prompt: Prompt, **more: Any) -> ModelAnswer:  # noqa: ANN401 -- fields
+        """Ask the model; what is asked besides are fields of ``ModelRequest``."""
         step = self._ref("model", paid=True)
         request = ModelRequest(
             step=step,
@@ -92,7 +98,7 @@ class RowSteps(StepPerformer):
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
             attempts=row.retries + 1,
-            output_schema=output_schema,
+            **more,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -164,14 +170,47 @@ class RowSteps(StepPerformer):
             lambda: workflow.execute_local_activity_method(PolicyActivities.release, request, **QUICK_CHECK),
         )
 
-    async def execute(self, request: SandboxRequest) -> SandboxResult:
-        """Run the row's code in the sandbox."""
+    async def execute(self, request: SandboxRequest, tool: str = "") -> SandboxResult:
+        """Run the row's code in the sandbox, or a tool's."""
         return await self._perform(
             request.step,
             lambda: workflow.execute_activity_method(
-                SandboxActivities.execute, request, summary=f"run {request.language}", **SANDBOXED
+                SandboxActivities.execute, request, summary=f"run {tool or request.language}", **SANDBOXED
             ),
         )
+
+    async def check_tool(self, row: CatalogRow, call: ToolCall, calls: int) -> ToolCheck:
+        """Ask whether a call is carried out."""
+        step = self._ref("tool-policy")
+        request = ToolCheckRequest(
+            step=step,
+            tools=row.tools,
+            name=call.name,
+            arguments=call.arguments,
+            calls=calls,
+            risk=row.risk.value,
+            labels=row.labels,
+            submitter=self._request.submitter,
+            policy=self._request.options.policy,
+        )
+        return await self._perform(
+            step, lambda: workflow.execute_local_activity_method(ToolActivities.check, request, **QUICK_CHECK)
+        )
+
+    async def run_tool(self, row: CatalogRow, check: ToolCheck) -> SandboxResult:
+        """Carry out a call."""
+        assert check.language is not None  # noqa: S101 -- who is let through has a program
+        assert check.program is not None  # noqa: S101 -- likewise
+        request = SandboxRequest(
+            step=self._ref("tool"),
+            language=check.language,
+            code=check.program,
+            stdin=check.arguments,
+            risk=row.risk.value,
+            labels=row.labels,
+            policy=self._request.options.policy,
+        )
+        return await self.execute(request, check.name)
 
     async def seal(self, request: SealRequest) -> Seal:
         """Sign how the output came to be."""

@@ -12,6 +12,7 @@ from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Seal
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
+from activities.tools.contracts import ToolCheck
 from activities.verification.contracts import Structured, Verdict, Verification
 
 Summary = tuple[str, dict[str, Any]]
@@ -41,9 +42,20 @@ def _(result: Prompt) -> Summary:
 @summarise.register
 def _(result: ModelAnswer) -> Summary:
     tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
-    return f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms", {
-        "output": reference(result.output),
-        **result.model_dump(mode="json", exclude={"output"}),
+    line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
+    detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude={"output", "calls"})}
+    if not result.calls:
+        return line, detail
+    names = [call.name for call in result.calls]
+    return f"{line}, calls {', '.join(names)}", detail | {"calls": names}
+
+
+@summarise.register
+def _(result: ToolCheck) -> Summary:
+    line = ": ".join([f"{result.name} {result.outcome.value}", "; ".join(result.reasons + result.review)])
+    return line.removesuffix(": "), {
+        "arguments": reference(result.arguments),
+        **result.model_dump(mode="json", exclude={"arguments", "program"}, exclude_defaults=True),
     }
 
 

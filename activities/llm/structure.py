@@ -3,6 +3,7 @@
 import json
 from typing import Any, Final
 
+from activities.llm.contracts import ModelRequest
 from activities.llm.groups import Deployment
 
 # OpenAI wants a name; it says nothing.
@@ -15,13 +16,14 @@ class Structure:
     Args:
         litellm: Its bundled table knows which models take a schema.
         deployment: Who is asked.
-        schema: JSON schema of an object; ``None`` for text.
+        request: What is asked.
     """
 
-    def __init__(self, litellm: Any, deployment: Deployment, schema: dict[str, Any] | None) -> None:  # noqa: ANN401 -- a module
+    def __init__(self, litellm: Any, deployment: Deployment, request: ModelRequest) -> None:  # noqa: ANN401 -- a module
         self._deployment = deployment
-        self._schema = schema
-        self._taken = schema is not None and _takes_schema(litellm, deployment)
+        self._schema = request.output_schema
+        # Some vendors have an answer that fits by a tool of its own, which tools that may be called get in the way of.
+        self._taken = self._schema is not None and not request.tools and _takes_schema(litellm, deployment)
 
     @property
     def parameters(self) -> dict[str, Any]:

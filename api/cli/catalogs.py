@@ -12,7 +12,7 @@ from rich.text import Text
 
 from api.cli import tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, STDIN, check, contents, reading_options, told
+from api.cli.reading import FILE, STDIN, check, contents, reading_options, told, with_tools
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -36,7 +36,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
-    found = asyncio.run(_checked(session, file, options.model_copy(update={"keep_faults": show}), submitter))
+    found = asyncio.run(_checked(session, file, with_tools(options, session.settings, keep_faults=show), submitter))
     session.show(found, *told(_name(file), found))
     if not found.valid:
         raise SystemExit(1)
@@ -136,6 +136,7 @@ def plan(
     source = contents(file)
     name = title or _name(file)
     write = open_stores(settings).artifacts.write
+    options = with_tools(options, settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:

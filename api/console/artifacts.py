@@ -9,7 +9,7 @@ from api.services import Services
 
 SHOWN_BYTES: Final = 64 * 1024
 MOST_TEXTS: Final = 40
-_REFERENCES: Final = ("prompt", "output", "stdout", "stderr")
+_REFERENCES: Final = ("prompt", "output", "arguments", "stdout", "stderr")
 
 
 @dataclass(frozen=True)

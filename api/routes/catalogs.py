@@ -68,7 +68,7 @@ async def validate_catalog(request: Request, services: Served, access: Validates
     """Say all that is wrong with a catalog. Nothing is stored or started."""
     async with _read(request) as (source, submission):
         submitter = access.principal.acting_as(submission.submitter)
-        return await checked(source, _options(submission), services.policy, submitter)
+        return await checked(source, _options(submission, services), services.policy, submitter)
 
 
 @router.post(
@@ -90,7 +90,7 @@ async def submit_catalog(
             services,
             source,
             title=submission.title,
-            options=_options(submission),
+            options=_options(submission, services),
             run=submission.run,
             idempotency_key=idempotency_key,
             run_options=await _run_options(submission, services),
@@ -100,8 +100,13 @@ async def submit_catalog(
     return submitted
 
 
-def _options(submission: Submission) -> ReadOptions:
-    return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+def _options(submission: Submission, services: Services) -> ReadOptions:
+    return ReadOptions(
+        columns=submission.map,
+        literal=submission.literal,
+        skip_invalid=submission.skip_invalid,
+        tools=services.tools,
+    )
 
 
 async def _run_options(submission: Submission, services: Services) -> RunOptions:
