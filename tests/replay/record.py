@@ -222,6 +222,22 @@ async def structured(prism: Installation) -> Run:
     return run
 
 
+async def tool_calls(prism: Installation) -> Run:
+    """Tools that a model calls: one that prints, one that fails, arguments that do not fit, one that is not there."""
+    tools = prism.settings.home / "tools.yaml"
+    tools.write_text(
+        'tools: {echo: {description: Echoes., parameters: "text:text", language: shell, code: cat},\n'
+        '  fail: {description: Fails., language: shell, code: "exit 3"}}\n'
+    )
+    calls = [("echo", '{"text": "hello"}'), ("fail", ""), ("echo", "{}"), ("ecko", "{}")]
+    told, prism.settings = prism.model.answer, prism.settings.model_copy(update={"tools": tools})
+    prism.model.answer = lambda request: "Done." if request.turns and request.closing else calls
+    run = await prism.start("id,objective,tools\na,Call,echo; fail\n", tool_rounds=2, tool_calls=6)
+    await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -264,6 +280,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         sealed_cancelled,
         released,
         structured,
+        tool_calls,
     )
 }
 
