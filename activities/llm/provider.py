@@ -14,7 +14,7 @@ from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.conversation import messages, tool_parameters, wanted_calls
 from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
-from activities.llm.prices import Prices
+from activities.llm.prices import Price, Prices
 from activities.llm.provider_faults import provider_fault
 from activities.llm.structure import Structure
 from temporal.redaction import PROCESS
@@ -105,6 +105,10 @@ class LitellmProvider:
             told = await messages(self._texts, request, request.system)
             prompt = json.dumps([told, await tool_parameters(self._texts, request)], ensure_ascii=False)
         return self._prices.most_usd(await self._loaded_litellm(), deployment, prompt, _longest(deployment, request))
+
+    async def price(self, deployment: Deployment) -> Price | None:
+        """Return what a million tokens cost; ``None`` where nobody knows."""
+        return self._prices.price(None if deployment.local else await self._loaded_litellm(), deployment)
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""

@@ -58,6 +58,11 @@ def reading_options(command: Command) -> Command:
     return wrapper
 
 
+def file_name(file: Path) -> str:
+    """Return what a catalog is called that has no title."""
+    return "catalog" if file == STDIN else file.name
+
+
 def with_tools(options: ReadOptions, settings: Settings, **more: object) -> ReadOptions:
     """Return the options with the tools of this installation, and more of them.
 
