@@ -12,6 +12,7 @@ from catalogs.forms import parse_form
 from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
+from catalogs.tools import tool_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +125,7 @@ COLUMNS: Final = (
         "none",
         "add; lookup",
         "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers.",
-        cells.names,
+        tool_names,
     ),
     Column(
         "secrets",

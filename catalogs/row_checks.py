@@ -160,10 +160,10 @@ def _check_review(values: dict[str, Any], notes: RowNotes) -> None:
             )
 
 
-def known_tools(names: tuple[str, ...], tools: Mapping[str, str] | None, notes: RowNotes) -> dict[str, str]:
+def known_tools(names: Mapping[str, str], tools: Mapping[str, str] | None, notes: RowNotes) -> dict[str, str]:
     """Return the tools that a row names, by name, and note those that nobody knows."""
     if tools is None:
-        return dict.fromkeys(names, "")
+        return dict(names)
     for name in names:
         if name not in tools:
             near = near_misses(name, tools)

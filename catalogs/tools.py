@@ -3,8 +3,14 @@
 import hashlib
 from typing import Any
 
+from catalogs import cells
 from catalogs.row import Language
 from temporal.contract import Contract
+
+
+def tool_names(text: str) -> dict[str, str]:
+    """Return the tools that a cell names, their digests still unknown."""
+    return dict.fromkeys(cells.names(text), "")
 
 
 class Tool(Contract):

@@ -7,6 +7,7 @@ from catalogs.faults import MISSING_OBJECTIVE, Fault, Findings
 from catalogs.options import ReadOptions
 from catalogs.reader import CatalogReader
 from catalogs.row import CatalogRow, Language, Mode, Review, Risk
+from catalogs.tools import Tool
 from temporal.names import ErrorCode
 
 
@@ -330,3 +331,15 @@ def test_a_mapping_of_an_absent_column_is_a_fault() -> None:
     fault = only_error("objective,titel\no,t\n", columns={"title_": "title"})
     assert fault.code is ErrorCode.MISSING_COLUMN
     assert "did you mean 'titel'?" in fault.message
+
+
+def test_tools_are_those_of_the_installation() -> None:
+    add = Tool(name="add", description="Adds.", parameters={"type": "object"}, language=Language.PYTHON, code="1")
+    (row,) = rows_of("objective,tools\no,add\n", tools=(add,))
+    assert row.tools == {"add": add.digest}
+    fault = only_error("objective,tools\no,ad\n", tools=(add,))
+    assert (fault.column, fault.found) == ("tools", "ad")
+    assert fault.message == "tools: there is no tool 'ad'; did you mean add?"
+    assert "which PRISM_TOOLS names" in only_error("objective,tools\no,add\n").message
+    (unchecked,) = rows_of("objective,tools\no,add\n", tools=None)
+    assert unchecked.tools == {"add": ""}
