@@ -101,7 +101,12 @@ async def routed_gateway(home: Path) -> AsyncIterator[Routed]:
         settings = {"PRISM_MODELS": str(models), "PRISM_PRICES": str(prices)}
         gateway = GatewayProcess(home, front, **keys, **settings)
         await gateway.start()
-        yield Routed(gateway, front, behind)
+        routed = Routed(gateway, front, behind)
+        # The first call to a vendor takes seconds: litellm imports its part of it.
+        await asyncio.gather(
+            *(routed.ask(fault_table.group(vendor, "warm"), timeout=60) for vendor in fault_table.VENDORS)
+        )
+        yield routed
         await gateway.kill()
 
 
@@ -153,8 +158,6 @@ async def test_the_table_of_vendors_and_faults_is_the_readmes(routed: Routed) ->
             except PrismError as error:
                 return error
 
-    # The first call to a vendor takes long: litellm imports its part of it.
-    await asyncio.gather(*(routed.ask(fault_table.group(vendor, "warm"), timeout=60) for vendor in fault_table.VENDORS))
     ends = await asyncio.gather(*(ended(*cell) for cell in CELLS))
     assert not any("sk-planted" in end.message for end in ends if isinstance(end, PrismError))
     counts = (await routed.front.calls())["models"]
