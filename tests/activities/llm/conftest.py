@@ -90,7 +90,7 @@ async def gateway(
     gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), vendor_server, **keys)
     await gateway.start()
     # The first call takes seconds of processor time: litellm imports what it needs for it.
-    step = StepRef(run="first", row="first", step="model")
+    step = StepRef(run="r", row="warm", step="model")
     async with aclosing(gateway.client()) as client:
         await client.complete(ModelRequest(step=step, prompt=Text.by_value("Say hello"), timeout=60))
     yield gateway
