@@ -31,6 +31,7 @@ from api.routes import (
     scans,
     secrets,
     system,
+    usage,
 )
 from api.services import Services
 from workers.settings import Settings
@@ -81,6 +82,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         scans,
         secrets,
         system,
+        usage,
     )
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")

@@ -18,13 +18,14 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode, WorkflowName
     from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
     from workflows.custody import edited
-    from workflows.draft import RowEnded, verified, write_draft
+    from workflows.draft import RowEnded, check_edit, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts
     from workflows.inspection import Inspection
+    from workflows.performing import now
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
-    from workflows.steps import RowSteps, now
+    from workflows.steps import RowSteps
 
 JUDGES_EDITS: Final = 2
 # What a signal without input says, which does not count; without it such a signal would stop the row.
@@ -59,7 +60,7 @@ class RowWorkflow:
             await self._pass_steps()
         except RowEnded as ended:
             end = ended
-        except ActivityError as error:
+        except (ActivityError, ApplicationError) as error:
             end = end_of(error)
         except asyncio.CancelledError:
             end = RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
@@ -186,25 +187,22 @@ class RowWorkflow:
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
+        earlier, judged = draft.verdicts, self._request.revision >= JUDGES_EDITS
+        judge_group = self._request.options.judge_group if judged else ""
+        objections = await check_edit(self._steps, row, draft, judge_group)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
-        failures = await self._verify_anew(row, decision)
+        if judged and not objections and decision.kind is DecisionKind.EDIT:
+            # Who answers a form chose none of the words that the criteria are about.
+            objections = draft.failures_beyond(earlier)
         try:
-            objections = failures + await self._inspection.objections(admission)
+            objections += await self._inspection.objections(admission)
         except RowEnded as failed:
-            objections = (*failures, failed.message)
+            objections += (failed.message,)
         if objections:
             return tuple(f"after the edit by {decision.by}: {objection}" for objection in objections), None
         if ended is ReviewState.APPROVED:
             return (), None
         return (f"{decision.by} edited the text", *reasons), decision
-
-    async def _verify_anew(self, row: CatalogRow, decision: ReviewDecision) -> tuple[str, ...]:
-        """Verify the text that a person wrote; return what it fails and the text before it did not."""
-        draft, judged = self._facts.draft, self._request.revision >= JUDGES_EDITS
-        earlier = draft.verdicts
-        draft.verdicts = await verified(self._steps, row, draft, self._request.options.judge_group if judged else "")
-        # Who answers a form chose none of the words that the criteria are about.
-        return draft.failures_beyond(earlier) if judged and decision.kind is DecisionKind.EDIT else ()
 
     async def _edited(self, decision: ReviewDecision, original: Text) -> Text:
         if decision.output is not None:
@@ -255,5 +253,5 @@ class RowWorkflow:
             state=state,
             code=code,
             message=message,
-            output=output.model_copy(update={"inline": None}) if output else None,
+            output=output.by_reference if output else None,
         )
