@@ -32,6 +32,7 @@ class ActivityName(StrEnum):
     RECORD_ROW = "records.record_row"
     CHANGE_ROWS = "records.change_rows"
     ROW_ENDING = "records.row_ending"
+    STEERED = "records.steered"
     PLAN_PAGE = "plans.page"
     LOCATE = "plans.locate"
     ADMIT = "policy.admit"

@@ -221,6 +221,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
+        records.steered,
         policy.admit,
         policy.release,
         reviews.open_review,

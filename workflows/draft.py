@@ -82,6 +82,13 @@ class Draft:
         """Criteria that the last answer failed, with reasons."""
         return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
 
+    def failures_beyond(self, earlier: tuple[Verdict, ...]) -> tuple[str, ...]:
+        """Return the failures of this output that an earlier one, of which these verdicts are, had not."""
+        known = {v.criterion for v in earlier if v.passed is False}
+        return tuple(
+            f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False and v.criterion not in known
+        )
+
 
 async def write_draft(
     steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str, feedback: tuple[str, ...] = ()
@@ -98,14 +105,14 @@ async def write_draft(
     previous = draft.output if feedback else None
     for _ in range(DRAFTS):
         structure = await _ask(steps, row, draft, feedback + draft.failures, previous)
-        verdicts = await _verify(steps, row, draft, judge_group)
+        verdicts = await verified(steps, row, draft, judge_group)
         draft.verdicts = structure + verdicts
         # What does not fit its schema was repaired in vain already.
         if not draft.failures or any(verdict.passed is False for verdict in structure):
             return
 
 
-async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[str, ...]:
+async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[str, ...]:
     """Check what a reviewer made of the output; return why it cannot leave as it is."""
     assert draft.edited is not None  # noqa: S101 -- there is an edit to check
     structure: tuple[Verdict, ...] = ()
@@ -116,10 +123,7 @@ async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[st
         structure = (found.verdict,)
         # Later rows read its fields: no person can wave it through.
         misfits = tuple(f"{OUTPUT_SCHEMA}: {fault}" for fault in found.faults)
-    if row.verification:
-        draft.verdicts = structure + (await steps.verify(row, draft.edited)).verdicts
-    elif structure:
-        draft.verdicts = structure
+    draft.verdicts = structure + await verified(steps, row, draft, judge_group)
     return misfits
 
 
@@ -210,7 +214,8 @@ async def _call(
     return answer
 
 
-async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+async def verified(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+    """Return what code, and where it cannot tell the judging model, says of the output as it stands."""
     output = draft.output
     if not row.verification or output is None:
         return ()

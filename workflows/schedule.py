@@ -58,6 +58,7 @@ class Schedule:
         self._unmet: dict[int, int] = {}
         self._attempts: dict[int, int] = {}
         self._generations: dict[int, int] = {}
+        self._again: set[int] = set()
         self._pages_wanted: list[int] = []
         self._next_page = 0
 
@@ -73,6 +74,7 @@ class Schedule:
         schedule._unmet = dict(carried.unmet)
         schedule.running = {head.index: head for head in carried.adrift}
         schedule._heads = dict(schedule.running)
+        schedule._again = set(carried.again)
         schedule._next_page = carried.next_page
         schedule._want_pages_of(
             index
@@ -90,6 +92,7 @@ class Schedule:
             outputs=self._outputs,
             unmet=self._unmet,
             adrift=tuple(self.running.values()),
+            again=tuple(sorted(self._again)),
             next_page=self._next_page,
             paused=paused,
             concurrency=concurrency,
@@ -179,6 +182,17 @@ class Schedule:
             self._set(index, RowState.PENDING)
         self._want_pages_of(reset)
         return reset
+
+    def retry_when_told(self, index: int) -> None:
+        """Note that a row is wanted again whose end is on its way to this run."""
+        if index in self.running:
+            self._again.add(index)
+
+    def wanted_again(self, index: int) -> bool:
+        """Return, once, whether a row that has ended is wanted again."""
+        wanted = index in self._again
+        self._again.discard(index)
+        return wanted
 
     def cancel_pending(self) -> None:
         """End every row that was not started."""

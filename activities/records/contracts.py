@@ -164,6 +164,23 @@ class RowEnding(Contract):
     output: Text | None = None
 
 
+class Steering(Contract):
+    """What somebody has a run do.
+
+    Args:
+        signal: Name of the signal that says so.
+        act: Names this act: the log is told of it once, whoever tells it first.
+        by: Who; empty where the signal names nobody.
+        detail: What the signal says besides.
+    """
+
+    run: str
+    signal: str
+    act: str
+    by: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
+
+
 class Recorded(Contract):
     """Acknowledges a record."""
 
@@ -208,6 +225,10 @@ class RecordKeeper(Protocol):
 
     async def record_row(self, record: RowRecord) -> None:
         """Write a row's end and its steps."""
+        ...
+
+    async def steered(self, steering: Steering) -> None:
+        """Tell the audit log that somebody steers a run, unless it was told."""
         ...
 
     async def row_ending(self, asked: RowAsked) -> RowEnding:

@@ -6,7 +6,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 
 from activities.artifacts.contracts import Text, Texts
 from activities.audit.log import append
-from activities.audit.rows import row_events, run_event
+from activities.audit.rows import row_events, run_event, steering_event
 from activities.records.contracts import (
     RowAsked,
     RowChanges,
@@ -16,6 +16,7 @@ from activities.records.contracts import (
     RunChange,
     RunOpening,
     RunState,
+    Steering,
 )
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
@@ -83,6 +84,10 @@ class SqlRecordKeeper:
             text = await self._texts.read(Text(digest=digest, size=0))
             output = Text(digest=digest, size=len(text.encode()))
         return RowEnding(state=RowState(state), output=output)
+
+    async def steered(self, steering: Steering) -> None:
+        """Tell the audit log that somebody steers a run, unless it was told."""
+        await self._transactions.run(lambda connection: append(connection, steering_event(steering)))
 
     def _open_run(self, connection: Connection, opening: RunOpening) -> None:
         connection.execute(

@@ -238,6 +238,20 @@ async def tool_calls(prism: Installation) -> Run:
     return run
 
 
+async def judged_edit(prism: Installation) -> Run:
+    """A text of a reviewer that is judged and seen again; a run that is asked meanwhile to retry a row under way."""
+    run = await prism.start(
+        "id,objective,review,verification\na,One,required,is friendly;max_words:3\n", judge_group="judge"
+    )
+    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+    await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=("a",)))
+    edited = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=Text.by_value("One two three four"))
+    await run.row("a").execute_update(RowWorkflow.decide, edited)
+    await run.row_reaches("a", lambda progress: _in_round(progress, 2))
+    await run.row("a").execute_update(RowWorkflow.decide, ANA)
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -281,6 +295,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         released,
         structured,
         tool_calls,
+        judged_edit,
     )
 }
 
@@ -291,6 +306,8 @@ LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {
 
 
 def _answer(request: ModelRequest) -> str:
+    if request.group == "judge":
+        return '[{"criterion": 1, "passed": true, "reason": "it is"}]'
     return "aws_access_key_id = AKIA" + "QWERTYUIOP234567" if request.step.row == "secret" else "An answer."
 
 
