@@ -67,7 +67,7 @@ class CatalogRow(Contract):
         line: Physical line of the file on which the row starts, from 1.
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
-        depends_on: Ids of rows that must succeed first, written or implied by the template.
+        depends_on: Ids of rows that must succeed first, written or implied by the template or the workspace.
         model: Model group, or empty for the default group.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
@@ -77,6 +77,8 @@ class CatalogRow(Contract):
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
+        files: Patterns of the files that the program leaves and that are kept.
+        workspace: Row whose files the program goes on with; empty for none.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -101,6 +103,8 @@ class CatalogRow(Contract):
     language: Language | None = None
     code: str = ""
     secrets: dict[str, str] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    workspace: str = ""
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()
     quorum: PositiveInt = 1

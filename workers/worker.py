@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.artifacts.files import Files
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
@@ -247,7 +248,8 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     engine = await open_policy(settings, stack, stores.artifacts)
-    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
+    sandbox = await open_sandbox(settings, stack)
+    return [SandboxActivities(sandbox, stores.texts, engine, secrets, Files(stores.artifacts)).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001

@@ -11,7 +11,7 @@ import pytest
 from tests.activities.sandbox.conftest import CLUSTER
 
 FOLDER: Final = Path(__file__).parent
-SUITES: Final = ("test_sandbox_contract.py", "test_hostile_programs.py")
+SUITES: Final = ("test_sandbox_contract.py", "test_workspace_files.py", "test_hostile_programs.py")
 BACKENDS: Final = {"own-user": "bubblewrap, as root", "user-namespace": "bubblewrap, as a user", "docker": "Docker"}
 if CLUSTER:
     BACKENDS["kubernetes"] = "Kubernetes"

@@ -6,8 +6,7 @@ import json
 import pytest
 from pydantic import SecretStr
 
-from activities.sandbox.contracts import ExecutionResult, ExitReason, SandboxUnavailable
-from activities.sandbox.enclosure import SecretNotText
+from activities.sandbox.contracts import ExecutionResult, ExitReason, SandboxUnavailable, SecretNotText
 from activities.sandbox.kubernetes import KubernetesSandbox
 from activities.sandbox.kubernetes_api import ClusterSilent
 from activities.sandbox.kubernetes_manifest import ProgramTooLarge, job, name_of
