@@ -38,6 +38,8 @@ from activities.reviews.rules_file import load_approval_rules
 from activities.sandbox.activity import SandboxActivities
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
+from activities.scans.file_activity import FileScanActivities
+from activities.scans.files import FilesScanner
 from activities.scans.folder_activity import FolderScanActivities
 from activities.scans.gitleaks import GitleaksScanner
 from activities.scans.register import SqlScanRegister
@@ -252,13 +254,16 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     return [SandboxActivities(sandbox, stores.texts, engine, secrets, Files(stores.artifacts)).execute]
 
 
-async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the scan queue."""
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
+    secrets, code = GitleaksScanner(), FolderCodeScanner()
+    stack.push_async_callback(secrets.close)
     return [
-        CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code,
+        FileScanActivities(FilesScanner(secrets, code), stores.artifacts).scan_files,
+        CodeScanActivities(code, stores.texts, stores.artifacts).scan_code,
         FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
     ]
 

@@ -27,6 +27,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
+    from activities.scans.file_activity import FileScanActivities
+    from activities.scans.file_contracts import FilesScanRequest
     from activities.verification.activity import VerificationActivities
     from activities.verification.contracts import Verification, VerificationRequest
     from catalogs.row import CatalogRow
@@ -167,6 +169,15 @@ class RowSteps:
             request.step,
             lambda: workflow.execute_activity_method(
                 CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
+            ),
+        )
+
+    async def scan_files(self, request: FilesScanRequest) -> CodeScanReport:
+        """Scan what the row's program left."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                FileScanActivities.scan_files, request, summary="scan the files", **SCAN_CODE
             ),
         )
 

@@ -6,10 +6,12 @@ from typing import Any
 from pydantic import Field
 
 from activities.artifacts.contracts import Digest, digest_of
+from activities.artifacts.files import path_problem
 from activities.provenance.contracts import ProvenanceInvalid
 from activities.provenance.custody import check_custody, custody_of
 from activities.provenance.envelope import pae, parse_envelope
 from activities.provenance.keys import KeySet
+from activities.provenance.statement import OF_FILE
 from activities.provenance.uris import PAYLOAD_TYPE, RUN_SEAL, SLSA_PROVENANCE, STATEMENT_TYPE
 from temporal.contract import Contract
 
@@ -21,15 +23,17 @@ class Verified(Contract):
 
     Args:
         keyid: Id the envelope names for the key; the signature itself was checked with the key given.
-        output: Digest of the output, the statement's subject.
+        output: Digest of the output, the statement's first subject.
         output_checked: Whether the output itself was given and has that digest.
         statement: The in-toto statement.
+        files: Digests of the files that the row's program left, by path: the further subjects. They are not checked here.
     """
 
     keyid: str
     output: Digest
     output_checked: bool
     statement: dict[str, Any] = Field(default_factory=dict)
+    files: dict[str, Digest] = Field(default_factory=dict)
 
 
 def verify_envelope(
@@ -60,10 +64,16 @@ def verify_envelope(
     found = parse_envelope(envelope)
     trusted.check(found.keyid, found.signature, pae(PAYLOAD_TYPE, found.payload))
     statement = _statement(found.payload, predicate)
-    subject = _subject(statement)
+    subject = _subject(statement, with_files=predicate == SLSA_PROVENANCE)
     _check_output(subject, output)
     check_custody(custody_of(statement), subject)
-    return Verified(keyid=found.keyid, output=subject, output_checked=output is not None, statement=statement)
+    return Verified(
+        keyid=found.keyid,
+        output=subject,
+        output_checked=output is not None,
+        statement=statement,
+        files=_files(statement),
+    )
 
 
 def _statement(payload: bytes, predicate: str) -> dict[str, Any]:
@@ -78,13 +88,36 @@ def _statement(payload: bytes, predicate: str) -> dict[str, Any]:
     return statement
 
 
-def _subject(statement: dict[str, Any]) -> Digest:
+def _subject(statement: dict[str, Any], *, with_files: bool) -> Digest:
     try:
-        (subject,) = statement["subject"]
+        subject, *others = statement["subject"]
         digest = str(subject["digest"]["sha256"])
     except (KeyError, TypeError, ValueError):
-        raise ProvenanceInvalid("the statement has not exactly one subject with a SHA-256 digest") from None
+        raise ProvenanceInvalid("the statement has no subject with a SHA-256 digest") from None
+    if others and not with_files:
+        raise ProvenanceInvalid("the statement has more than one subject")
     return f"sha256:{digest}"
+
+
+def _files(statement: dict[str, Any]) -> dict[str, Digest]:
+    """Return the subjects that are files; each is named by its row and its path.
+
+    Raises:
+        ProvenanceInvalid: A subject is something else.
+    """
+    first, *others = statement["subject"]
+    found: dict[str, Digest] = {}
+    try:
+        for one in others:
+            row, mark, path = str(one["name"]).partition(OF_FILE)
+            if row != first["name"] or not mark or path_problem(path) or path in found:
+                raise ProvenanceInvalid(
+                    "a subject of the statement is no file of its row", subject=str(one["name"])[:500]
+                )
+            found[path] = f"sha256:{one['digest']['sha256']}"
+    except (KeyError, TypeError):
+        raise ProvenanceInvalid("a subject of the statement has no name or no SHA-256 digest") from None
+    return found
 
 
 def _check_output(subject: Digest, output: bytes | str | None) -> None:

@@ -77,7 +77,7 @@ class SandboxActivities:
         # What the folder held before is as much a part of the record as what is kept of it.
         before = await self._kept(workspace.files) if workspace else None
         result = await beating(self._sandbox.execute(execution))
-        unkept = result.unkept or _with_secret(result.files)
+        unkept = PROCESS.redacted(result.unkept or _with_secret(result.files))
         good = workspace is not None and result.reason is ExitReason.OK and not unkept
         return SandboxResult(
             reason=result.reason,
@@ -142,7 +142,7 @@ def _told(printed: str, result: ExecutionResult) -> str:
 def _with_secret(files: dict[str, bytes]) -> str:
     """Return which file holds a secret of the store; it cannot be masked as in a text, so it is not kept."""
     for path, data in files.items():
-        text = data.decode(errors="surrogateescape")
+        text = path + "\0" + data.decode(errors="surrogateescape")
         if PROCESS.redacted(text) != text:
             return f"{path} holds a secret that the program was given"
     return ""
