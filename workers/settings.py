@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.artifacts.contracts import INLINE_LIMIT_BYTES
@@ -31,6 +31,9 @@ class Settings(BaseSettings):
         secrets_rotation_days: How old a secret may become; 0 asks for no rotation.
         secrets_warning_days: How many days before that administrators are told.
         secrets_overlap_days: For how long a replaced version still counts; then it is destroyed.
+        model_slots: How many model calls one worker has under way.
+        model_calls_per_second: Most that begin in a second over all workers together, held by the Temporal server;
+            empty for no limit.
         models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
@@ -98,6 +101,8 @@ class Settings(BaseSettings):
     model_url: str = ""
     model_name: str = ""
     model_key: SecretStr | None = None
+    model_slots: PositiveInt = 200
+    model_calls_per_second: PositiveFloat | None = None
     model_stream: Literal["local", "all"] = "local"
     vault_url: str = ""
     vault_token: SecretStr | None = None

@@ -76,10 +76,9 @@ log = logging.getLogger("prism.worker")
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow)
 CONNECT_SECONDS = 1.0
-# A program in the sandbox uses a core; a model call only waits for the gateway.
+# A program in the sandbox uses a core.
 SLOTS = {
     TaskQueue.WORKFLOWS: 100,
-    TaskQueue.MODEL: 200,
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
     # Each scan is up to five processes that read rules for seconds.
     TaskQueue.SCANS: 2,
@@ -190,6 +189,8 @@ def new_worker(
         interceptors=interceptors,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_activities=slots(settings, queue),
+        # The server holds it for the queue as a whole, so any number of workers keeps to it together.
+        max_task_queue_activities_per_second=settings.model_calls_per_second if queue is TaskQueue.MODEL else None,
         graceful_shutdown_timeout=GRACE,
     )
 
@@ -198,7 +199,7 @@ def slots(settings: Settings, queue: TaskQueue) -> int:
     """Return how many activities of a queue one worker runs at a time."""
     if queue is TaskQueue.SANDBOX and settings.sandbox == "kubernetes":
         return REMOTE_SANDBOX_SLOTS
-    return SLOTS[queue]
+    return settings.model_slots if queue is TaskQueue.MODEL else SLOTS[queue]
 
 
 async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:

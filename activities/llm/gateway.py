@@ -25,6 +25,8 @@ from activities.llm.gateway_socket import listening
 from activities.llm.groups import Deployment
 from activities.llm.partial import PATH as PARTIAL
 from activities.llm.partial import PartialAnswers
+from activities.llm.price_list import PATH as PRICES
+from activities.llm.price_list import price_list
 from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from temporal.errors import PrismError
@@ -174,6 +176,10 @@ def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger,
     async def groups(_: Request) -> Response:
         return JSONResponse(_described(router))
 
+    async def prices(request: Request) -> Response:
+        listed = await price_list(router.groups, provider, (await request.json())["groups"])
+        return Response(listed.model_dump_json(), media_type="application/json")
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         provider.load()
@@ -185,6 +191,7 @@ def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger,
         Route("/v1/complete", complete, methods=["POST"]),
         Route("/v1/groups", groups),
         Route(PARTIAL, partial),
+        Route(PRICES, prices, methods=["POST"]),
         Route("/healthz", health),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -27,6 +27,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     "Run catalogs": {
         "run": Entry("api.cli.run", "run", "Run a catalog, show its results; starts Prism if need be."),
         "validate": Entry("api.cli.catalogs", "validate", "Show all that is wrong with a catalog; works offline."),
+        "estimate": Entry("api.cli.estimates", "estimate", "Show what a catalog would cost before it runs."),
         "submit": Entry("api.cli.catalogs", "submit", "Start a run of a catalog."),
         "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
         "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
