@@ -15,13 +15,14 @@ from activities.provenance.merkle import inclusion_proof, leaf_hash
 from activities.provenance.run_contracts import RunSeal, sealed_leaves
 from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, run_predicate
 from activities.provenance.uris import RUN_SEAL
-from activities.provenance.verify import verify_envelope
+from activities.provenance.verify import left_of, verify_envelope
 
 README_FILE: Final = "README.txt"
 SEALS_FILE: Final = "seals.jsonl"
 ENVELOPES_FILE: Final = "envelopes.jsonl"
 INCLUSION_FILE: Final = "inclusion.json"
 KEY_FOLDER: Final = "keys/"
+LEFT_FOLDER: Final = "files/"
 FILES: Final = (README_FILE, SEALS_FILE, ROWS_FILE, ENVELOPES_FILE, SBOM_FILE)
 # Part of the format, as every byte of a bundle is verified: another text needs another version of it.
 README: Final = b"""Proof of a run of Prism Console, version 1.
@@ -41,6 +42,12 @@ sbom.cdx.json    What the platform that ended the run is made of (CycloneDX). It
 keys/            The public keys (Ed25519) of all signatures. A file's name is the SHA-256 of the raw key.
 
 Any verifier of DSSE and in-toto statements can check the envelopes.
+"""
+LEFT_README_FILE: Final = f"{LEFT_FOLDER}README.txt"
+LEFT_README: Final = b"""The files that programs of the rows left. A file's name here is its SHA-256.
+
+The statement about a row (envelopes.jsonl) has each of its files as a subject after the output, named RUN/ROW#PATH.
+A proof without this folder is one of a run, or a row, whose programs left none.
 """
 _CHUNK: Final = 256 * 1024
 # Zip can tell no earlier moment. The moments that matter are in what is signed.
@@ -86,6 +93,10 @@ async def _contents(seals: list[RunSeal], store: ArtifactStore, signed: "_Keyrin
     yield SBOM_FILE, await store.get(_sbom(last, signed.keys))
     for keyid, pem in signed.used():
         yield key_file(keyid), pem
+    if signed.left:
+        yield LEFT_README_FILE, LEFT_README
+    for digest in sorted(signed.left):
+        yield left_file(digest), await store.get(digest)
 
 
 async def _whole(seal: RunSeal, store: ArtifactStore, signed: "_Keyring") -> Pieces:
@@ -122,22 +133,30 @@ def key_file(keyid: str) -> str:
     return f"{KEY_FOLDER}{keyid}.pem"
 
 
+def left_file(digest: Digest) -> str:
+    """Return the name that a file which a program left has in a bundle."""
+    return f"{LEFT_FOLDER}{digest.partition(':')[2]}"
+
+
 def _sbom(envelope: bytes, keys: KeySet) -> Digest:
     told = run_predicate(verify_envelope(envelope, keys, predicate=RUN_SEAL).statement)
     return f"sha256:{told.builder.sbom.digest['sha256']}"
 
 
 class _Keyring:
-    """Notes by which keys envelopes are signed."""
+    """Notes by which keys envelopes are signed, and which files they are about."""
 
     def __init__(self, keys: KeySet) -> None:
         self.keys = keys
+        self.left: set[Digest] = set()
         self._used: set[str] = set()
 
     async def envelope(self, store: ArtifactStore, digest: Digest) -> bytes:
         """Return an envelope, its key noted."""
         envelope = await store.get(digest)
-        self._used.add(parse_envelope(envelope).keyid)
+        found = parse_envelope(envelope)
+        self._used.add(found.keyid)
+        self.left.update(left_of(found.payload))
         return envelope
 
     def used(self) -> list[tuple[str, bytes]]:

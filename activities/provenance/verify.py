@@ -1,6 +1,7 @@
 """Offline verification of what was sealed: from the envelope's bytes and public keys alone."""
 
 import json
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from pydantic import Field
@@ -26,7 +27,7 @@ class Verified(Contract):
         output: Digest of the output, the statement's first subject.
         output_checked: Whether the output itself was given and has that digest.
         statement: The in-toto statement.
-        files: Digests of the files that the row's program left, by path: the further subjects. They are not checked here.
+        files: Digests of the files that the row's program left, by path: the further subjects, unchecked.
     """
 
     keyid: str
@@ -97,6 +98,31 @@ def _subject(statement: dict[str, Any], *, with_files: bool) -> Digest:
     if others and not with_files:
         raise ProvenanceInvalid("the statement has more than one subject")
     return f"sha256:{digest}"
+
+
+def left_of(payload: bytes) -> Iterable[Digest]:
+    """Return the digests of the files that a signed statement of ours is about."""
+    statement = json.loads(payload) if OF_FILE.encode() in payload else {}
+    return _files(statement).values() if statement.get("predicateType") == SLSA_PROVENANCE else ()
+
+
+def check_files(files: Mapping[str, Digest], digests: Mapping[str, Digest]) -> None:
+    """Check that the files of a row are those that were sealed.
+
+    Args:
+        files: Digests that were sealed, by path.
+        digests: Digests of the files that are there, by path.
+
+    Raises:
+        ProvenanceInvalid: One is missing, was changed, or was added.
+    """
+    for path, digest in files.items():
+        if path not in digests:
+            raise ProvenanceInvalid(f"the file {path} is missing", path=path)
+        if digests[path] != digest:
+            raise ProvenanceInvalid(f"the file {path} is not the one that was sealed: its digest differs", path=path)
+    if added := digests.keys() - files.keys():
+        raise ProvenanceInvalid(f"the file {min(added)} was added: it was not sealed", path=min(added))
 
 
 def _files(statement: dict[str, Any]) -> dict[str, Digest]:

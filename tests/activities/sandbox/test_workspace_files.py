@@ -128,7 +128,8 @@ async def test_what_is_no_plain_file_or_too_much_is_not_kept(run: Run, code: str
 async def test_no_device_can_be_made_and_the_host_s_files_are_not_there_to_be_linked(run: Run) -> None:
     code = (
         "import os\nfor made in (lambda: os.mknod('x', 0o020666, os.makedev(1, 3)),"
-        " lambda: os.link('/usr/bin/env', 'y'), lambda: os.link('/proc/1/exe', 'z')):\n    try: made(); print('MADE')\n    except OSError: print('no')"
+        " lambda: os.link('/usr/bin/env', 'y'), lambda: os.link('/proc/1/exe', 'z')):\n"
+        "    try: made(); print('MADE')\n    except OSError: print('no')"
     )
     result = await run(code, workspace=ALL)
     assert (result.stdout, result.files, result.unkept) == ("no\nno\nno\n", {}, "")
