@@ -78,7 +78,7 @@ class SandboxActivities:
         before = await self._kept(workspace.files) if workspace else None
         result = await beating(self._sandbox.execute(execution))
         unkept = PROCESS.redacted(result.unkept or _with_secret(result.files))
-        good = workspace is not None and result.reason is ExitReason.OK and not unkept
+        good = workspace is not None and bool(workspace.keep) and result.reason is ExitReason.OK and not unkept
         return SandboxResult(
             reason=result.reason,
             exit_code=result.exit_code,
