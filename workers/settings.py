@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         prices: YAML file of prices that go before the bundled ones.
         signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
         signing_transit_mount: Where that engine is mounted.
+        sigstore: ``on`` has the seals of runs signed by sigstore too, in the name of an identity.
+        sigstore_token_file: Holds the OpenID Connect token of that identity; without it, what the surroundings offer.
+        sigstore_trust: Client trust configuration of another instance than the public one.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -57,6 +60,9 @@ class Settings(BaseSettings):
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
         scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
         scan_every_hours: How often; 0 only when asked for.
+        trivy_cache: Trivy's cache folder with its database of vulnerabilities; without it, ``trivy`` under ``home``
+            where there is one.
+        codeql: Program of CodeQL; empty means the one on the path, if there is one.
         policies: Folder of Rego policies; empty means those that ship. Changes are taken up as they are made.
         opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
@@ -119,6 +125,9 @@ class Settings(BaseSettings):
     models: Path | None = None
     signing_transit_key: str = ""
     signing_transit_mount: str = "transit"
+    sigstore: Literal["off", "on"] = "off"
+    sigstore_token_file: Path | None = None
+    sigstore_trust: Path | None = None
 
     budgets: Path | None = None
     prices: Path | None = None
@@ -134,6 +143,8 @@ class Settings(BaseSettings):
 
     scan_folders: str = ""
     scan_every_hours: NonNegativeInt = 24
+    trivy_cache: Path | None = None
+    codeql: str = ""
 
     policies: Path | None = None
     opa_url: str = ""
@@ -170,6 +181,12 @@ class Settings(BaseSettings):
     def scanned_folders(self) -> tuple[str, ...]:
         """Folders that are scanned."""
         return tuple(folder for folder in self.scan_folders.split(":") if folder)
+
+    @property
+    def vulnerabilities(self) -> Path | None:
+        """Trivy's cache folder, where packages are to be looked up in its database; ``None`` where there is none."""
+        default = self.home.resolve() / "trivy"
+        return self.trivy_cache or (default if (default / "db" / "trivy.db").is_file() else None)
 
     @property
     def records_url(self) -> str:

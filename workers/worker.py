@@ -25,9 +25,6 @@ from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.bill_of_materials import bill_of_materials
-from activities.provenance.register import SqlRunSeals
-from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
@@ -56,9 +53,10 @@ from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
-from workers.policy import open_policy
-from workers.provenance import open_signer
+from workers.policy import open_journal, open_policy
+from workers.provenance import open_signer, run_seals
 from workers.sandbox import open_sandbox
+from workers.scans import installed_scanners
 from workers.schedules import register_scans, register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -128,7 +126,9 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
-            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
+            policies = await open_journal(settings, stores.engine, stack)
+            watches = (terminations, checkpointer, budgets, policies)
+            await asyncio.gather(*(each.watch(stop) for each in watches))
         await stop.wait()
 
 
@@ -231,9 +231,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        RunSealActivities(
-            signer, stores.artifacts, SqlRunSeals(stores.engine), stores.plans, bill_of_materials
-        ).seal_run,
+        run_seals(settings, signer, stores).seal_run,
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]
@@ -260,12 +258,13 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
-    secrets, code = GitleaksScanner(), FolderCodeScanner()
+    scanners = installed_scanners(settings)
+    secrets, code = GitleaksScanner(), FolderCodeScanner(scanners)
     stack.push_async_callback(secrets.close)
     return [
         FileScanActivities(FilesScanner(secrets, code), stores.artifacts).scan_files,
         CodeScanActivities(code, stores.texts, stores.artifacts).scan_code,
-        FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
+        FolderScanActivities(folders, RepositoryScanner(scanners), register, stores.artifacts, notifier).scan_folder,
     ]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from activities.scans.code import FolderCodeScanner
+from activities.scans.code import OUTPUT, FolderCodeScanner
 from activities.scans.code_files import files_of_code
 from activities.scans.contracts import CodeScanReport, Finding, SecretScanner
 from activities.scans.folder_contracts import CodeFinding, FolderReport, ScannerState
@@ -43,7 +43,8 @@ class FilesScanner:
             findings=(*map(_told, secrets), *found.findings),
             expired=found.expired,
         )
-        of_code = self._code.findings(found)
+        # A file may be called as the output is elsewhere.
+        of_code = [one.model_copy(update={"place": one.place or OUTPUT}) for one in self._code.findings(found)]
         return CodeScanReport(scanners=told.scanners, findings=(*secrets, *of_code)), merged(told)
 
 

@@ -82,7 +82,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
-        "scan": Entry("api.cli.scan", "scan", "Scan a folder with gitleaks, Bandit, Semgrep, Checkov and Trivy."),
+        "scan": Entry("api.cli.scan", "scan", "Scan a folder with gitleaks, Bandit, Semgrep, Checkov, Trivy."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
         "scans": Entry("api.cli.scans", "scans", "List, show and start scans of this installation's folders."),
         "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),

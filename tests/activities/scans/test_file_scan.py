@@ -45,10 +45,10 @@ def test_each_file_of_code_goes_to_the_scanners_of_its_language() -> None:
     files = dict.fromkeys(("a.py", "b/Dockerfile", "c.tf", "d.YAML", "e.mjs", "f", "g.csv", ".sh"), b"x")
     found = {one.place: one.scanners for one in files_of_code(files).values()}
     assert found == {
-        "a.py": ("bandit", "semgrep"),
+        "a.py": ("bandit", "semgrep", "codeql"),
         "b/Dockerfile": ("checkov", "trivy"),
         "c.tf": ("checkov", "trivy"),
         "d.YAML": ("checkov", "trivy"),
-        "e.mjs": ("semgrep",),
+        "e.mjs": ("semgrep", "codeql"),
         ".sh": ("semgrep",),
     }
