@@ -22,6 +22,7 @@ from api.routes import (
     catalogs,
     codec,
     events,
+    feedback,
     health,
     notifications,
     reviews,
@@ -30,6 +31,7 @@ from api.routes import (
     scans,
     secrets,
     system,
+    usage,
 )
 from api.services import Services
 from workers.settings import Settings
@@ -66,6 +68,8 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         catalogs,
         runs,
         reviews,
+        # Before rows, whose path takes whatever follows.
+        feedback,
         rows,
         events,
         notifications,
@@ -78,6 +82,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         scans,
         secrets,
         system,
+        usage,
     )
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")

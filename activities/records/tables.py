@@ -49,6 +49,8 @@ class TaskRecord(SQLModel, table=True):
     title: str = ""
     objective: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     risk: str = ""
+    agent: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    prompt_version: str = Field(default="", sa_column_kwargs={"server_default": ""})
     upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     state: str
     attempt: int = 1
@@ -95,7 +97,10 @@ class CallRow(SQLModel, table=True):
     """
 
     __tablename__ = "calls"
-    __table_args__ = (Index("ix_calls_answered", "model_group", "answered_at"),)
+    __table_args__ = (
+        Index("ix_calls_answered", "model_group", "answered_at"),
+        Index("ix_calls_answered_at", "answered_at"),
+    )
 
     key: str = Field(primary_key=True)
     model_group: str = ""

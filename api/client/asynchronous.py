@@ -17,18 +17,20 @@ from api.client.audit import AsyncAuditCalls
 from api.client.budgets import AsyncBudgetMethods
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.feedback import AsyncFeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
 from api.client.scans import AsyncScanCalls
 from api.client.secrets import AsyncSecretCalls
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
+from api.client.usage import AsyncUsageMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods):
+class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods, AsyncUsageMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -43,6 +45,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
+        self.feedback = AsyncFeedbackCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)
 

@@ -16,10 +16,12 @@ from api.client.audit import AuditCalls
 from api.client.budgets import BudgetMethods
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.feedback import FeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
 from api.client.scans import ScanCalls
 from api.client.secrets import SecretCalls
+from api.client.usage import UsageMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
@@ -32,7 +34,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
+class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:
@@ -47,6 +49,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.feedback = FeedbackCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)
 

@@ -15,6 +15,7 @@ from api.console import (
     audit,
     budgets,
     deciding,
+    feedback,
     login,
     notifications,
     oidc,
@@ -23,6 +24,7 @@ from api.console import (
     scans,
     secrets,
     system,
+    usage,
 )
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
@@ -53,9 +55,11 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(pages.router)
     app.include_router(audit.router)
     app.include_router(budgets.router)
+    app.include_router(feedback.router)
     app.include_router(system.router)
     app.include_router(scans.router)
     app.include_router(secrets.router)
+    app.include_router(usage.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 
 

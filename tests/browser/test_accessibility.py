@@ -31,6 +31,8 @@ PAGES = {
     "audit": "/audit",
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
+    "feedback": "/feedback",
+    "usage": "/usage",
     "system": "/system",
     "scans": "/scans",
     "secrets": "/secrets",
