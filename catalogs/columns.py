@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from catalogs import cells
 from catalogs.criteria_list import split_criteria
+from catalogs.file_patterns import file_patterns
 from catalogs.forms import parse_form
 from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
@@ -134,6 +135,23 @@ COLUMNS: Final = (
         "DB_PASSWORD=secret://catalogs/db#password",
         "Secrets that `code` finds in its environment; needs `code`. No other column takes references.",
         references,
+    ),
+    Column(
+        "files",
+        "paths separated by `;`, with `*`, `**`, `?`",
+        "none",
+        "report.csv; charts/*.png; data/**",
+        "Files that the program leaves in its folder and that are kept; needs `language`. The program finds the files "
+        "of rows it depends on below `inputs/<row id>/`.",
+        file_patterns,
+    ),
+    Column(
+        "workspace",
+        "id of a row",
+        "an empty folder",
+        "treasury/collect",
+        "Row whose kept files the program finds in its own folder, to go on with them; that row must succeed first.",
+        cells.identifier,
     ),
     Column(
         "review",

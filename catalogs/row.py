@@ -68,7 +68,7 @@ class CatalogRow(Contract):
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
         output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
-        depends_on: Ids of rows that must succeed first, written or implied by the template.
+        depends_on: Ids of rows that must succeed first, written or implied by the template or the workspace.
         model: Model group, or empty for the default group.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
@@ -79,6 +79,8 @@ class CatalogRow(Contract):
         form: JSON schema of a flat object that a reviewer fills in.
         tools: Tools that the model may call, by name: digests of their definitions.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
+        files: Patterns of the files that the program leaves and that are kept.
+        workspace: Row whose files the program goes on with; empty for none.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -105,6 +107,8 @@ class CatalogRow(Contract):
     code: str = ""
     tools: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    workspace: str = ""
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()
     quorum: PositiveInt = 1

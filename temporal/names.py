@@ -45,6 +45,7 @@ class ActivityName(StrEnum):
     CHECK_TOOL = "tools.check"
     SCAN = "scans.scan"
     SCAN_CODE = "scans.scan_code"
+    SCAN_FILES = "scans.scan_files"
     SCAN_FOLDER = "scans.scan_folder"
     EXECUTE = "sandbox.execute"
     SEAL = "provenance.seal"

@@ -257,4 +257,5 @@ class RowWorkflow:
             code=code,
             message=message,
             output=output.by_reference if output else None,
+            files=facts.files,
         )

@@ -25,6 +25,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
+    from activities.scans.file_activity import FileScanActivities
+    from activities.scans.file_contracts import FilesScanRequest
     from activities.tools.activity import ToolActivities
     from activities.tools.contracts import ToolCheck, ToolCheckRequest
     from activities.verification.activity import VerificationActivities
@@ -160,6 +162,15 @@ class RowSteps(StepPerformer):
             request.step,
             lambda: workflow.execute_activity_method(
                 CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
+            ),
+        )
+
+    async def scan_files(self, request: FilesScanRequest) -> CodeScanReport:
+        """Scan what the row's program left."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                FileScanActivities.scan_files, request, summary="scan the files", **SCAN_CODE
             ),
         )
 

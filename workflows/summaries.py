@@ -94,7 +94,9 @@ def _(result: CodeScanReport) -> Summary:
 
 @summarise.register
 def _(result: SandboxResult) -> Summary:
-    return f"{result.reason.value}, {result.seconds:.2f} s", {
+    kept = f", {result.files.files} file{'' if result.files.files == 1 else 's'} kept" if result.files else ""
+    kept = f", no file kept: {result.unkept}" if result.unkept else kept
+    return f"{result.reason.value}, {result.seconds:.2f} s{kept}", {
         "stdout": reference(result.stdout),
         "stderr": reference(result.stderr),
         **result.model_dump(mode="json", exclude={"stdout", "stderr"}),

@@ -66,6 +66,9 @@ class TaskRecord(SQLModel, table=True):
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
+    files: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list, server_default="[]")
+    )
     started_at: str | None = None
     finished_at: str | None = None
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from activities.artifacts.files import StoredFile
 from activities.records.contracts import RowState, RunState, StepState
 from activities.verification.contracts import OUTPUT_SCHEMA
 from temporal.contract import Contract
@@ -53,6 +54,7 @@ class RowView(Contract):
         prompt_version: Short digest of agent and template: rows that have it alike are asked in the same words.
         output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
         verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
+        files: What the row's program left; each file is an artifact.
     """
 
     run: str
@@ -79,6 +81,7 @@ class RowView(Contract):
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
     findings: list[dict[str, Any]] = Field(default_factory=list)
+    files: list[StoredFile] = Field(default_factory=list)
     started_at: str | None = None
     finished_at: str | None = None
 

@@ -37,6 +37,9 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "runs": Entry("api.cli.look", "runs", "List runs."),
         "rows": Entry("api.cli.look", "rows", "List a run's rows."),
         "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
+        "files": Entry(
+            "api.cli.look", "files", "List the files that a row's program left, or download them with --out."
+        ),
         "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
         "notifications": Entry("api.cli.look", "notifications", "List notifications."),
         "export": Entry("api.cli.verify", "export", "Download the proof of a run, which holds without Prism."),

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from activities.artifacts.files import StoredFile
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RowView, RunView
 from api.cli import text
@@ -158,11 +159,21 @@ def row(view: RowDetail) -> RenderableType:
         parts.append(_verdicts(view.verdicts))
     if view.steps:
         parts.append(_steps(view))
+    if view.files:
+        parts.append(files(view.files))
     if (output := view.shown_output) is not None:
         parts += [Text("output", style="bold"), Padding(Text(text.safe(output)), (0, 0, 0, 2))]
     elif view.output_digest:
         parts.append(Text(f"the output is large; its artifact is {view.output_digest}", style="dim"))
     return Group(*parts)
+
+
+def files(listed: Sequence[StoredFile]) -> Table:
+    """Return files, one a line."""
+    made = table("file", "bytes", "digest")
+    for one in listed:
+        made.add_row(Text(text.safe(one.path)), f"{one.size:,}", one.digest)
+    return made
 
 
 def notifications(views: Sequence[NotificationView]) -> Table:

@@ -131,6 +131,15 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def files(prism: Installation) -> Run:
+    """Programs whose files are kept, found by others, gone on with and scanned; one that leaves what is not kept."""
+    return await prism.start(
+        "id,objective,language,code,files,workspace,depends_on\n"
+        "a,Make,shell,echo 1 > a.txt,*.txt,,\nb,Go on,shell,echo 2 >> a.txt,*.txt,a,\n"
+        "c,Use,shell,cat inputs/a/a.txt,,,a\nd,Link,shell,ln -s a b,*,,\n"
+    )
+
+
 async def sealed(prism: Installation) -> Run:
     """A run whose end is sealed: a row that succeeds, one that does not, one that it blocks."""
     return await prism.start("id,objective,verification,depends_on\na,One,,\nb,Two,contains:zebra,\nc,Three,,b\n")
@@ -296,6 +305,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         structured,
         tool_calls,
         judged_edit,
+        files,
     )
 }
 
