@@ -10,11 +10,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.prompts.contracts import NamedText, Prompt
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
+    from activities.routing.contracts import Route
     from activities.verification.contracts import Basis, Verdict
     from catalogs.row import CatalogRow, Mode
     from temporal.names import ErrorCode
     from workflows.custody import written
-    from workflows.steps import RowSteps
+    from workflows.steps import RowSteps, now
 
 DRAFTS = 2
 
@@ -39,6 +40,9 @@ class Draft:
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
+        routed: Whether a step of its own chooses who writes.
+        route: Who was chosen.
+        tier: Which of those writes now, from 0.
     """
 
     answer: ModelAnswer | None = None
@@ -50,6 +54,9 @@ class Draft:
     verdicts: tuple[Verdict, ...] = ()
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
+    routed: bool = False
+    route: Route | None = None
+    tier: int = 0
 
     def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
         """Take a call's answer."""
@@ -90,11 +97,23 @@ async def write_draft(
         feedback: What a reviewer wants changed of the output; the model is shown both.
     """
     previous = draft.output if feedback else None
-    for _ in range(DRAFTS):
+    for number in range(DRAFTS):
+        if number:
+            escalate(steps, draft)
         await _ask(steps, row, draft, feedback + draft.failures, previous)
         draft.verdicts = await _verify(steps, row, draft, judge_group)
         if not draft.failures:
             return
+
+
+def escalate(steps: RowSteps, draft: Draft) -> None:
+    """Have the next tier write what failed verification, where there is one."""
+    if draft.route is None or draft.tier + 1 >= len(draft.route.groups):
+        return
+    before, draft.tier = steps.group, draft.tier + 1
+    steps.group = draft.route.groups[draft.tier]
+    told = f"{steps.group} writes what {before} did not get right: " + "; ".join(draft.failures)
+    steps.note("route", steps.ref("route", paid=True).ordinal, told, now(), {"from": before, "to": steps.group})
 
 
 async def _ask(
@@ -117,6 +136,9 @@ async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) 
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
+    if draft.routed and draft.route is None:
+        draft.route = await steps.route(row, prompt)
+        steps.group = draft.route.groups[0]
     answer = await steps.complete(row, prompt)
     draft.add(prompt, answer)
     if not answer.output.size:

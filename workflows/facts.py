@@ -106,6 +106,7 @@ class RowFacts:
             upstream=tuple(UpstreamOutput(row=one.name, output=one.text.digest) for one in self.request.upstream),
             submitter=self.request.submitter,
             generation=self.request.generation,
+            route=self._route(),
         )
 
     def details(self) -> str:
@@ -118,6 +119,12 @@ class RowFacts:
         if self.review.reasons:
             lines.append("**Review** " + "; ".join(self.review.reasons))
         return "\n\n".join(lines)
+
+    def _route(self) -> dict[str, Any] | None:
+        route = self.draft.route
+        if route is None:
+            return None
+        return {"groups": list(route.groups), "reason": route.reason, "wrote": route.groups[self.draft.tier]}
 
     def _reviewed(self) -> dict[str, Any] | None:
         review = self.review

@@ -23,13 +23,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowRecord, StepRecord, StepState
     from activities.reviews.activity import ReviewActivities
     from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
+    from activities.routing.activity import RoutingActivities
+    from activities.routing.contracts import Route, RouteRequest
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
     from activities.verification.activity import VerificationActivities
     from activities.verification.contracts import Verification, VerificationRequest
-    from catalogs.row import CatalogRow
+    from catalogs.row import CatalogRow, Mode
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
     from workflows.contracts import RowRun
@@ -64,6 +66,9 @@ class RowSteps:
         self._freed: set[int] = set()
         self.records: list[StepRecord] = []
         self.current = ""
+        # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
+        self.group = ""
+        self.local_only = False
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""
@@ -104,17 +109,37 @@ class RowSteps:
             lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK),
         )
 
+    async def route(self, row: CatalogRow, prompt: Prompt) -> Route:
+        """Choose who writes the row; within a generation of calls the choice stays."""
+        request = RouteRequest(
+            step=self._ref("route", paid=True),
+            model=row.model,
+            risk=row.risk,
+            local_only=self.local_only,
+            prompt_bytes=prompt.text.size + len(prompt.system),
+            max_tokens=self._request.options.max_tokens,
+            calls=max(len(row.workflow), 1) if row.mode is Mode.STEPWISE else 1,
+            criteria=row.verification,
+            runs_code=row.language is not None,
+            refused=self._request.generation > 0,
+        )
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(RoutingActivities.route, request, **QUICK_CHECK),
+        )
+
     async def complete(self, row: CatalogRow, prompt: Prompt) -> ModelAnswer:
         """Ask the model."""
         step = self._ref("model", paid=True)
         request = ModelRequest(
             step=step,
-            group=row.model,
+            group=self.group or row.model,
             system=prompt.system,
             prompt=prompt.text,
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
             attempts=row.retries + 1,
+            local_only=self.local_only,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -122,7 +147,7 @@ class RowSteps:
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
                 request,
-                summary=f"ask {row.model or 'the default model'}",
+                summary=f"ask {request.group or 'the default model'}",
                 **options,
             ),
         )
@@ -146,6 +171,7 @@ class RowSteps:
             criteria=criteria,
             output=answer.output,
             timeout=row.timeout,
+            local_only=self.local_only,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -216,9 +242,9 @@ class RowSteps:
         """Record the row as it stands."""
         await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
 
-    def ref(self, step: str) -> StepRef:
+    def ref(self, step: str, *, paid: bool = False) -> StepRef:
         """Return the reference of the next performance of a step."""
-        return self._ref(step)
+        return self._ref(step, paid=paid)
 
     def note(self, step: str, ordinal: int, summary: str, started_at: str, detail: dict[str, Any]) -> None:
         """Keep a record of a step that is not an activity, such as a round of a person's review."""

@@ -1,7 +1,7 @@
 """Model calls: what is asked of which model group, what came back and what it cost."""
 
 import json
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
@@ -30,6 +30,12 @@ class PromptTooLong(ModelRefused):
 
 class ModelMisconfigured(ModelRefused):
     """A provider takes a deployment's key, or its name, for wrong; others may answer."""
+
+
+class NoLocalModel(PrismError):
+    """The row's data may go to local models only, and none may answer for what it asks; nothing was sent."""
+
+    code = ErrorCode.NO_LOCAL_MODEL
 
 
 class AttemptsExhausted(PrismError):
@@ -70,6 +76,8 @@ class ModelRequest(Contract):
         group: Model group; empty means the default group.
         timeout: Longest the provider may take, in seconds.
         attempts: How many requests may be sent to providers in all, first, repeated and to others.
+        local_only: Nothing of it may leave the house: whatever the group, its alias and its fallbacks are, only local
+            deployments are asked.
     """
 
     step: StepRef
@@ -79,11 +87,16 @@ class ModelRequest(Contract):
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
     attempts: PositiveInt = 4
+    local_only: bool = False
 
     @property
     def digest(self) -> str:
         """Digest of all that the answer depends on."""
-        return digest_of(json.dumps([self.group, self.system, self.prompt.digest, self.max_tokens]).encode())
+        asked: list[Any] = [self.group, self.system, self.prompt.digest, self.max_tokens]
+        # What most calls have none of is left out: their digests are in ledgers of before there was any.
+        if self.local_only:
+            asked.append({"local_only": True})
+        return digest_of(json.dumps(asked).encode())
 
 
 class ModelAnswer(Contract):
@@ -95,6 +108,7 @@ class ModelAnswer(Contract):
         latency_ms: From request to whole answer.
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
         attempt: Which of the requests sent to providers was answered, from 1.
+        local: A local deployment answered.
     """
 
     output: Text
@@ -107,10 +121,11 @@ class ModelAnswer(Contract):
     finish_reason: str = ""
     replayed: bool = False
     attempt: PositiveInt = 1
+    local: bool = False
 
 
 class JudgeRequest(Contract):
-    """Free-text criteria for a judging model."""
+    """Free-text criteria for a judging model; ``local_only`` as in ``ModelRequest``."""
 
     step: StepRef
     group: str
@@ -118,6 +133,7 @@ class JudgeRequest(Contract):
     criteria: tuple[str, ...]
     output: Text
     timeout: PositiveInt = 120
+    local_only: bool = False
 
 
 class Judgement(Contract):

@@ -71,7 +71,7 @@ class Prices:
 
     def _known(self, deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return what the installation knows by itself of a call's price; ``None`` where the bundled table counts."""
-        if deployment.local:
+        if deployment.embedded:
             return 0.0
         if own := self._own.get(deployment.name):
             return own.of(prompt_tokens, completion_tokens)

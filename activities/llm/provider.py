@@ -83,7 +83,7 @@ class LitellmProvider:
             ModelRefused: The provider will answer this request the same way each time.
             ModelUnavailable: The provider could not answer now.
         """
-        if not deployment.local:
+        if not deployment.embedded:
             return await self._call(deployment, request, heard if self._streams_all else None)
         task = asyncio.current_task()
         if task is not None:
@@ -95,7 +95,7 @@ class LitellmProvider:
 
     async def most_usd(self, deployment: Deployment, request: ModelRequest) -> float:
         """Return the most that a request can cost, in US dollars; 0 for one that is free or has no price."""
-        if deployment.local:
+        if deployment.embedded:
             return 0.0
         prompt = request.system + await self._texts.read(request.prompt)
         return self._prices.most_usd(await self._loaded_litellm(), deployment, prompt, _longest(deployment, request))
@@ -141,7 +141,7 @@ class LitellmProvider:
         return {
             "model": deployment.model,
             "messages": messages,
-            "api_base": await self._embedded.api_base() if deployment.local else deployment.api_base,
+            "api_base": await self._embedded.api_base() if deployment.embedded else deployment.api_base,
             "api_key": key.get_secret_value() if key else "none",
             "max_tokens": _longest(deployment, request),
             "timeout": request.timeout,
@@ -174,6 +174,7 @@ class LitellmProvider:
             cost_usd=self._prices.paid_usd(deployment, response, prompt_tokens, completion_tokens),
             latency_ms=milliseconds,
             finish_reason=finish,
+            local=deployment.local,
         )
 
 

@@ -88,6 +88,7 @@ class SealRequest(Contract):
         upstream: Outputs of the rows it depends on.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
+        route: Which model groups were chosen to write it, why, and which one wrote it; ``None`` where none was chosen.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -108,6 +109,7 @@ class SealRequest(Contract):
     upstream: tuple[UpstreamOutput, ...] = ()
     submitter: str = ""
     generation: NonNegativeInt = 0
+    route: dict[str, Any] | None = None
 
 
 class Seal(Contract):
