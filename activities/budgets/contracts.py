@@ -91,7 +91,9 @@ class Taken(Contract):
         period: The day.
         amount: What was set aside, in millionths of a dollar.
         granted: Whether there was enough.
-        spent: What was paid already leaves too little, whatever calls under way will cost.
+        spent: What was paid already leaves next to nothing for any call.
+        wait_seconds: How long the call would wait for enough: until the next day, or hardly at all where calls under
+            way may give some back, or where it costs more than a whole day may.
         renews_in_seconds: When the next day begins.
     """
 
@@ -100,6 +102,7 @@ class Taken(Contract):
     amount: NonNegativeInt
     granted: bool
     spent: bool = False
+    wait_seconds: NonNegativeFloat = 0.0
     renews_in_seconds: NonNegativeFloat
 
 

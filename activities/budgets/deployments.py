@@ -17,6 +17,8 @@ from activities.records.transactions import Transactions
 _PERIODS = PeriodRow.__table__  # type: ignore[attr-defined]
 # No budget of the file can be called so.
 _OF_DEPLOYMENT: Final = "deployment/"
+# With less of a budget left, a deployment is not asked for small calls either.
+NEXT_TO_NOTHING: Final = 0.05
 
 
 class SqlAllowances:
@@ -80,8 +82,10 @@ class SqlAllowances:
         taken = update(_PERIODS).where(_here(wish), fits).values(reserved=_PERIODS.c.reserved + wish.amount)
         if connection.execute(taken).rowcount:
             return wish.model_copy(update={"granted": True})
-        spent = connection.scalar(select(_PERIODS.c.spent).where(_here(wish))) or 0
-        return wish.model_copy(update={"spent": spent + wish.amount > limit})
+        left = limit - (connection.scalar(select(_PERIODS.c.spent).where(_here(wish))) or 0)
+        short = left < wish.amount <= limit
+        told = {"spent": left < NEXT_TO_NOTHING * limit, "wait_seconds": wish.renews_in_seconds if short else 0.0}
+        return wish.model_copy(update=told)
 
 
 def _here(taken: Taken) -> ColumnElement[bool]:

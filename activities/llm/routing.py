@@ -185,7 +185,7 @@ class Router:
                 taken = await self._taken(chosen, way.request)
                 if taken is None or taken.granted:
                     return chosen, taken
-                way.spent.add(chosen.name)
+                way.waits[chosen.group] = taken.wait_seconds
                 continue
             earliest = self._clock() + min(self.health(one).pause_seconds for _, each in left for one in each)
             if max(earliest, self._clock() + _LOOK_SECONDS) > until:
@@ -233,11 +233,11 @@ class Router:
             log.exception("what a call of %s cost could not be counted; the most it could be stays", taken.deployment)
 
     def _nobody(self, way: Way) -> ModelUnavailable:
-        pauses = [self.health(one).pause_seconds for one in way.deployments]
+        pauses = [max(self.health(one).pause_seconds, way.waits.get(one.group, 0.0)) for one in way.deployments]
         names = ", ".join(one.name for one in way.deployments)
         model = way.deployments[0].name
-        spent = sorted(way.spent | {one.name for one in way.deployments if self.health(one).spent})
-        told = f"; the budget of the day is spent of {', '.join(spent)}" if spent else ""
+        short = [one.name for one in way.deployments if one.group in way.waits or self.health(one).spent]
+        told = f"; too little is left of the day's budget of {', '.join(short)}" if short else ""
         return ModelUnavailable(f"{names} cannot be asked now{told}", model=model, retry_after=max(min(pauses), 1.0))
 
     def _since(self, began: float) -> int:

@@ -22,7 +22,7 @@ class Way:
         self.request = request
         self.tokens = tokens_of(request)
         self.tried: set[str] = set()
-        self.spent: set[str] = set()
+        self.waits: dict[str, float] = {}
         self.chain = self._open(longer=False)
         self._longer_chain = self._open(longer=True) if groups.find(request.group).longer else []
         if not self.chain and not self._longer_chain:

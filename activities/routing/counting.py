@@ -1,8 +1,9 @@
 """Counts calls that write rows, in the transaction in which the ledger keeps their answer: each once."""
 
+from collections.abc import Sequence
 from typing import Final
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, func, select, update
 
 from activities.llm.contracts import ModelAnswer
 from activities.records.database import timestamp, upsert
@@ -34,3 +35,11 @@ def add(connection: Connection, engine: Engine, run: str, day: str, **counts: in
     known = {name: _SHARES.c[name] + number for name, number in counts.items()}
     statement = upsert(engine, ShareRow).values(values)
     connection.execute(statement.on_conflict_do_update(index_elements=["run", "day"], set_=known))
+
+
+def calls_of(connection: Connection, runs: Sequence[str]) -> dict[str, dict[str, int]]:
+    """Return by run how many calls wrote its rows, and how many of them local models answered."""
+    sums = [func.sum(_SHARES.c[name]).label(name) for name in ("calls", "local_calls")]
+    wanted = select(_SHARES.c.run, *sums).where(_SHARES.c.run.in_(runs)).group_by(_SHARES.c.run)
+    found = connection.execute(wanted)
+    return {one.run: {"calls": int(one.calls), "local_calls": int(one.local_calls)} for one in found}

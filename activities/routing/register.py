@@ -1,10 +1,11 @@
 """Chooses who writes a row and keeps the choice: whoever asks again, as after a crash, is told the same."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, select
+from sqlalchemy.sql.elements import ColumnElement
 
 from activities.llm.groups import Counted, ModelGroups, RoutingRules
 from activities.records.database import timestamp, upsert
@@ -103,7 +104,7 @@ class SqlRoutePlanner:
         own = _sums(connection, _SHARES.c.run == run)
         total, local = (own.tokens, own.local_tokens) if of_tokens else (own.calls, own.local_calls)
         for is_local, calls, expected in connection.execute(_under_way(run, now)):
-            weight = expected if of_tokens else calls
+            weight = int(expected if of_tokens else calls)
             total, local = total + weight, local + (weight if is_local else 0)
         rows = self._rows(connection, run)
         best = {risk.value for risk in rules.best_for}
@@ -124,10 +125,10 @@ class SqlRoutePlanner:
     def _rows(self, connection: Connection, run: str) -> dict[str, int]:
         """Return how many rows of a run have which risk; a run's rows are all there before one is chosen for."""
         if run not in self._risks:
-            by_risk = select(_ROWS.c.risk, func.count()).where(_ROWS.c.run == run).group_by(_ROWS.c.risk)
+            by_risk = select(_ROWS.c.risk, func.count().label("rows")).where(_ROWS.c.run == run).group_by(_ROWS.c.risk)
             if len(self._risks) >= _REMEMBERED:
                 self._risks.pop(next(iter(self._risks)))
-            self._risks[run] = dict(connection.execute(by_risk).tuples().all())
+            self._risks[run] = {one.risk: one.rows for one in connection.execute(by_risk)}
         return self._risks[run]
 
 
@@ -151,14 +152,26 @@ class SqlLocalShares:
     async def days(self, limit: int = 7) -> list[tuple[str, LocalShare]]:
         """Return the share of each day (UTC) that had calls, the newest first."""
 
-        def read(connection: Connection) -> Sequence[Any]:
+        def read(connection: Connection) -> list[tuple[str, Sums]]:
             wanted = select(_SHARES.c.day, *_summed()).group_by(_SHARES.c.day).having(func.sum(_SHARES.c.calls) > 0)
-            return connection.execute(wanted.order_by(_SHARES.c.day.desc()).limit(limit)).all()
+            found = connection.execute(wanted.order_by(_SHARES.c.day.desc()).limit(limit))
+            return [(day, Sums(*(int(one) for one in sums))) for day, *sums in found]
 
-        return [(one.day, share_of(one, self._rules)) for one in await self._transactions.read(read)]
+        return [(day, share_of(sums, self._rules)) for day, sums in await self._transactions.read(read)]
 
 
-def share_of(sums: Any, rules: RoutingRules | None) -> LocalShare:  # noqa: ANN401 -- a row of sums
+class Sums(NamedTuple):
+    """What was counted; see ``ShareRow``."""
+
+    rows: int
+    open_rows: int
+    calls: int
+    local_calls: int
+    tokens: int
+    local_tokens: int
+
+
+def share_of(sums: Sums, rules: RoutingRules | None) -> LocalShare:
     """Return counts as the share that they are."""
     return LocalShare(
         calls=sums.calls,
@@ -176,12 +189,12 @@ def _known(connection: Connection, key: str) -> Route | None:
 
 
 def _summed() -> list[Any]:
-    names = ("rows", "open_rows", "calls", "local_calls", "tokens", "local_tokens")
-    return [func.coalesce(func.sum(_SHARES.c[name]), 0).label(name) for name in names]
+    return [func.coalesce(func.sum(_SHARES.c[name]), 0).label(name) for name in Sums._fields]
 
 
-def _sums(connection: Connection, where: Any) -> Any:  # noqa: ANN401 -- a condition, a row of sums
-    return connection.execute(select(*_summed()).where(where)).one()
+def _sums(connection: Connection, where: ColumnElement[bool]) -> Sums:
+    # PostgreSQL sums 64 bits to decimals.
+    return Sums(*(int(one) for one in connection.execute(select(*_summed()).where(where)).one()))
 
 
 def _under_way(run: str, now: datetime) -> Any:  # noqa: ANN401 -- a statement

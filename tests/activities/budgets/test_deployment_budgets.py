@@ -24,7 +24,9 @@ async def test_thirty_at_once_take_a_budget_and_not_a_cent_more(engine: Engine, 
     assert await purse.spent_usd("gpt") == 0.5
     assert (await purse.take("gpt", 1.0, 0.5)).granted
     refused = await purse.take("gpt", 1.0, 0.6)
-    assert (refused.granted, refused.spent) == (False, True)
+    assert (refused.granted, refused.spent, refused.wait_seconds) == (False, False, refused.renews_in_seconds)
+    never = await purse.take("gpt", 1.0, 1.1)
+    assert (never.granted, never.wait_seconds) == (False, 0), "tomorrow would be no better"
     assert (await purse.take("other", 1.0, 0.6)).granted, "each has its own"
 
 

@@ -45,6 +45,7 @@ class Purse:
             amount=amount,
             granted=granted,
             spent=not granted,
+            wait_seconds=0.0 if granted else self.renews_in,
             renews_in_seconds=self.renews_in,
         )
 
@@ -386,7 +387,7 @@ async def test_a_row_that_nobody_else_can_answer_is_told_how_long_the_budget_las
 ) -> None:
     provider.prices = {"a": 2.0}
     found = router(provider, clock, group("fast", deployment("a", budget_usd_per_day=1)))
-    with pytest.raises(ModelUnavailable, match="the budget of the day is spent of openai/a") as refused:
+    with pytest.raises(ModelUnavailable, match="too little is left of the day's budget of openai/a") as refused:
         await found.complete(request())
     assert refused.value.details["retry_after"] == 3600.0
     assert provider.asked == []

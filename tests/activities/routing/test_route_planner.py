@@ -37,7 +37,8 @@ async def answered(engine: Engine, number: int, *, local: bool, step: str = "mod
 def records(engine: Engine) -> Engine:
     """The records database with a run of sixty rows in it."""
     row = text(
-        "INSERT INTO rows (run, row, position, board, task, title, objective, risk, upstream, state, attempt, generation,"
+        "INSERT INTO rows (run, row, position, board, task, title, objective, risk, upstream, state, attempt,"
+        " generation,"
         " code, message, model, prompt_tokens, completion_tokens, cost_usd, verdicts, findings)"
         " VALUES ('monday', :row, :at, '', '', '', '', 'low', '[]', 'running', 1, 0, '', '', '', 0, 0, 0, '[]', '[]')"
     )
