@@ -2,18 +2,27 @@
 
 import asyncio
 import hashlib
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import BinaryIO
 
 from activities.policy.engine import PolicyEngine
+from api.estimate_models import Estimate
 from api.models import Validation
 from catalogs.compiler import compile_catalog
+from catalogs.demand import Demand
 from catalogs.faults import InvalidCatalog
 from catalogs.options import ReadOptions
 
+Estimated = Callable[[Sequence[Demand]], Awaitable[Estimate | None]]
+
 
 async def checked(
-    source: BinaryIO | Path, options: ReadOptions, policy: PolicyEngine | None = None, submitter: str = ""
+    source: BinaryIO | Path,
+    options: ReadOptions,
+    policy: PolicyEngine | None = None,
+    submitter: str = "",
+    estimated: Estimated | None = None,
 ) -> Validation:
     """Return all that is wrong with a catalog; nothing is stored or started.
 
@@ -22,6 +31,7 @@ async def checked(
         options: How it is read.
         policy: Decides on what can be read; ``None`` where it is asked later.
         submitter: Who would submit it.
+        estimated: Reckons what it would cost; ``None`` where nobody asks.
 
     Raises:
         PolicyUnavailable: No decision could be reached.
@@ -40,6 +50,7 @@ async def checked(
         errors=list(compiled.left_out),
         warnings=list(compiled.warnings),
         denied=list(decision.deny) if decision else [],
+        estimate=await estimated(compiled.demands) if estimated else None,
     )
 
 

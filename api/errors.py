@@ -66,6 +66,7 @@ STATUS = {
     ErrorCode.NOT_A_REVIEWER: 403,
     ErrorCode.OWN_ROW: 403,
     ErrorCode.POLICY_DENIED: 403,
+    ErrorCode.POLICY_CHANGED: 409,
     ErrorCode.NOT_FOUND: 404,
     ErrorCode.ARTIFACT_NOT_FOUND: 404,
     ErrorCode.METHOD_NOT_ALLOWED: 405,

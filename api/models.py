@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, StringConstraint
 from activities.artifacts.contracts import Digest
 from activities.audit.contracts import AuditEntry
 from activities.records.views import EventView, NotificationView, RowView, RunView
+from api.estimate_models import Estimate
 from catalogs.faults import Fault
 
 Cell = str | bool | int | float | None
@@ -78,7 +79,11 @@ class Submission(Body):
 
 
 class Submitted(BaseModel):
-    """The run of a submission; ``created`` is false when it was there before."""
+    """The run of a submission; ``created`` is false when it was there before.
+
+    Args:
+        estimate: What it is to cost; not there when the model gateway does not answer, or the run was there before.
+    """
 
     run: str
     created: bool
@@ -87,10 +92,15 @@ class Submitted(BaseModel):
     left_out: list[Fault] = []
     rows_left_out: int = 0
     links: dict[str, str] = {}
+    estimate: Estimate | None = None
 
 
 class Validation(BaseModel):
-    """What is wrong with a catalog; ``denied`` is why the policy would not let it start."""
+    """What is wrong with a catalog; ``denied`` is why the policy would not let it start.
+
+    Args:
+        estimate: What it would cost; not there when it cannot run, or when the model gateway does not answer.
+    """
 
     valid: bool
     rows: int = 0
@@ -98,6 +108,7 @@ class Validation(BaseModel):
     errors: list[Fault] = []
     warnings: list[Fault] = []
     denied: list[str] = []
+    estimate: Estimate | None = None
 
 
 class Runs(BaseModel):

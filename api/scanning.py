@@ -38,8 +38,13 @@ async def scan(services: Services, identity: str) -> ScanDetail:
     return ScanDetail(scan=record, findings=list(report.findings), expired=list(report.expired))
 
 
-async def start_scan(services: Services, folder: str) -> ScanStarted:
+async def start_scan(services: Services, folder: str, by: str) -> ScanStarted:
     """Start a scan.
+
+    Args:
+        services: What this process has.
+        folder: Which folder.
+        by: Who asks for it.
 
     Raises:
         BadRequest: The folder is none of those that are scanned here.
@@ -53,7 +58,7 @@ async def start_scan(services: Services, folder: str) -> ScanStarted:
     try:
         await services.temporal.start_workflow(
             FolderScanWorkflow.run,
-            FolderScanRequest(folder=folder, scan=identity),
+            FolderScanRequest(folder=folder, scan=identity, by=by),
             id=f"scans/{identity}",
             task_queue=TaskQueue.WORKFLOWS,
             static_summary=f"scan {folder}",

@@ -25,6 +25,8 @@ from activities.records.database import timestamp
 from activities.records.views import RunView
 from api.auditing import catalog_decided
 from api.errors import Conflict
+from api.estimate_models import Estimate
+from api.estimating import estimate
 from api.models import Submitted
 from api.services import Services
 from catalogs.compiler import CompiledCatalog, compile_catalog
@@ -132,7 +134,14 @@ async def submit(
         left_out=list(compiled.left_out),
         rows_left_out=compiled.rows_left_out,
         links={"self": f"/api/v1/runs/{identity}", "console": f"/runs/{identity}"},
+        estimate=await _estimated(services, compiled, run_options, submitter) if created else None,
     )
+
+
+async def _estimated(
+    services: Services, compiled: CompiledCatalog, options: RunOptions, submitter: Submitter
+) -> Estimate | None:
+    return await estimate(services, compiled.demands, options, with_budgets=submitter.boards is None)
 
 
 async def start(services: Services, request: CatalogRun) -> bool:

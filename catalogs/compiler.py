@@ -12,6 +12,7 @@ from typing import BinaryIO, cast
 
 from pydantic import NonNegativeInt
 
+from catalogs.demand import Demand, DemandTally
 from catalogs.dependencies import Dependencies
 from catalogs.faults import Fault, Findings, InvalidCatalog
 from catalogs.graph import execution_order
@@ -33,6 +34,7 @@ class CompiledCatalog(Contract):
         digest: Of the stored plan.
         plan: The manifest.
         totals: What its rows amount to.
+        demands: What they ask of models.
         warnings: Warnings kept, in file order.
         warnings_found: How many there were.
         left_out: With ``skip_invalid``, the errors kept; their rows are not in the plan.
@@ -43,6 +45,7 @@ class CompiledCatalog(Contract):
     digest: str
     plan: Plan
     totals: CatalogTotals
+    demands: tuple[Demand, ...] = ()
     warnings: tuple[Fault, ...] = ()
     warnings_found: NonNegativeInt = 0
     left_out: tuple[Fault, ...] = ()
@@ -71,12 +74,13 @@ def compile_catalog(
         reader = CatalogReader(cast("BinaryIO", hashed), options, findings)
         dependencies = Dependencies(findings)
         priorities = array("B")
-        tally = Tally()
+        tally, demand = Tally(), DemandTally()
         for row in reader:
             spool.append(row)
             priorities.append(row.priority)
             dependencies.add(row)
             tally.add(row)
+            demand.add(row)
         dropped = dependencies.resolve(reader.rejected, reader.waiting, skip=options.skip_invalid)
         _refuse(findings, len(spool) - len(dropped), options)
         order = _order(len(spool), dependencies, priorities, dropped)
@@ -87,6 +91,7 @@ def compile_catalog(
         digest=digest,
         plan=plan,
         totals=tally.over(order),
+        demands=demand.over(order, dependencies.upstream),
         warnings=findings.warnings,
         warnings_found=findings.warnings_found,
         left_out=findings.errors,

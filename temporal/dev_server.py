@@ -31,6 +31,13 @@ def dev_server_command(
     command += ["--db-filename", str(database), "--namespace", namespace, "--log-level", "error"]
     # Measured in DESIGN.md: with SQLite's default pragmas 1.6 rows/s, with these 10.5.
     command += ["--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"]
+    # Rows carry their run as fairness key: a catalog of many rows leaves room for one of few.
+    # Turns and priorities hold within a partition of a queue, and one process gains nothing by having several.
+    for value in (
+        "matching.enableFairness=true",
+        *(f"matching.numTaskqueue{way}Partitions=1" for way in ("Read", "Write")),
+    ):
+        command += ["--dynamic-config-value", value]
     if codec:
         command += ["--ui-codec-endpoint", codec]
     for name in SearchAttribute:

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, SecretStr
+from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.artifacts.contracts import INLINE_LIMIT_BYTES
@@ -32,6 +32,9 @@ class Settings(BaseSettings):
         secrets_rotation_days: How old a secret may become; 0 asks for no rotation.
         secrets_warning_days: How many days before that administrators are told.
         secrets_overlap_days: For how long a replaced version still counts; then it is destroyed.
+        model_slots: How many model calls one worker has under way.
+        model_calls_per_second: Most that begin in a second over all workers together, held by the Temporal server;
+            empty for no limit.
         models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         prices: YAML file of prices that go before the bundled ones.
@@ -55,6 +58,9 @@ class Settings(BaseSettings):
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
         scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
         scan_every_hours: How often; 0 only when asked for.
+        trivy_cache: Trivy's cache folder with its database of vulnerabilities; without it, ``trivy`` under ``home``
+            where there is one.
+        codeql: Program of CodeQL; empty means the one on the path, if there is one.
         policies: Folder of Rego policies; empty means those that ship. Changes are taken up as they are made.
         opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
@@ -100,6 +106,8 @@ class Settings(BaseSettings):
     model_name: str = ""
     model_key: SecretStr | None = None
     model_local: bool = False
+    model_slots: PositiveInt = 200
+    model_calls_per_second: PositiveFloat | None = None
     model_stream: Literal["local", "all"] = "local"
     vault_url: str = ""
     vault_token: SecretStr | None = None
@@ -131,6 +139,8 @@ class Settings(BaseSettings):
 
     scan_folders: str = ""
     scan_every_hours: NonNegativeInt = 24
+    trivy_cache: Path | None = None
+    codeql: str = ""
 
     policies: Path | None = None
     opa_url: str = ""
@@ -167,6 +177,12 @@ class Settings(BaseSettings):
     def scanned_folders(self) -> tuple[str, ...]:
         """Folders that are scanned."""
         return tuple(folder for folder in self.scan_folders.split(":") if folder)
+
+    @property
+    def vulnerabilities(self) -> Path | None:
+        """Trivy's cache folder, where packages are to be looked up in its database; ``None`` where there is none."""
+        default = self.home.resolve() / "trivy"
+        return self.trivy_cache or (default if (default / "db" / "trivy.db").is_file() else None)
 
     @property
     def records_url(self) -> str:

@@ -55,9 +55,10 @@ from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
-from workers.policy import open_policy
+from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer
 from workers.sandbox import open_sandbox
+from workers.scans import installed_scanners
 from workers.schedules import register_scans, register_schedules
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
@@ -75,10 +76,9 @@ log = logging.getLogger("prism.worker")
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow)
 CONNECT_SECONDS = 1.0
-# A program in the sandbox uses a core; a model call only waits for the gateway.
+# A program in the sandbox uses a core.
 SLOTS = {
     TaskQueue.WORKFLOWS: 100,
-    TaskQueue.MODEL: 200,
     TaskQueue.SANDBOX: max(2, os.cpu_count() or 2),
     # Each scan is up to five processes that read rules for seconds.
     TaskQueue.SCANS: 2,
@@ -128,7 +128,9 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             terminations = Terminations(client, stores.keeper, RecordQueries(stores.engine))
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
-            await asyncio.gather(terminations.watch(stop), checkpointer.watch(stop), budgets.watch(stop))
+            policies = await open_journal(settings, stores.engine, stack)
+            watches = (terminations, checkpointer, budgets, policies)
+            await asyncio.gather(*(each.watch(stop) for each in watches))
         await stop.wait()
 
 
@@ -189,6 +191,8 @@ def new_worker(
         interceptors=interceptors,
         max_cached_workflows=settings.max_cached_workflows,
         max_concurrent_activities=slots(settings, queue),
+        # The server holds it for the queue as a whole, so any number of workers keeps to it together.
+        max_task_queue_activities_per_second=settings.model_calls_per_second if queue is TaskQueue.MODEL else None,
         graceful_shutdown_timeout=GRACE,
     )
 
@@ -197,7 +201,7 @@ def slots(settings: Settings, queue: TaskQueue) -> int:
     """Return how many activities of a queue one worker runs at a time."""
     if queue is TaskQueue.SANDBOX and settings.sandbox == "kubernetes":
         return REMOTE_SANDBOX_SLOTS
-    return SLOTS[queue]
+    return settings.model_slots if queue is TaskQueue.MODEL else SLOTS[queue]
 
 
 async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
@@ -259,9 +263,10 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
+    scanners = installed_scanners(settings)
     return [
-        CodeScanActivities(FolderCodeScanner(), stores.texts, stores.artifacts).scan_code,
-        FolderScanActivities(folders, RepositoryScanner(), register, stores.artifacts, notifier).scan_folder,
+        CodeScanActivities(FolderCodeScanner(scanners), stores.texts, stores.artifacts).scan_code,
+        FolderScanActivities(folders, RepositoryScanner(scanners), register, stores.artifacts, notifier).scan_folder,
     ]
 
 

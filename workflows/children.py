@@ -42,7 +42,8 @@ async def start_row(request: CatalogRun, schedule: Schedule, head: RowHead) -> R
         # The run may continue as new while a person still thinks about the row.
         parent_close_policy=workflow.ParentClosePolicy.ABANDON,
         cancellation_type=workflow.ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        priority=Priority(priority_key=head.priority),
+        # Among rows of one priority every run has its turn, however many rows another has; a row's calls inherit it.
+        priority=Priority(priority_key=head.priority, fairness_key=request.run),
         memo={"title": head.title},
         static_summary=head.title or head.id,
         search_attributes=TypedSearchAttributes(

@@ -13,6 +13,9 @@ from temporal.names import ErrorCode
 GENESIS: Final = 64 * "0"
 NOBODY: Final = "nobody"
 POLICY: Final = "policy"
+# Who starts what Temporal starts by a schedule.
+CALENDAR: Final = "calendar"
+SCANNERS: Final = "scanners"
 
 
 class AuditKind(StrEnum):
@@ -43,6 +46,11 @@ class AuditKind(StrEnum):
     BUDGET_ALLOWED = "budget.allowed"
     PAYLOADS_DECODED = "payloads.decoded"
     POLICY_DECIDED = "policy.decided"
+    POLICY_LOADED = "policy.loaded"
+    POLICY_REFUSED = "policy.refused"
+    SCAN_STARTED = "scan.started"
+    SCAN_ENDED = "scan.ended"
+    SCAN_FOUND = "scan.found"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise

@@ -2,9 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator
+from typing import Any
 
 from activities.audit.canonical import canonical, facts
-from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
+from activities.audit.contracts import NOBODY, POLICY, SCANNERS, AuditEvent, AuditKind
 from activities.records.contracts import RowRecord, RunOpening, StepRecord, StepState
 from activities.reviews.contracts import ReviewRecord
 
@@ -12,8 +13,12 @@ from activities.reviews.contracts import ReviewRecord
 _DECISIONS = {
     "policy": (AuditKind.POLICY_DECIDED, {"allow"}),
     "release": (AuditKind.POLICY_DECIDED, {"allow"}),
+    "scan": (AuditKind.SCAN_FOUND, {"findings"}),
+    "code-scan": (AuditKind.SCAN_FOUND, {"findings"}),
     "review": (AuditKind.REVIEW_DECIDED, {"state", "by"}),
 }
+_TOLD = ("scanner", "rule", "severity", "line", "place")
+_FINDINGS_TOLD = 100
 
 
 def run_event(opening: RunOpening) -> AuditEvent:
@@ -28,16 +33,20 @@ def run_event(opening: RunOpening) -> AuditEvent:
 
 
 def row_events(record: RowRecord) -> Iterator[AuditEvent]:
-    """Yield the decisions of a row. A row is recorded more than once: the same decision has the same key each time."""
+    """Yield what was decided on a row, and what scanners found in it; a scan that finds nothing decides nothing.
+
+    A row is recorded more than once: the same decision has the same key each time.
+    """
     for step in record.steps:
         kind, needed = _DECISIONS.get(step.step, (None, set()))
-        if kind is not None and step.state is StepState.DONE and needed <= step.detail.keys():
+        found = kind is not AuditKind.SCAN_FOUND or step.detail.get("findings")
+        if kind is not None and found and step.state is StepState.DONE and needed <= step.detail.keys():
             yield AuditEvent(
                 kind=kind,
                 actor=_actor(kind, step),
                 subject=f"run/{record.step.run}/row/{record.step.row}",
                 detail={
-                    **step.detail,
+                    **(_findings(step.detail) if kind is AuditKind.SCAN_FOUND else step.detail),
                     "step": step.step,
                     "decided_at": step.finished_at,
                     "attempt": record.step.attempt,
@@ -61,8 +70,16 @@ def review_events(record: ReviewRecord) -> Iterator[AuditEvent]:
             )
 
 
+def _findings(detail: dict[str, Any]) -> dict[str, Any]:
+    """Return what scanners found, in short: the first of it, and how much it is. The whole is in the row's record."""
+    found: list[dict[str, Any]] = detail["findings"]
+    told = [{name: one[name] for name in _TOLD if one.get(name)} for one in found[:_FINDINGS_TOLD]]
+    return {"findings": told, "count": len(found)} | ({"sarif": detail["sarif"]} if detail.get("sarif") else {})
+
+
 def _actor(kind: AuditKind, step: StepRecord) -> str:
-    return POLICY if kind is AuditKind.POLICY_DECIDED else str(step.detail.get("by") or NOBODY)
+    system = {AuditKind.POLICY_DECIDED: POLICY, AuditKind.SCAN_FOUND: SCANNERS}
+    return system.get(kind) or str(step.detail.get("by") or NOBODY)
 
 
 def _key(record: RowRecord, step: StepRecord) -> str:

@@ -25,6 +25,8 @@ from activities.llm.described import described
 from activities.llm.gateway_socket import listening
 from activities.llm.partial import PATH as PARTIAL
 from activities.llm.partial import PartialAnswers
+from activities.llm.price_list import PATH as PRICES
+from activities.llm.price_list import price_list
 from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from temporal.errors import PrismError
@@ -176,6 +178,10 @@ def build_gateway(
     async def groups(_: Request) -> Response:
         return JSONResponse(await described(router, allowances))
 
+    async def prices(request: Request) -> Response:
+        listed = await price_list(router.groups, provider, (await request.json())["groups"])
+        return Response(listed.model_dump_json(), media_type="application/json")
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         provider.load()
@@ -187,6 +193,7 @@ def build_gateway(
         Route("/v1/complete", complete, methods=["POST"]),
         Route("/v1/groups", groups),
         Route(PARTIAL, partial),
+        Route(PRICES, prices, methods=["POST"]),
         Route("/healthz", health),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)

@@ -23,9 +23,9 @@ DEFAULT_LOCAL_SHARE: Final = 0.4
 # Provider as litellm spells it: the variable that holds its key, and the model its group asks by default.
 PROVIDERS: Final[Mapping[str, tuple[str, str]]] = {
     "openai": ("OPENAI_API_KEY", "gpt-4o-mini"),
-    "anthropic": ("ANTHROPIC_API_KEY", "claude-3-5-haiku-latest"),
+    "anthropic": ("ANTHROPIC_API_KEY", "claude-haiku-5-5"),
     "mistral": ("MISTRAL_API_KEY", "mistral-small-latest"),
-    "xai": ("XAI_API_KEY", "grok-3-mini"),
+    "xai": ("XAI_API_KEY", "grok-4.20"),
     "dashscope": ("DASHSCOPE_API_KEY", "qwen-plus"),
 }
 
@@ -57,6 +57,7 @@ class Deployment(Contract):
         local: Sends nothing to others: the embedded model, or an endpoint of the house that somebody declared so.
         max_tokens: Longest answer it is asked for, whatever a row wants; ``None`` for no bound of its own.
         weight: How often it is chosen in a weighted group, against the others.
+        concurrency: Most requests at a time; ``None`` for no limit.
         rpm: Most requests in any minute; ``None`` for no limit.
         tpm: Most tokens in any minute, prompt and longest answer together.
         context_tokens: How much it reads; a longer prompt goes to one that reads more. ``None`` when nobody said.
@@ -70,6 +71,7 @@ class Deployment(Contract):
     local: bool = False
     max_tokens: PositiveInt | None = None
     weight: PositiveInt = 1
+    concurrency: PositiveInt | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
     context_tokens: PositiveInt | None = None

@@ -80,6 +80,7 @@ class DeploymentRule(_Part):
     key_env: Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
     key_secret: Annotated[str, Field(pattern=r"^secret://.+")] | None = None
     weight: PositiveInt = 1
+    concurrency: PositiveInt | None = None
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
     max_tokens: PositiveInt | None = None
@@ -175,6 +176,7 @@ def _deployment(name: str, rule: DeploymentRule, key: SecretStr | None) -> Deplo
         api_key=key,
         max_tokens=rule.max_tokens,
         weight=rule.weight,
+        concurrency=rule.concurrency,
         rpm=rule.rpm,
         tpm=rule.tpm,
         context_tokens=rule.context_tokens,

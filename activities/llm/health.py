@@ -38,6 +38,7 @@ class Health:
         self._open_until = 0.0
         self._probed_at: float | None = None
         self._spent_until = 0.0
+        self._concurrency = deployment.concurrency
         self._requests = AsyncLimiter(deployment.rpm, _MINUTE) if deployment.rpm else None
         self._tokens = AsyncLimiter(deployment.tpm, _MINUTE) if deployment.tpm else None
         self.under_way = 0
@@ -64,7 +65,8 @@ class Health:
 
     def has_room(self, tokens: int) -> bool:
         """Tell whether its limits allow another call of so many tokens now."""
-        fits = self._requests is None or self._requests.has_capacity()
+        free = self._concurrency is None or self.under_way < self._concurrency
+        fits = free and (self._requests is None or self._requests.has_capacity())
         return fits and (self._tokens is None or self._tokens.has_capacity(min(tokens, self._tokens.max_rate)))
 
     async def begin(self, tokens: int) -> None:

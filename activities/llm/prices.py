@@ -12,6 +12,8 @@ from activities.yaml_document import load_document
 from activities.yaml_fields import Amount
 
 _MILLION: Final = 1_000_000
+# Some models cost more a token in very long prompts; an ordinary one is meant.
+_SAMPLE: Final = 1_000
 # English text has about four characters a token, other scripts and code fewer; who is wrong errs to the dear side.
 CHARACTERS_PER_TOKEN: Final = 2
 
@@ -27,6 +29,11 @@ class Price(BaseModel):
     def of(self, prompt_tokens: int, completion_tokens: int) -> float:
         """Return what a call costs."""
         return (prompt_tokens * self.input + completion_tokens * self.output) / _MILLION
+
+
+def price_of(into: float, out: float) -> Price:
+    """Return a price that was reckoned, to a millionth of a dollar."""
+    return Price(input=round(into, 6), output=round(out, 6))
 
 
 class PriceTable(BaseModel):
@@ -46,6 +53,21 @@ class Prices:
 
     def __init__(self, own: PriceTable | None = None) -> None:
         self._own = own.usd_per_million_tokens if own else {}
+
+    def price(self, litellm: Any, deployment: Deployment) -> Price | None:  # noqa: ANN401 -- a module
+        """Return what a million tokens cost; ``None`` where no table knows, so that calls count as free."""
+        if deployment.embedded:
+            return Price(input=0, output=0)
+        if own := self._own.get(deployment.name):
+            return own
+        if deployment.api_base:
+            return None
+        try:
+            costs = litellm.cost_per_token(model=deployment.model, prompt_tokens=_SAMPLE, completion_tokens=_SAMPLE)
+        except Exception:  # noqa: BLE001 -- litellm raises Exception itself for a model without a price
+            return None
+        into, out = (max(float(cost), 0.0) * _MILLION / _SAMPLE for cost in costs)
+        return price_of(into, out)
 
     def most_usd(self, litellm: Any, deployment: Deployment, prompt: str, max_tokens: int) -> float:  # noqa: ANN401
         """Return the most that a call can cost: a short token count, and an answer as long as it may be."""

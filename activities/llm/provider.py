@@ -12,7 +12,7 @@ from activities.artifacts.contracts import Texts
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
-from activities.llm.prices import Prices
+from activities.llm.prices import Price, Prices
 from activities.llm.provider_faults import provider_fault
 from temporal.redaction import PROCESS
 
@@ -99,6 +99,10 @@ class LitellmProvider:
             return 0.0
         prompt = request.system + await self._texts.read(request.prompt)
         return self._prices.most_usd(await self._loaded_litellm(), deployment, prompt, _longest(deployment, request))
+
+    async def price(self, deployment: Deployment) -> Price | None:
+        """Return what a million tokens cost; ``None`` where nobody knows."""
+        return self._prices.price(None if deployment.local else await self._loaded_litellm(), deployment)
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""

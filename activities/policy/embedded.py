@@ -39,6 +39,10 @@ class EmbeddedPolicy(PolicyEngine):
         bundle = await self._bundle(pinned)
         return meaning(bundle.evaluate(entry, document), bundle.digest, "")
 
+    async def in_force(self) -> Digest:
+        """Return the digest of the policies in force."""
+        return self.digest
+
     async def keep(self) -> Digest:
         """Keep the policies in force; return their digest."""
         bundle = self.live.current()

@@ -94,5 +94,13 @@ class PolicyEngine(ABC):
         return await self.decided(DELIVERY, document, delivery_decision_of)
 
     @abstractmethod
+    async def in_force(self) -> Digest:
+        """Return the digest of the policies in force.
+
+        Raises:
+            PolicyUnavailable: A server does not tell.
+        """
+
+    @abstractmethod
     async def keep(self) -> Digest:
         """Keep the policies in force, so that runs pinned to them find them later; return their digest."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -16,11 +17,41 @@ from pydantic import SecretStr, TypeAdapter, ValidationError
 from activities.artifacts.contracts import Digest
 from activities.policy.contracts import CATALOG_ADMISSION, InvalidPolicyServer, PolicyChanged, PolicyUnavailable
 from activities.policy.engine import Meaning, Meant, PolicyEngine
+from activities.policy.folder import admission_only, read_policies
+from activities.policy.versions import PolicyVersions
 
 _CIRCUIT: Final = "opa"
 _PORTS: Final = {"http": 80, "https": 443}
 _ADDRESS: Final = "PRISM_OPA_URL is the address of a policy server: http[s]://host[:port]"
 _DIGEST: Final[TypeAdapter[str]] = TypeAdapter(Digest)
+
+
+@dataclass(frozen=True)
+class KeptPolicies:
+    """What this installation has of a server's policies.
+
+    Args:
+        folder: The policies that people make bundles of here.
+        versions: Versions that runs keep to.
+    """
+
+    folder: Path
+    versions: PolicyVersions
+
+    async def keep(self, digest: Digest) -> None:
+        """Keep the version that the server has.
+
+        Raises:
+            PolicyChanged: It is not here: a run could not keep to it once the server has another one.
+        """
+        here = await asyncio.to_thread(read_policies, self.folder, admission_only)
+        if here.digest == digest:
+            await self.versions.keep(here)
+        elif not await self.versions.has(digest):
+            raise PolicyChanged(
+                f"no run can keep to policy {digest}, which the policy server has: its files are not here. "
+                "Put what the bundle was made of into PRISM_POLICIES"
+            )
 
 
 @dataclass(frozen=True)
@@ -51,16 +82,18 @@ class OpaServerPolicy(PolicyEngine):
     Args:
         client: Connected.
         server: How long to bear with it.
+        kept: Decides for runs that keep to a version which the server has no more; without it they are refused.
     """
 
-    def __init__(self, client: AsyncOpaClient, server: PolicyServer) -> None:
+    def __init__(self, client: AsyncOpaClient, server: PolicyServer, kept: KeptPolicies | None = None) -> None:
         self._client = client
+        self._kept = kept
         self._timeout = server.timeout
         self._breakers = AsyncCircuitBreakerFactory(
             default_threshold=server.failures,
             default_ttl=server.recovery,
-            # Who asked went away, or asks for what was before: that says nothing about the server.
-            exclude=[asyncio.CancelledError, PolicyChanged],
+            # Who asked went away: that says nothing about the server.
+            exclude=[asyncio.CancelledError],
         )
 
     async def decided(
@@ -71,22 +104,36 @@ class OpaServerPolicy(PolicyEngine):
         Raises:
             PolicyUnavailable: The server is down, slow, failing, answers nonsense, or was so just now; or its bundle
                 lacks the rule.
-            PolicyChanged: It has another version than the pinned one.
+            PolicyChanged: It has another version than the pinned one, which nobody kept here.
         """
         try:
             # An answer without meaning counts as a failure too.
             async with await self._breakers.get_breaker(_CIRCUIT):
                 answer = await self._ask(entry, document)
                 policy = _policy_of(answer)
-                if pinned is not None and policy != pinned:
-                    raise PolicyChanged(f"the run keeps to policy {pinned}, and the policy server has {policy} now")
-                return meaning(answer.get("result"), policy, str(answer.get("decision_id") or ""))
+                if pinned is None or policy == pinned:
+                    return meaning(answer.get("result"), policy, str(answer.get("decision_id") or ""))
         except OpenedState as error:
             raise PolicyUnavailable("the policy server failed repeatedly and is left alone for a while") from error
+        if self._kept is None:
+            raise PolicyChanged(f"the run keeps to policy {pinned}, and the policy server has {policy} now")
+        before = await self._kept.versions.bundle(pinned)
+        return meaning(before.evaluate(entry, document), pinned, "")
+
+    async def in_force(self) -> Digest:
+        """Return the digest of the bundle that the server has."""
+        return await self.decided(CATALOG_ADMISSION, {}, lambda _value, policy, _id: policy)
 
     async def keep(self) -> Digest:
-        """Return the digest of the server's bundle. It hands none out: what is pinned to another one is refused."""
-        return await self.decided(CATALOG_ADMISSION, {}, lambda _value, policy, _id: policy)
+        """Keep the version that the server has, and return its digest; it hands out none, so it has to be here.
+
+        Raises:
+            PolicyChanged: It is not here.
+        """
+        digest = await self.in_force()
+        if self._kept is not None:
+            await self._kept.keep(digest)
+        return digest
 
     async def _ask(self, entry: str, document: dict[str, Any]) -> Mapping[str, Any]:
         package, _, rule = entry.rpartition(".")
@@ -107,8 +154,12 @@ class OpaServerPolicy(PolicyEngine):
 
 
 @asynccontextmanager
-async def open_opa_server(server: PolicyServer) -> AsyncIterator[OpaServerPolicy]:
+async def open_opa_server(server: PolicyServer, kept: KeptPolicies | None = None) -> AsyncIterator[OpaServerPolicy]:
     """Yield the policy of an OPA server; nothing is asked yet.
+
+    Args:
+        server: Where it is.
+        kept: What this installation has of its policies.
 
     Raises:
         InvalidPolicyServer: Its address cannot be used.
@@ -130,7 +181,7 @@ async def open_opa_server(server: PolicyServer) -> AsyncIterator[OpaServerPolicy
         timeout=server.timeout,
     )
     async with client:
-        yield OpaServerPolicy(client, server)
+        yield OpaServerPolicy(client, server, kept)
 
 
 def _policy_of(answer: Mapping[str, Any]) -> str:

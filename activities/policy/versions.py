@@ -37,6 +37,14 @@ class PolicyVersions:
         await self._artifacts.put(policies.manifest)
         self._kept.add(policies.digest)
 
+    async def has(self, digest: Digest) -> bool:
+        """Tell whether a version is kept."""
+        try:
+            await self._read(digest)
+        except PolicyChanged:
+            return False
+        return True
+
     async def bundle(self, digest: Digest) -> RegoBundle:
         """Return a version, compiled.
 

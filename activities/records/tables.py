@@ -92,6 +92,7 @@ class CallRow(SQLModel, table=True):
     """
 
     __tablename__ = "calls"
+    __table_args__ = (Index("ix_calls_answered", "model_group", "answered_at"),)
 
     key: str = Field(primary_key=True)
     model_group: str = ""

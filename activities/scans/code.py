@@ -9,13 +9,14 @@ from datetime import date
 from pathlib import Path
 from typing import Any, Final
 
-from activities.scans.code_files import CodeFile, code_files
+from activities.scans.code_files import OPTIONAL, CodeFile, code_files
 from activities.scans.contracts import CodeScanReport, Finding, ScannerFailed
 from activities.scans.folder import SECONDS, FolderScanner
 from activities.scans.folder_contracts import CodeFinding, FolderReport
 from activities.scans.sarif import merged
+from activities.scans.scanner import Scanner
 from activities.scans.suppressions import Suppressions
-from activities.scans.tools import SCANNERS, Scanner
+from activities.scans.tools import SCANNERS
 from catalogs.row import Language
 
 OUTPUT: Final = "output"
@@ -62,7 +63,7 @@ class FolderCodeScanner:
             report = await scan.scan(folder)
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
-        _refuse_incomplete(report, wanted - self._scanners.keys())
+        _refuse_incomplete(report, wanted - self._scanners.keys() - OPTIONAL)
         report = report.model_copy(update={"findings": tuple(_placed(one, files) for one in report.findings)})
         told = tuple(_finding(one) for one in report.findings if not one.suppressed)
         return CodeScanReport(scanners=report.scanners, findings=told), merged(report)

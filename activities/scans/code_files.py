@@ -20,14 +20,16 @@ _ENDINGS: Final[Mapping[str, frozenset[str]]] = {
 _ENDING: Final = {tag: ending for ending, tags in _ENDINGS.items() for tag in tags}
 # Who looks at what. Scanners take seconds to start: one that has nothing to look at is not started.
 _LOOKS_AT: Final[Mapping[str, tuple[str, ...]]] = {
-    ".py": ("bandit", "semgrep"),
-    ".js": ("semgrep",),
+    ".py": ("bandit", "semgrep", "codeql"),
+    ".js": ("semgrep", "codeql"),
     ".sh": ("semgrep",),
     ".tf": ("checkov", "trivy"),
     ".yaml": ("checkov", "trivy"),
     ".json": ("checkov", "trivy"),
     "Dockerfile": ("checkov", "trivy"),
 }
+# Those that look only where they are installed.
+OPTIONAL: Final = frozenset({"codeql"})
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import os
-import re
 import shutil
 import signal
 import tempfile
@@ -17,15 +16,15 @@ from typing import Final
 from activities.scans.contracts import ScannerFailed
 from activities.scans.folder_contracts import CodeFinding, FolderReport, ScannerState
 from activities.scans.sarif import read_findings
+from activities.scans.scanner import Run, Scanner
 from activities.scans.suppressions import Suppressions
-from activities.scans.tools import Scanner, program
+from activities.scans.tools import program
 
 SECONDS: Final = 300.0
 MAX_REPORT_BYTES: Final = 64 * 1024 * 1024
 _STDERR_LIMIT: Final = 300
 # Semgrep would ask whether there is a newer one, for minutes where nothing answers.
 QUIET: Final = {"SEMGREP_SEND_METRICS": "off", "SEMGREP_ENABLE_VERSION_CHECK": "0"}
-_VERSION: Final = re.compile(r"\d+\.\d+(\.\d+)?")
 
 
 class FolderScanner:
@@ -37,7 +36,7 @@ class FolderScanner:
     Args:
         scanners: Which.
         suppressions: Findings that count for nothing.
-        seconds: Longest one scanner may take.
+        seconds: Longest one scanner may take, all that it runs together.
         today: What day it is, for suppressions; by default today's.
     """
 
@@ -72,8 +71,11 @@ class FolderScanner:
         state = ScannerState(scanner=scanner.name)
         findings: tuple[CodeFinding, ...] = ()
         try:
-            state = state.model_copy(update={"version": await self._version(scanner, home)})
-            findings = await self._findings(scanner, folder, home)
+            async with asyncio.timeout(self._seconds):
+                state = state.model_copy(update={"version": await self._version(scanner, home)})
+                findings = await self._findings(scanner, folder, home)
+        except TimeoutError:
+            state = state.model_copy(update={"problem": f"{scanner.name} did not finish within {self._seconds:g} s"})
         except ScannerFailed as fault:
             state = state.model_copy(update={"problem": fault.message})
         finally:
@@ -83,28 +85,21 @@ class FolderScanner:
     async def _version(self, scanner: Scanner, home: Path) -> str:
         name, *arguments = scanner.version
         path = name if os.sep in name else program(name)
-        _, output, _ = await self._run(scanner, [path, *arguments], home)
-        found = _VERSION.search(output)
-        return found[0] if found else ""
+        _, output, _ = await self._run(scanner, (path, *arguments), home)
+        return scanner.told(output)
 
     async def _findings(self, scanner: Scanner, folder: Path, home: Path) -> tuple[CodeFinding, ...]:
-        report = home / "report.sarif"
-        code, output, errors = await self._run(scanner, scanner.command(folder, report), home)
-        if code not in scanner.codes:
-            told = (errors or output).strip().splitlines()[-1:] or [""]
-            raise ScannerFailed(f"{scanner.name} ended with exit code {code}: {told[0][:_STDERR_LIMIT]}")
-        path = home / scanner.report if scanner.report else report
-        if not path.is_file():
-            raise ScannerFailed(f"{scanner.name} wrote no report")
-        if path.stat().st_size > MAX_REPORT_BYTES:
-            raise ScannerFailed(f"{scanner.name} wrote more than {MAX_REPORT_BYTES >> 20} MiB")
-        try:
-            document = json.loads(path.read_bytes())
-        except ValueError:
-            raise ScannerFailed(f"{scanner.name} wrote a report that is not JSON") from None
-        return await asyncio.to_thread(read_findings, document, scanner.name, folder)
+        found: tuple[CodeFinding, ...] = ()
+        for run in await asyncio.to_thread(scanner.runs, folder, home):
+            code, output, errors = await self._run(scanner, run.command, home)
+            if code != 0:
+                told = (errors or output).strip().splitlines()[-1:] or [""]
+                raise ScannerFailed(f"{scanner.name} ended with exit code {code}: {told[0][:_STDERR_LIMIT]}")
+            if run.report:
+                found += await asyncio.to_thread(_reported, scanner, run, folder, home)
+        return found
 
-    async def _run(self, scanner: Scanner, command: list[str], home: Path) -> tuple[int, str, str]:
+    async def _run(self, scanner: Scanner, command: tuple[str, ...], home: Path) -> tuple[int, str, str]:
         path = os.pathsep.join((str(Path(command[0]).parent), os.defpath))
         try:
             process = await asyncio.create_subprocess_exec(
@@ -119,13 +114,23 @@ class FolderScanner:
         except OSError as fault:
             raise ScannerFailed(f"{scanner.name} cannot be run: {fault.strerror}; is it installed?") from fault
         try:
-            async with asyncio.timeout(self._seconds):
-                output, errors = await process.communicate()
-        except TimeoutError:
-            raise ScannerFailed(f"{scanner.name} did not finish within {self._seconds:g} s") from None
+            output, errors = await process.communicate()
         finally:
             # Its children hold the pipes, so without them it would not end.
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
             await asyncio.shield(process.wait())
         return process.returncode or 0, output.decode(errors="replace"), errors.decode(errors="replace")
+
+
+def _reported(scanner: Scanner, run: Run, folder: Path, home: Path) -> tuple[CodeFinding, ...]:
+    path = home / run.report
+    if not path.is_file():
+        raise ScannerFailed(f"{scanner.name} wrote no report")
+    if path.stat().st_size > MAX_REPORT_BYTES:
+        raise ScannerFailed(f"{scanner.name} wrote more than {MAX_REPORT_BYTES >> 20} MiB")
+    try:
+        document = json.loads(path.read_bytes())
+    except ValueError:
+        raise ScannerFailed(f"{scanner.name} wrote a report that is not JSON") from None
+    return read_findings(document, scanner.name, folder)

@@ -33,10 +33,12 @@ class FolderScanRequest(Contract):
     Args:
         scan: Id of the scan; repeated work under it is one scan.
         folder: As the settings name it.
+        by: Who asked for it; empty for the calendar.
     """
 
     folder: str
     scan: str = ""
+    by: str = ""
 
 
 class FolderScanResult(Contract):
@@ -63,8 +65,8 @@ class ScansFolders(Protocol):
 class ScanRegister(Protocol):
     """Remembers scans."""
 
-    async def begin(self, scan: str, folder: str) -> None:
-        """Note that a scan has begun, once."""
+    async def begin(self, scan: str, folder: str, by: str) -> None:
+        """Note that a scan has begun, once, and who asked for it; nobody is the calendar."""
         ...
 
     async def end(self, record: ScanRecord) -> None:
@@ -106,7 +108,7 @@ class FolderScanActivities:
         """Scan one folder, keep what was found, and tell what is new."""
         if request.folder not in self._folders:
             raise FolderNotScanned(f"{request.folder} is none of the folders in PRISM_SCAN_FOLDERS")
-        await self._register.begin(request.scan, request.folder)
+        await self._register.begin(request.scan, request.folder, request.by)
         try:
             report, sarif = await beating(self._scanner.scan(Path(request.folder)))
         except PrismError as fault:

@@ -4,6 +4,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, select, update
 
+from activities.audit.contracts import CALENDAR, SCANNERS, AuditEvent, AuditKind
+from activities.audit.log import append
 from activities.records.database import timestamp, upsert
 from activities.records.transactions import Transactions
 from activities.scans.folder_contracts import ScanRecord, ScanState
@@ -23,18 +25,35 @@ class SqlScanRegister:
         self._engine = engine
         self._transactions = Transactions(engine)
 
-    async def begin(self, scan: str, folder: str) -> None:
-        """Note that a scan has begun, once."""
+    async def begin(self, scan: str, folder: str, by: str) -> None:
+        """Note that a scan has begun, once, and who asked for it; nobody is the calendar."""
         values: dict[str, Any] = {"scan": scan, "folder": folder, "state": ScanState.RUNNING.value}
         values |= {"started_at": timestamp(), "counts": {}, "scanners": [], "new": 0}
         statement = upsert(self._engine, ScanRow).on_conflict_do_nothing()
-        await self._transactions.run(lambda connection: connection.execute(statement, values))
+        event = AuditEvent(
+            kind=AuditKind.SCAN_STARTED,
+            actor=by or CALENDAR,
+            subject=f"scan/{scan}",
+            detail={"folder": folder},
+            key=f"scan/{scan}/started",
+        )
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement, values)
+            append(connection, event)
+
+        await self._transactions.run(write)
 
     async def end(self, record: ScanRecord) -> None:
         """Note how a scan ended."""
         told = record.model_dump(mode="json", exclude={"scan", "folder", "started_at", "finished_at"})
         statement = update(_SCANS).where(_SCANS.c.scan == record.scan).values(finished_at=timestamp(), **told)
-        await self._transactions.run(lambda connection: connection.execute(statement))
+
+        def write(connection: Connection) -> None:
+            connection.execute(statement)
+            append(connection, _ended(record))
+
+        await self._transactions.run(write)
 
     async def before(self, scan: str, folder: str) -> ScanRecord | None:
         """Return the last scan of the folder that ended before this one, if there is one."""
@@ -56,6 +75,19 @@ class SqlScanRegister:
         one = select(_SCANS).where(_SCANS.c.scan == scan)
         found = await self._transactions.read(lambda connection: _records(connection, one))
         return found[0] if found else None
+
+
+def _ended(record: ScanRecord) -> AuditEvent:
+    """Return what the audit log is told of the end of a scan; one that is tried again may end otherwise."""
+    told = record.model_dump(mode="json", include={"folder", "state", "counts", "new", "report", "sarif"})
+    scanners = {one.scanner: one.problem or one.version for one in record.scanners}
+    return AuditEvent(
+        kind=AuditKind.SCAN_ENDED,
+        actor=SCANNERS,
+        subject=f"scan/{record.scan}",
+        detail=told | {"scanners": scanners},
+        key=f"scan/{record.scan}/{record.state}",
+    )
 
 
 def _records(connection: Connection, statement: Any) -> list[ScanRecord]:  # noqa: ANN401 -- a SQL statement

@@ -9,8 +9,9 @@ from activities.scans.contracts import ScannerFailed
 from activities.scans.folder import FolderScanner
 from activities.scans.folder_contracts import FolderReport
 from activities.scans.sarif import merged
+from activities.scans.scanner import Scanner
 from activities.scans.suppressions import FILE, load_suppressions
-from activities.scans.tools import SCANNERS, Scanner
+from activities.scans.tools import SCANNERS
 
 
 class RepositoryScanner:

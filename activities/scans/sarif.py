@@ -81,11 +81,23 @@ def _finding(result: dict[str, Any], run: dict[str, Any], scanner: str, folder: 
         scanner=scanner,
         rule=rule,
         severity=Severity.HIGH if scanner in ALWAYS_HIGH else _severity(result, rules.get(identity, {})),
-        message=str(result["message"]["text"]).strip().splitlines()[0][:_MESSAGE_LIMIT],
+        message=_message(result, rules.get(identity, {}), scanner)[:_MESSAGE_LIMIT],
         path=path,
         line=line,
         fingerprint=fingerprint_of(scanner, rule, path, _line_of(folder / path, line)),
     )
+
+
+def _message(result: dict[str, Any], rule: dict[str, Any], scanner: str) -> str:
+    lines = str(result["message"]["text"]).strip().splitlines()
+    if not scanner.startswith("trivy"):
+        return lines[0]
+    # Trivy writes a table where others write a sentence.
+    told = dict(line.split(": ", 1) for line in lines if ": " in line)
+    if "Package" not in told:
+        return told.get("Message") or lines[0]
+    fixed = f"; fixed in {told['Fixed Version']}" if "Fixed Version" in told else ""
+    return f"{told['Package']} {told.get('Installed Version', '')}: {rule['shortDescription']['text']}{fixed}"
 
 
 def _severity(result: dict[str, Any], rule: dict[str, Any]) -> Severity:

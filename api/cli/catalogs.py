@@ -10,9 +10,9 @@ from pathlib import Path
 import click
 from rich.text import Text
 
-from api.cli import tables, text
+from api.cli import estimates, tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, STDIN, check, contents, reading_options, told
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -37,7 +37,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
     found = asyncio.run(_checked(session, file, options.model_copy(update={"keep_faults": show}), submitter))
-    session.show(found, *told(_name(file), found))
+    session.show(found, *told(file_name(file), found))
     if not found.valid:
         raise SystemExit(1)
 
@@ -73,7 +73,7 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
         try:
             submitted = client.submit(
                 contents(file),
-                title=title or _name(file),
+                title=title or file_name(file),
                 map=options.columns,
                 literal=options.literal,
                 skip_invalid=options.skip_invalid,
@@ -93,6 +93,7 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
             session.show(
                 submitted,
                 *([tables.faults(submitted.warnings)] if submitted.warnings else []),
+                *(estimates.told(submitted.estimate) if submitted.estimate else []),
                 Text.assemble(
                     ("✓ ", "bold green"), f"run {submitted.run} {new}: {text.plural(submitted.total, 'row')}"
                 ),
@@ -134,7 +135,7 @@ def plan(
 
     settings = session.settings
     source = contents(file)
-    name = title or _name(file)
+    name = title or file_name(file)
     write = open_stores(settings).artifacts.write
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
@@ -191,7 +192,3 @@ async def _checked(session: Session, file: Path, options: ReadOptions, submitter
 
     async with AsyncExitStack() as stack:
         return await check(contents(file), options, await open_policy(session.settings, stack), submitter)
-
-
-def _name(file: Path) -> str:
-    return "catalog" if file == STDIN else file.name

@@ -27,6 +27,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     "Run catalogs": {
         "run": Entry("api.cli.run", "run", "Run a catalog, show its results; starts Prism if need be."),
         "validate": Entry("api.cli.catalogs", "validate", "Show all that is wrong with a catalog; works offline."),
+        "estimate": Entry("api.cli.estimates", "estimate", "Show what a catalog would cost before it runs."),
         "submit": Entry("api.cli.catalogs", "submit", "Start a run of a catalog."),
         "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
         "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
@@ -72,13 +73,17 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "users": Entry("api.cli.accounts", "users", "List and change users."),
     },
     "System": {
-        "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, models, the local share, spending."),
+        "system": Entry(
+            "api.cli.installation",
+            "system",
+            "Show queues and who serves them, policies, models, the local share, spending.",
+        ),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
-        "scan": Entry("api.cli.scan", "scan", "Scan a folder with gitleaks, Bandit, Semgrep, Checkov and Trivy."),
+        "scan": Entry("api.cli.scan", "scan", "Scan a folder with gitleaks, Bandit, Semgrep, Checkov, Trivy."),
         "policy": Entry("api.cli.policy", "policy", "Test, ask, explain and pack the policies."),
         "scans": Entry("api.cli.scans", "scans", "List, show and start scans of this installation's folders."),
         "secrets": Entry("api.cli.secrets", "secrets", "Set, read, list, rotate and delete secrets."),

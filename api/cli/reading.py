@@ -56,6 +56,11 @@ def reading_options(command: Command) -> Command:
     return wrapper
 
 
+def file_name(file: Path) -> str:
+    """Return what a catalog is called that has no title."""
+    return "catalog" if file == STDIN else file.name
+
+
 def contents(file: Path) -> Path | bytes:
     """Return a file to read, or what arrives on standard input."""
     return sys.stdin.buffer.read() if file == STDIN else file

@@ -14,13 +14,14 @@ from rich.text import Text
 
 from activities.records.contracts import RowState
 from activities.records.views import RowView, RunView
-from api.cli import tables, text
+from api.cli import estimates, tables, text
 from api.cli.embedded import EmbeddedSystem
 from api.cli.look import save
 from api.cli.progress import follow
-from api.cli.reading import FILE, STDIN, check, contents, reading_options, told
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told
 from api.cli.session import Session, err, with_session
 from api.client import PrismApiError, PrismClient
+from api.models import Submitted
 from catalogs.options import ReadOptions
 from temporal.names import ErrorCode
 
@@ -56,7 +57,7 @@ def run(
     What it starts it stops again; the state stays under PRISM_HOME. Exit code 1 unless every row succeeded.
     """
     source = contents(file)
-    name = "catalog" if file == STDIN else file.name
+    name = file_name(file)
     # Who submits is known to the system: it asks the policy.
     found = asyncio.run(check(source, options))
     if not session.as_json:
@@ -80,6 +81,7 @@ def run(
             pin_policy=pin_policy,
         )
         _remark(session, f"run {submitted.run} started: {text.plural(submitted.total, 'row')}")
+        _estimated(session, submitted)
         try:
             view = follow(session, client, submitted.run, system.check if system else lambda: None)
         except KeyboardInterrupt:
@@ -134,6 +136,11 @@ def _once(session: Session) -> Callable[[str], None]:
             _remark(session, what)
 
     return report
+
+
+def _estimated(session: Session, submitted: Submitted) -> None:
+    if submitted.estimate and not session.as_json:
+        err().print(*estimates.told(submitted.estimate), sep="\n")
 
 
 def _remark(session: Session, what: str) -> None:

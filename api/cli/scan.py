@@ -11,10 +11,11 @@ from rich.text import Text
 from activities.scans.folder import FolderScanner
 from activities.scans.folder_contracts import FolderReport, Severity
 from activities.scans.sarif import merged
+from activities.scans.scanner import Scanner
 from activities.scans.suppressions import FILE, load_suppressions
-from activities.scans.tools import SCANNERS
 from api.cli import tables, text
 from api.cli.session import Session, with_session
+from workers.scans import installed_scanners
 
 _COLOURS = {
     Severity.CRITICAL: "bold red",
@@ -29,17 +30,20 @@ SEVERITIES = [one.value for one in Severity]
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--scanner", "names", multiple=True, type=click.Choice(list(SCANNERS)), help="Which.  [default: all]")
+@click.option("--scanner", "names", multiple=True, help="Which, by name.  [default: all that are installed]")
 @click.option("--sarif", type=click.Path(dir_okay=False, path_type=Path), help="Write the findings as SARIF 2.1.0.")
 @click.option("--fail-on", type=click.Choice(SEVERITIES), default="high", show_default=True, help="Severity.")
 @with_session
 def scan(session: Session, folder: Path, names: tuple[str, ...], sarif: Path | None, fail_on: str) -> None:
-    """Scan a folder with gitleaks, Bandit, Semgrep, Checkov and Trivy.
+    """Scan a folder with gitleaks, Bandit, Semgrep, Checkov, Trivy.
+
+    With CodeQL too, where it is installed. Packages are looked up in Trivy's database of vulnerabilities where
+    PRISM_TRIVY_CACHE says that there is one.
 
     Exit code 1 when something as bad as --fail-on was found, 2 when a scanner could not look: that is no clean result.
     Findings named in .prism-suppressions.yaml, with a reason and until a day, do not count.
     """
-    scanner = FolderScanner([SCANNERS[name] for name in names or SCANNERS], load_suppressions(folder / FILE))
+    scanner = FolderScanner(_chosen(session, names), load_suppressions(folder / FILE))
     report = asyncio.run(scanner.scan(folder.resolve()))
     if sarif:
         sarif.write_text(json.dumps(merged(report), indent=2) + "\n")
@@ -48,6 +52,13 @@ def scan(session: Session, folder: Path, names: tuple[str, ...], sarif: Path | N
         raise SystemExit(FOUND)
     if not report.complete:
         raise SystemExit(NOT_LOOKED)
+
+
+def _chosen(session: Session, names: tuple[str, ...]) -> list[Scanner]:
+    known = installed_scanners(session.settings)
+    if unknown := sorted(set(names) - known.keys()):
+        raise click.BadParameter(f"there is no scanner {unknown[0]} here; there are {', '.join(known)}")
+    return [known[name] for name in names or known]
 
 
 def shown(report: FolderReport) -> list[RenderableType]:

@@ -119,9 +119,12 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         map: Mapping[str, str] | None = None,  # noqa: A002 -- its name in the API
         literal: bool = False,
         skip_invalid: bool = False,
+        budget_usd: float | None = None,
     ) -> Validation:
-        """Return all that is wrong with a catalog; nothing is started."""
-        return await self.send(calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid))
+        """Return all that is wrong with a catalog, and in ``estimate`` what it would cost; nothing is started."""
+        return await self.send(
+            calls.validate(catalog, map=map, literal=literal, skip_invalid=skip_invalid, budget_usd=budget_usd)
+        )
 
     async def runs(
         self, *, state: RunState | str | None = None, text: str = "", before: str = "", limit: int = 50

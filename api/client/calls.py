@@ -124,9 +124,11 @@ def validate(
     map: Mapping[str, str] | None,  # noqa: A002 -- its name in the API
     literal: bool,
     skip_invalid: bool,
+    budget_usd: float | None,
 ) -> Call[Validation]:
-    """Say all that is wrong with a catalog."""
+    """Say all that is wrong with a catalog, and what it would cost."""
     options = _catalog(catalog, None, map, literal=literal, skip_invalid=skip_invalid)
+    options["params"] |= _given(budget_usd=budget_usd)
     return Call("POST", f"{PREFIX}/catalogs/validate", _model(Validation), repeatable=True, options=options)
 
 

@@ -4,7 +4,7 @@ import contextlib
 import csv
 import io
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Annotated, Any, BinaryIO
 
 from fastapi import APIRouter, Header, Request, Response
@@ -13,10 +13,13 @@ from starlette.datastructures import UploadFile
 
 from api.checking import checked
 from api.errors import BadRequest, UnsupportedMediaType, errors, value_faults
+from api.estimate_models import Estimate
+from api.estimating import estimate
 from api.models import Cell, Submission, Submitted, Validation
 from api.permission import Access, Ground, may
 from api.services import Served, Services
 from api.submission import Submitter, submit
+from catalogs.demand import Demand
 from catalogs.options import ReadOptions
 from workflows.contracts import RunOptions
 
@@ -65,10 +68,14 @@ Key = Annotated[str | None, Header(alias="Idempotency-Key", max_length=200)]
     openapi_extra=_BODY,
 )
 async def validate_catalog(request: Request, services: Served, access: Validates) -> Validation:
-    """Say all that is wrong with a catalog. Nothing is stored or started."""
+    """Say all that is wrong with a catalog, and what it would cost. Nothing is stored or started."""
+
+    async def estimated(demands: Sequence[Demand]) -> Estimate | None:
+        return await estimate(services, demands, _limits(submission, services), with_budgets=access.boards is None)
+
     async with _read(request) as (source, submission):
         submitter = access.principal.acting_as(submission.submitter)
-        return await checked(source, _options(submission), services.policy, submitter)
+        return await checked(source, _options(submission), services.policy, submitter, estimated)
 
 
 @router.post(
@@ -104,13 +111,17 @@ def _options(submission: Submission) -> ReadOptions:
     return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
 
 
-async def _run_options(submission: Submission, services: Services) -> RunOptions:
+def _limits(submission: Submission, services: Services) -> RunOptions:
     return RunOptions(
         concurrency=submission.concurrency or services.settings.concurrency,
         judge_group=services.settings.judge_group,
         budget_usd=submission.budget_usd,
-        policy=await services.policy.keep() if submission.pin_policy else None,
     )
+
+
+async def _run_options(submission: Submission, services: Services) -> RunOptions:
+    pinned = await services.policy.keep() if submission.pin_policy else None
+    return _limits(submission, services).model_copy(update={"policy": pinned})
 
 
 @contextlib.asynccontextmanager

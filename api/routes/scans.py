@@ -6,14 +6,14 @@ from fastapi import APIRouter, Path, Query
 
 from api import scanning
 from api.errors import errors
-from api.permission import may
+from api.permission import Access, may
 from api.scan_models import ScanBody, ScanDetail, Scans, ScanStarted
 from api.services import Served
 
 router = APIRouter(prefix="/scans", tags=["scans"])
 
 READS = may("scans.read")
-STARTS = may("scans.start")
+Starts = Annotated[Access, may("scans.start")]
 
 
 @router.get("", responses=errors(422, 503), dependencies=[READS])
@@ -28,7 +28,7 @@ async def get_scan(scan: Annotated[str, Path(max_length=100)], services: Served)
     return await scanning.scan(services, scan)
 
 
-@router.post("", status_code=202, responses=errors(400, 422, 503), dependencies=[STARTS])
-async def start_scan(body: ScanBody, services: Served) -> ScanStarted:
+@router.post("", status_code=202, responses=errors(400, 422, 503))
+async def start_scan(body: ScanBody, services: Served, access: Starts) -> ScanStarted:
     """Scan a folder of `PRISM_SCAN_FOLDERS` now."""
-    return await scanning.start_scan(services, body.folder)
+    return await scanning.start_scan(services, body.folder, access.principal.name)

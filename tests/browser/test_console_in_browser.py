@@ -4,8 +4,9 @@ import re
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
+from api.estimate_models import Estimate, GroupEstimate, Shortage
 from tests.api.http.serving import Serving
 from tests.browser.conftest import HOSTILE
 
@@ -53,6 +54,28 @@ async def test_an_invalid_catalog_shows_all_its_errors_in_place(page: Page, cons
     await expect(table).to_contain_text("<script>")
     assert page.url.rstrip("/") == console.url
     assert "owned" not in await page.title()
+
+
+async def test_what_costs_money_is_told_and_asked_before_it_starts(page: Page, console: Serving) -> None:
+    short = Shortage(budget="day", period="today", left_usd=0.5, usd=0.75, most_usd=1.5, certain=True)
+    group = GroupEstimate(group="<fast>", model="openai/x", rows=1, calls=1, usd=0.75, most_usd=1.5, unpriced=["a/b"])
+    dear = Estimate(rows=1, calls=1, usd=0.75, most_usd=1.5, groups=[group], shortages=[short])
+
+    async def priced(route: Route) -> None:
+        # No gateway runs here: what the API answers without prices gets those of a dear model.
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json=await answer.json() | {"estimate": dear.model_dump()})
+
+    await page.route("**/api/v1/catalogs/validate", priced)
+    await page.goto(console.url)
+    await page.evaluate(DROP, ["id,objective\na,Say x\n", "dear.csv"])
+    verdict = page.locator("#verdict")
+    await expect(verdict.locator(".estimate")).to_have_text("1 model call, about $0.7500, at most $1.50")
+    await expect(verdict).to_contain_text("Budget day (today) has $0.5000 left: rows will wait")
+    await expect(verdict).to_contain_text("a/b has no price")
+    assert page.url.rstrip("/") == console.url
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/runs/*")
 
 
 async def test_a_catalog_that_the_policy_denies_says_why_and_starts_nothing(page: Page, console: Serving) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
+from activities.audit import reading
 from activities.scans.folder_activity import FolderScanRequest, FolderScanResult
 from activities.scans.folder_contracts import FolderReport, ScanRecord, ScanState, Severity
 from activities.scans.register import SqlScanRegister
@@ -38,7 +39,7 @@ async def installation(tmp_path_factory: pytest.TempPathFactory, dev_client: Cli
     installation = Installation.with_settings(settings, dev_client, lambda request: "An answer.")
     with pytest.MonkeyPatch.context() as patch:
         quick = {name: SCANNERS[name] for name in ("bandit", "gitleaks")}
-        patch.setattr(worker, "RepositoryScanner", lambda: RepositoryScanner(quick))
+        patch.setattr(worker, "RepositoryScanner", lambda installed: RepositoryScanner(quick))
         async with installation.worker():
             yield installation
 
@@ -74,6 +75,18 @@ async def test_what_is_new_is_told_once_and_what_was_there_is_not(prism: Install
     report = FolderReport.model_validate_json(await prism.stores.artifacts.get(newest.report))
     assert ("B602", "app.py", 3) in {(one.rule, one.path, one.line) for one in report.findings}
     assert {state.scanner for state in newest.scanners} == {"bandit", "gitleaks"}
+
+
+async def test_a_scan_is_in_the_audit_log_from_who_asked_for_it_to_what_came_of_it(prism: Installation) -> None:
+    folder = prism.settings.scanned_folders[0]
+    request = FolderScanRequest(folder=folder, scan="asked", by="ana")
+    queue = TaskQueue.WORKFLOWS
+    await prism.client.execute_workflow(FolderScanWorkflow.run, request, id="scans/asked", task_queue=queue)
+    started, ended = [one for one in reading.entries(prism.stores.engine) if one["subject"] == "scan/asked"]
+    assert (started["actor"], started["kind"], started["detail"]) == ("ana", "scan.started", {"folder": folder})
+    assert (ended["actor"], ended["kind"], ended["detail"]["folder"]) == ("scanners", "scan.ended", folder)
+    assert ended["detail"]["state"] in {"clean", "findings"}
+    assert set(ended["detail"]["scanners"]) == {"bandit", "gitleaks"}
 
 
 async def test_nothing_but_the_folders_of_the_settings_is_scanned(prism: Installation) -> None:

@@ -31,7 +31,7 @@ async function check(file) {
   try {
     const found = await post("/api/v1/catalogs/validate", form(file));
     if (!found.valid) refuse(file, found);
-    else if (found.warnings.length) ask(file, found);
+    else if (found.warnings.length || found.estimate?.most_usd || remarks(found.estimate).length) ask(file, found);
     else await start(file, key());
   } catch (fault) {
     say(element("p", "bad", fault.message));
@@ -57,7 +57,8 @@ function ask(file, found) {
     button.disabled = true;
     try { await start(file, once); } catch (fault) { toast(fault.message, true); button.disabled = false; }
   });
-  say(element("p", "", `${file.name} can run. Something in it may not be meant so:`), table(found.warnings), button);
+  const odd = found.warnings.length ? [element("p", "", "Something in it may not be meant so:"), table(found.warnings)] : [];
+  say(element("p", "", `${file.name} can run.`), ...costs(found.estimate), ...odd, button);
   button.focus();
 }
 
@@ -65,6 +66,33 @@ async function start(file, once) {
   say(element("p", "note", `Starting ${file.name} …`));
   const submitted = await post("/api/v1/runs", form(file), { "idempotency-key": once });
   location.assign(`/runs/${encodeURIComponent(submitted.run)}`);
+}
+
+function costs(estimate) {
+  if (!estimate) return [];
+  const calls = `${estimate.calls.toLocaleString("en")} model ${estimate.calls === 1 ? "call" : "calls"}`;
+  const price = element("p", "estimate");
+  price.append(`${calls}, about `, element("strong", "", money(estimate.usd)), `, at most ${money(estimate.most_usd)}`);
+  const models = element("ul", "note");
+  models.append(...estimate.groups.map((one) => element("li", "", `${one.group || "default model"} (${one.model || "nobody"}): ${one.calls.toLocaleString("en")}, ${money(one.usd)}`)));
+  const said = remarks(estimate);
+  const list = element("ul", "bad");
+  list.append(...said.map((remark) => element("li", "", remark)));
+  return [price, ...(estimate.groups.length > 1 ? [models] : []), ...(said.length ? [list] : [])];
+}
+
+function remarks(estimate) {
+  if (!estimate) return [];
+  const short = estimate.shortages.map((one) => `Budget ${one.budget} (${one.period}) has ${money(one.left_usd)} left`
+    + (one.certain ? ": rows will wait until somebody allows more." : ", which may not be enough."));
+  const free = new Set(estimate.groups.flatMap((one) => one.unpriced));
+  const unpriced = [...free].map((name) => `${name} has no price and counts as free.`);
+  return [...short, ...unpriced, ...Object.values(estimate.unknown).map((why) => `${why}; its rows would fail.`)];
+}
+
+function money(usd) {
+  const digits = usd && usd < 1 ? 4 : 2;
+  return `$${usd.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits })}`;
 }
 
 function warnings(found) {

@@ -186,3 +186,17 @@ async def test_a_policy_that_did_not_answer_decided_nothing(log: Log, keeper: Sq
     failed = StepRecord(step="policy", state=StepState.FAILED, finished_at=AT)
     await keeper.record_row(record(RowState.FAILED, failed))
     assert told(log) == []
+
+
+async def test_what_scanners_find_in_a_row_is_told_without_the_secret_and_a_clean_scan_is_not(
+    log: Log, keeper: SqlRecordKeeper
+) -> None:
+    found = {"rule": "aws-access-token", "severity": "high", "line": 3, "scanner": "gitleaks", "fingerprint": "f"}
+    clean = StepRecord(step="scan", finished_at=AT, detail={"scanner": "gitleaks", "findings": []})
+    dirty = StepRecord(step="scan", ordinal=2, finished_at=AT, detail={"findings": [found] * 120})
+    for _ in range(2):
+        await keeper.record_row(record(RowState.FAILED, clean, dirty))
+    assert told(log) == [("scanners", "scan.found", "run/r/row/ops/a")]
+    (detail,) = details(log, "scan.found")
+    assert (detail["count"], len(detail["findings"])) == (120, 100)
+    assert detail["findings"][0] == {"rule": "aws-access-token", "severity": "high", "line": 3, "scanner": "gitleaks"}

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from activities.llm.gateway_client import GatewayCompletion
+from activities.llm.groups import PROVIDERS
 from tests.provider.process import VendorProcess, vendor_process
 from workers.compose import Stores, open_stores
 from workers.settings import Settings
@@ -81,7 +82,8 @@ async def vendor(vendor_server: VendorProcess) -> VendorProcess:
 async def gateway(
     tmp_path_factory: pytest.TempPathFactory, vendor_server: VendorProcess
 ) -> AsyncIterator[GatewayProcess]:
-    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), vendor_server)
+    keys = {variable: "sk-planted-secret" for variable, _ in PROVIDERS.values()}
+    gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), vendor_server, **keys)
     await gateway.start()
     yield gateway
     if gateway.process and gateway.process.returncode is None:

@@ -9,6 +9,8 @@ import pytest
 
 from activities.artifacts.contracts import Text, digest_of
 from activities.llm.contracts import ModelRefused, ModelRequest, ModelUnavailable, UnknownModel
+from activities.llm.groups import PROVIDERS
+from activities.llm.price_list import ask_prices
 from temporal.contract import StepRef
 from temporal.errors import PrismError
 from tests.activities.llm.conftest import GatewayProcess
@@ -37,6 +39,16 @@ async def test_an_answer_names_its_model_and_what_it_used(gateway: GatewayProces
     assert answer.output.inline.startswith("Answer to a prompt")
     assert (answer.group, answer.model) == ("custom", "openai/stub")
     assert (answer.prompt_tokens, answer.completion_tokens) == (10, 5)
+
+
+async def test_every_provider_that_a_key_is_enough_for_has_a_price(gateway: GatewayProcess) -> None:
+    listed = await ask_prices(gateway.settings.socket, [*PROVIDERS, "local", "nobody"])
+    assert [one.group for one in listed.prices] == [*PROVIDERS, "local"]
+    for one in listed.prices[:-1]:
+        assert not one.unpriced
+        assert 0 < one.usual.input <= one.usual.output
+    assert listed.prices[-1].local
+    assert "nobody" in listed.unknown
 
 
 async def test_the_same_key_is_paid_once_and_answered_from_the_ledger(

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from activities.artifacts.folder import FolderArtifactStore
 from activities.policy import live
 from activities.policy.contracts import PolicyChanged, PolicyUnavailable
 from activities.policy.embedded import EmbeddedPolicy
-from activities.policy.server import OpaServerPolicy
+from activities.policy.server import KeptPolicies, OpaServerPolicy, PolicyServer, open_opa_server
 from activities.policy.versions import PolicyVersions
 from catalogs.row import CatalogRow
 from workers.policy import POLICIES
@@ -98,12 +99,38 @@ async def test_a_version_that_was_tampered_with_decides_nothing(folder: Path, tm
         await EmbeddedPolicy(folder, PolicyVersions(artifacts)).admit(DEAR, "", pinned)
 
 
-async def test_a_server_with_another_version_refuses_and_is_not_left_alone_for_it(
-    server_policy: OpaServerPolicy,
+@pytest.fixture
+async def server_that_moves_on(opa_url: str, folder: Path, tmp_path: Path) -> AsyncIterator[OpaServerPolicy]:
+    """A server whose bundle is made of another folder than the one that is here."""
+    kept = KeptPolicies(folder, PolicyVersions(FolderArtifactStore(tmp_path / "artifacts")))
+    async with open_opa_server(PolicyServer(opa_url, timeout=15), kept) as policy:
+        yield policy
+
+
+async def test_where_the_server_moved_on_the_version_that_was_kept_decides(
+    server_that_moves_on: OpaServerPolicy, folder: Path, tmp_path: Path
 ) -> None:
-    pinned = await server_policy.keep()
-    assert (await server_policy.admit(DEAR, "", pinned)).policy == pinned
+    pinned = await server_that_moves_on.keep()
+    by_server = await server_that_moves_on.admit(DEAR, "", pinned)
+    assert (by_server.policy, bool(by_server.decision_id)) == (pinned, True)
+    limit(folder, 10)
+    older = await EmbeddedPolicy(folder, PolicyVersions(FolderArtifactStore(tmp_path / "artifacts"))).keep()
     for _ in range(6):
-        with pytest.raises(PolicyChanged, match="the policy server has sha256:"):
-            await server_policy.admit(DEAR, "", "sha256:" + "0" * 64)
-    assert (await server_policy.admit(DEAR, "")).allow
+        decision = await server_that_moves_on.admit(DEAR, "", older)
+        assert (decision.allow, decision.policy, decision.decision_id) == (False, older, "")
+    assert (await server_that_moves_on.admit(DEAR, "")).allow
+    with pytest.raises(PolicyChanged, match="is not kept here"):
+        await server_that_moves_on.admit(DEAR, "", "sha256:" + "0" * 64)
+
+
+async def test_nothing_is_pinned_to_a_version_whose_files_are_not_here(
+    server_that_moves_on: OpaServerPolicy, folder: Path
+) -> None:
+    sound = (folder / "admission" / "data.json").read_text()
+    limit(folder, 10)
+    with pytest.raises(PolicyChanged, match="Put what the bundle was made of into PRISM_POLICIES"):
+        await server_that_moves_on.keep()
+    (folder / "admission" / "data.json").write_text(sound)
+    pinned = await server_that_moves_on.keep()
+    limit(folder, 10)
+    assert await server_that_moves_on.keep() == pinned

@@ -11,6 +11,7 @@ FILES = {
     'resource "aws_security_group" "g" {\n  ingress {\n    from_port   = 22\n    to_port     = 22\n'
     '    protocol    = "tcp"\n    cidr_blocks = ["0.0.0.0/0"]\n  }\n}\n',
     "Dockerfile": 'FROM debian:latest\nUSER root\nRUN apt-get update\nCMD ["bash"]\n',
+    "requirements.txt": "requests==2.31.0\njinja2==3.1.2\npyyaml==5.3\n",
     "deploy.env": "aws_access_key_id = AKIA" + "QWERTYUIOP234567\n",
 }
 

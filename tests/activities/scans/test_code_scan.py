@@ -8,7 +8,8 @@ from activities.scans.code import FolderCodeScanner
 from activities.scans.code_files import PROGRAM, code_files
 from activities.scans.contracts import ScannerFailed
 from activities.scans.folder_contracts import Severity
-from activities.scans.tools import SCANNERS, Scanner, program
+from activities.scans.scanner import Run, Scanner
+from activities.scans.tools import SCANNERS, program
 from catalogs.row import Language
 
 ANSWER = """Here is the program:
@@ -77,7 +78,7 @@ async def test_without_code_no_scanner_is_started() -> None:
 
 @pytest.mark.parametrize("command", ["false", "no-such-scanner"])
 async def test_a_scanner_that_cannot_look_is_no_clean_result(command: str) -> None:
-    broken = Scanner("bandit", "nothing", lambda folder, report: [command, str(folder)], (command,))
+    broken = Scanner("bandit", "nothing", lambda folder, home: [Run((command, str(folder)))], (command,))
     with pytest.raises(ScannerFailed, match=r"not scanned by all who should: bandit: .*; semgrep is not set up"):
         await FolderCodeScanner({"bandit": broken}).scan("x = 1", Language.PYTHON, "")
 

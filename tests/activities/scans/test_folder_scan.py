@@ -9,9 +9,11 @@ import pytest
 from activities.scans.folder import FolderScanner
 from activities.scans.folder_contracts import FolderReport, InvalidSuppressions, Severity
 from activities.scans.sarif import merged
+from activities.scans.scanner import Run, Scanner
 from activities.scans.suppressions import Suppression, Suppressions, load_suppressions
-from activities.scans.tools import SCANNERS, Scanner, program
+from activities.scans.tools import SCANNERS, program, scanners
 from tests.activities.scans.planted import plant
+from tests.activities.scans.vulnerabilities import write_database
 
 pytestmark = [
     pytest.mark.xdist_group("scanners"),
@@ -33,6 +35,10 @@ FOUND = {
         ("prism-javascript-eval", "page.js", 3, Severity.HIGH),
     },
     "checkov": {("CKV_AWS_24", "main.tf", 6, Severity.HIGH), ("CKV_DOCKER_7", "Dockerfile", 1, Severity.HIGH)},
+    "trivy-vulnerabilities": {
+        ("CVE-2020-14343", "requirements.txt", 3, Severity.CRITICAL),
+        ("CVE-2024-22195", "requirements.txt", 2, Severity.MEDIUM),
+    },
     "trivy": {("DS001", "Dockerfile", 1, Severity.MEDIUM), ("DS002", "Dockerfile", 2, Severity.HIGH)},
 }
 TODAY = date(2026, 11, 24)
@@ -44,8 +50,14 @@ async def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-async def report(folder: Path) -> FolderReport:
-    return await FolderScanner(list(SCANNERS.values()), today=TODAY).scan(folder)
+def installed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Scanner]:
+    cache = write_database(tmp_path_factory.mktemp("trivy"))
+    return {name: one for name, one in scanners(vulnerabilities=cache).items() if name != "codeql"}
+
+
+@pytest.fixture(scope="module")
+async def report(folder: Path, installed: dict[str, Scanner]) -> FolderReport:
+    return await FolderScanner(list(installed.values()), today=TODAY).scan(folder)
 
 
 @pytest.mark.parametrize("scanner", FOUND)
@@ -67,10 +79,25 @@ def test_no_secret_is_told(report: FolderReport) -> None:
     assert "QWERTYUIOP234567" not in report.model_dump_json()
 
 
-def test_all_findings_are_one_sarif_document(report: FolderReport) -> None:
+def test_trivy_says_what_is_wrong_with_a_package_and_how_old_its_database_is(report: FolderReport) -> None:
+    told = {one.rule: one.message for one in report.findings if one.scanner.startswith("trivy")}
+    assert told["CVE-2020-14343"] == "pyyaml 5.3: PyYAML: incomplete fix for CVE-2020-1747; fixed in 5.4"
+    assert told["DS002"] == "Last USER command in Dockerfile should not be 'root'"
+    (state,) = (one for one in report.scanners if one.scanner == "trivy-vulnerabilities")
+    assert state.version.endswith(", database of 2026-11-20")
+
+
+async def test_without_its_database_trivy_is_a_problem_and_fetches_none(folder: Path, tmp_path: Path) -> None:
+    scanner = scanners(vulnerabilities=tmp_path)["trivy-vulnerabilities"]
+    report = await FolderScanner([scanner]).scan(folder)
+    assert "cannot be specified on the first run" in report.scanners[0].problem
+    assert not (tmp_path / "db").exists()
+
+
+def test_all_findings_are_one_sarif_document(report: FolderReport, installed: dict[str, Scanner]) -> None:
     document = json.loads(json.dumps(merged(report)))
     assert document["version"] == "2.1.0"
-    assert {run["tool"]["driver"]["name"] for run in document["runs"]} == set(SCANNERS)
+    assert {run["tool"]["driver"]["name"] for run in document["runs"]} == set(installed)
     assert sum(len(run["results"]) for run in document["runs"]) == len(report.findings)
     for run in document["runs"]:
         known = {rule["id"] for rule in run["tool"]["driver"]["rules"]}
@@ -85,8 +112,11 @@ async def test_a_clean_folder_is_clean(tmp_path: Path) -> None:
     assert report.findings == ()
 
 
-def faulty(script: str, **changes: object) -> Scanner:
-    return Scanner("faulty", "faults", lambda _folder, out: ["/bin/sh", "-c", script, "sh", str(out)], ("/bin/true",))
+def faulty(script: str) -> Scanner:
+    def runs(_folder: Path, home: Path) -> list[Run]:
+        return [Run(("/bin/sh", "-c", script, "sh", str(home / "report.sarif")), "report.sarif")]
+
+    return Scanner("faulty", "faults", runs, ("/bin/true",))
 
 
 @pytest.mark.parametrize(
@@ -110,7 +140,7 @@ async def test_a_scanner_that_cannot_look_is_a_problem_and_never_a_clean_result(
 
 
 async def test_a_missing_scanner_is_a_problem(tmp_path: Path) -> None:
-    missing = Scanner("absent", "nothing", lambda _folder, _out: ["/nowhere/absent"], ("/nowhere/absent",))
+    missing = Scanner("absent", "nothing", lambda _folder, _home: [Run(("/nowhere/absent",))], ("/nowhere/absent",))
     report = await FolderScanner([missing]).scan(tmp_path)
     assert "absent cannot be run: No such file or directory; is it installed?" in report.scanners[0].problem
 

@@ -16,6 +16,7 @@ from tests.provider.process import vendor_process
 pytestmark = [pytest.mark.timeout(240), pytest.mark.xdist_group("up")]
 CATALOG = "board,task,title,objective,review\nops,one,First,Say one,\ntreasury,cash,Cash,Plan the cash,required\n"
 PROJECT = Path(__file__).parents[3]
+PRICES = "usd_per_million_tokens: {openai/stub: {input: 1000, output: 2000}}\n"
 
 
 class Shell:
@@ -36,6 +37,7 @@ class Shell:
             "PRISM_MODEL_URL": model_url,
             "PRISM_MODEL_NAME": "stub",
             "PRISM_USER": "ana",
+            "PRISM_PRICES": str(folder / "prices.yaml"),
         }
 
     async def start(self, *command: str) -> asyncio.subprocess.Process:
@@ -64,6 +66,7 @@ class Shell:
 async def shell(tmp_path: Path) -> AsyncIterator[Shell]:
     (tmp_path / "work.csv").write_text(CATALOG)
     (tmp_path / "quick.csv").write_text("id,objective\na,Say a\nb,Say b\n")
+    (tmp_path / "prices.yaml").write_text(PRICES)
     async with vendor_process() as vendor:
         yield Shell(tmp_path, vendor.url)
 
@@ -81,6 +84,7 @@ async def test_the_command_that_plan_prints_starts_the_run_and_plain_temporal_si
     system = await shell.start(sys.executable, "-m", "api.cli.main", "up")
     try:
         await reachable(shell)
+        await estimated(shell)
         printed = (await shell.prism("plan", "work.csv", "--run", "mine")).splitlines()[-1]
         await shell.run(*shlex.split(printed))
         await state(shell, "review")
@@ -94,6 +98,16 @@ async def test_the_command_that_plan_prints_starts_the_run_and_plain_temporal_si
         system.terminate()
         await asyncio.wait_for(system.communicate(), 60)
     assert system.returncode == 0
+
+
+async def estimated(shell: Shell) -> None:
+    told = await shell.prism("estimate", "work.csv", "--budget-usd", "2")
+    assert "openai/stub" in told
+    assert "2 calls" in told
+    assert "which may not be enough" in told
+    found = json.loads(await shell.prism("estimate", "work.csv", "--budget-usd", "0.01", "--json"))["estimate"]
+    assert 0 < found["usd"] < found["most_usd"]
+    assert [(one["budget"], one["certain"]) for one in found["shortages"]] == [("run", True)]
 
 
 async def reachable(shell: Shell) -> None:
