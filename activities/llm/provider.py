@@ -102,7 +102,7 @@ class LitellmProvider:
 
     async def price(self, deployment: Deployment) -> Price | None:
         """Return what a million tokens cost; ``None`` where nobody knows."""
-        return self._prices.price(None if deployment.local else await self._loaded_litellm(), deployment)
+        return self._prices.price(None if deployment.embedded else await self._loaded_litellm(), deployment)
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""

@@ -16,7 +16,7 @@ from temporal.task_queues import QueueState
 @click.command()
 @with_session
 def system(session: Session) -> None:
-    """Show queues and who serves them, policies, models, the local share, spending.
+    """Show queues, policies, models, the local share, spending.
 
     Administrators are told settings too; secrets are not among them. Policies' sources are in the JSON.
     """

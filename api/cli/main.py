@@ -76,7 +76,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "system": Entry(
             "api.cli.installation",
             "system",
-            "Show queues and who serves them, policies, models, the local share, spending.",
+            "Show queues, policies, models, the local share, spending.",
         ),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
