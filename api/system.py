@@ -7,11 +7,12 @@ from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from activities.llm.described import models_of
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.folder import PolicyFolder, admission_only, read_policies
 from activities.records.database import timestamp
 from api.services import Services
-from api.system_models import PolicyView, Setting, Spend, System
+from api.system_models import DayShare, PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
 from temporal.task_queues import QueueState, queue_states
 from workers.policy import policy_folder
@@ -46,6 +47,10 @@ async def system(services: Services, *, with_settings: bool) -> System:
         namespace=services.settings.temporal_namespace,
         queues=[queue for queue in await queue_states(services.temporal) if _needed(services.settings, queue)],
         policies=policies_in_force(services),
+        models=await models_of(services.settings.socket),
+        local_shares=[
+            DayShare(day=day, share=one.share, **one.model_dump()) for day, one in await services.shares.days()
+        ],
         spend=[
             Spend(model=model, rows=rows, day=day, week=week, month=month)
             for model, rows, day, week, month in await services.queries.spend(since)

@@ -94,7 +94,14 @@ COLUMNS: Final = (
         cells.names,
     ),
     Column("agent", "text", "the board", "analyst", "Role the model is asked to take.", cells.plain),
-    Column("model", "text", "the default group", "fast", "Model group that answers.", cells.plain),
+    Column(
+        "model",
+        "text",
+        "`auto`: the routing's choice, or the default group",
+        "fast",
+        "Model group that answers.",
+        cells.plain,
+    ),
     Column(
         "prompt",
         "Jinja2 template",
@@ -209,6 +216,14 @@ COLUMNS: Final = (
         "high",
         "How much harm a wrong output could do.",
         cells.choice(Risk),
+    ),
+    Column(
+        "data_class",
+        "`public`, `internal`, `confidential`, `restricted`, or what the policy knows",
+        "none",
+        "restricted",
+        "How closely the row's data is kept; some classes go to local models only.",
+        cells.word,
     ),
     Column(
         "scan",

@@ -69,7 +69,8 @@ class CatalogRow(Contract):
         verification: Acceptance criteria, in the order written.
         output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
         depends_on: Ids of rows that must succeed first, written or implied by the template or the workspace.
-        model: Model group, or empty for the default group.
+        model: Model group; empty or ``auto`` leaves the choice to the routing, or takes the default group.
+        data_class: How closely its data is kept; the policy says which models may see it.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
         reviewers: Persons, and roles written ``role:cfo``; none means anyone who may review.
@@ -123,5 +124,6 @@ class CatalogRow(Contract):
     timeout: PositiveInt = 120
     retries: NonNegativeInt = 3
     budget_usd: float | None = Field(default=None, ge=0)
+    data_class: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     variables: dict[str, str] = Field(default_factory=dict)

@@ -10,6 +10,7 @@ from typing import Final
 
 from pydantic import SecretStr
 
+from activities.budgets.deployments import SqlAllowances
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
 from activities.llm.embedded import EmbeddedModel
@@ -46,10 +47,11 @@ async def run_gateway(settings: Settings) -> None:
     async with aclosing(EmbeddedModel()) as embedded:
         provider = LitellmProvider(stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
         ledger = SqlCallLedger(stores.engine)
-        router = Router(groups, provider, ledger)
+        allowances = SqlAllowances(stores.engine, budgets)
+        router = Router(groups, provider, ledger, allowances)
         renewal = asyncio.create_task(_renew(router, settings, store))
         try:
-            await serve_gateway(build_gateway(provider, router, ledger, guard), settings.socket)
+            await serve_gateway(build_gateway(provider, router, ledger, guard, allowances), settings.socket)
         finally:
             renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -80,6 +82,7 @@ async def model_groups(settings: Settings, store: SecretStore) -> ModelGroups:
             model_url=settings.model_url,
             model_name=settings.model_name,
             model_key=await resolved(settings.model_key, "PRISM_MODEL_KEY", store),
+            model_local=settings.model_local,
             default=settings.default_group,
         )
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         encryption_key_file: File of its keys, the same for all processes; empty means one under ``home``.
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
+        model_local: Whether that endpoint is of the house, so that data goes there which may not leave it.
         model_stream: Whose text is shown as it arrives: the embedded model's, or that of all models.
         vault_url: A Vault or OpenBao server that keeps secrets; empty keeps them in an encrypted file under ``home``.
         vault_token: A token for it, which somebody else renews.
@@ -108,6 +109,7 @@ class Settings(BaseSettings):
     model_url: str = ""
     model_name: str = ""
     model_key: SecretStr | None = None
+    model_local: bool = False
     model_slots: PositiveInt = 200
     model_calls_per_second: PositiveFloat | None = None
     model_stream: Literal["local", "all"] = "local"

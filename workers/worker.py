@@ -32,6 +32,7 @@ from activities.reviews.activity import ReviewActivities
 from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
+from activities.routing.activity import RoutingActivities
 from activities.sandbox.activity import SandboxActivities
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
@@ -53,6 +54,7 @@ from temporal.names import TaskQueue
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
+from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer, run_seals
@@ -213,7 +215,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack, stores.artifacts)
-    policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
+    models = keyless_models(settings)
+    policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     verification = VerificationActivities(stores.texts)
     return [
@@ -234,6 +237,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         verification.verify,
         verification.structure,
         ToolActivities(stores.texts, engine).check,
+        RoutingActivities(open_planner(settings, stores.engine, models)).route,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         run_seals(settings, signer, stores).seal_run,

@@ -115,6 +115,7 @@ class RowFacts:
             files=self.files,
             submitter=self.request.submitter,
             generation=self.request.generation,
+            route=self._route(),
         )
 
     def details(self) -> str:
@@ -127,6 +128,12 @@ class RowFacts:
         if self.review.reasons:
             lines.append("**Review** " + "; ".join(self.review.reasons))
         return "\n\n".join(lines)
+
+    def _route(self) -> dict[str, Any] | None:
+        route = self.draft.route
+        if route is None:
+            return None
+        return {"groups": list(route.groups), "reason": route.reason, "wrote": route.groups[self.draft.tier]}
 
     def _reviewed(self) -> dict[str, Any] | None:
         review = self.review

@@ -161,6 +161,8 @@ class RowWorkflow:
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
         self._facts.admission = admission
+        self._facts.draft.routed = admission.routed
+        self._steps.local_only = admission.decision.local_only
         workflow.set_current_details(self._facts.details())
         if not admission.decision.allow:
             reasons = "; ".join(admission.decision.deny) or "the policy gave no reason"

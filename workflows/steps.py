@@ -21,6 +21,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowRecord
     from activities.reviews.activity import ReviewActivities
     from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
+    from activities.routing.activity import RoutingActivities
+    from activities.routing.contracts import Route, RouteRequest
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
@@ -36,14 +38,20 @@ with workflow.unsafe.imports_passed_through():
         Verification,
         VerificationRequest,
     )
-    from catalogs.row import CatalogRow
-    from workflows.contracts import RunOptions
+    from catalogs.row import CatalogRow, Mode
+    from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
 
 
 class RowSteps(StepPerformer):
     """The steps of a row."""
+
+    def __init__(self, request: RowRun) -> None:
+        super().__init__(request)
+        # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
+        self.group = ""
+        self.local_only = False
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""
@@ -89,17 +97,37 @@ class RowSteps(StepPerformer):
         """The settings of the run."""
         return self._request.options
 
+    async def route(self, row: CatalogRow, prompt: Prompt) -> Route:
+        """Choose who writes the row; within a generation of calls the choice stays."""
+        request = RouteRequest(
+            step=self._ref("route", paid=True),
+            model=row.model,
+            risk=row.risk,
+            local_only=self.local_only,
+            prompt_bytes=prompt.text.size + len(prompt.system),
+            max_tokens=self._request.options.max_tokens,
+            calls=max(len(row.workflow), 1) if row.mode is Mode.STEPWISE else 1,
+            criteria=row.verification,
+            runs_code=row.language is not None,
+            refused=self._request.generation > 0,
+        )
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(RoutingActivities.route, request, **QUICK_CHECK),
+        )
+
     async def complete(self, row: CatalogRow, prompt: Prompt, **more: Any) -> ModelAnswer:  # noqa: ANN401 -- fields
         """Ask the model; what is asked besides are fields of ``ModelRequest``."""
         step = self._ref("model", paid=True)
         request = ModelRequest(
             step=step,
-            group=row.model,
+            group=self.group or row.model,
             system=prompt.system,
             prompt=prompt.text,
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
             attempts=row.retries + 1,
+            local_only=self.local_only,
             **more,
         )
         options = paid_call(row.timeout, row.retries)
@@ -108,7 +136,7 @@ class RowSteps(StepPerformer):
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
                 request,
-                summary=f"ask {row.model or 'the default model'}",
+                summary=f"ask {request.group or 'the default model'}",
                 **options,
             ),
         )
@@ -141,6 +169,7 @@ class RowSteps(StepPerformer):
             criteria=criteria,
             output=output,
             timeout=row.timeout,
+            local_only=self.local_only,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(

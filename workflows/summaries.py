@@ -10,6 +10,7 @@ from activities.policy.contracts import Admission, Decision
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Seal
+from activities.routing.contracts import Route
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
 from activities.tools.contracts import ToolCheck
@@ -32,6 +33,11 @@ def _(result: Admission) -> Summary:
 @summarise.register
 def _(result: ReleaseDecision) -> Summary:
     return _decided(result), result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Route) -> Summary:
+    return f"{result.groups[0]}: {result.reason}", result.model_dump(mode="json")
 
 
 @summarise.register

@@ -37,6 +37,12 @@ class ModelMisconfigured(ModelRefused):
     """A provider takes a deployment's key, or its name, for wrong; others may answer."""
 
 
+class NoLocalModel(PrismError):
+    """The row's data may go to local models only, and none may answer for what it asks; nothing was sent."""
+
+    code = ErrorCode.NO_LOCAL_MODEL
+
+
 class AttemptsExhausted(PrismError):
     """The row's attempts are used up, whichever providers they went to. Another one would be one too many."""
 
@@ -123,6 +129,8 @@ class ModelRequest(Contract):
         tools: Tools that the model may call, by name: digests of their definitions.
         turns: The conversation after the prompt.
         closing: It may call no more tools: this has to be the answer.
+        local_only: Nothing of it may leave the house: whatever the group, its alias and its fallbacks are, only local
+            deployments are asked.
     """
 
     step: StepRef
@@ -143,12 +151,14 @@ class ModelRequest(Contract):
         told = len(self.system) + self.prompt.size + len(self.tools) * TOOL_BYTES
         return told + sum(turn.size for turn in self.turns)
 
+    local_only: bool = False
+
     @property
     def digest(self) -> str:
         """Digest of all that the answer depends on."""
         asked: list[Any] = [self.group, self.system, self.prompt.digest, self.max_tokens]
         # What most calls have none of is left out: their digests are in ledgers of before there was any.
-        used = {name for name in ("output_schema", "tools", "turns", "closing") if getattr(self, name)}
+        used = {name for name in ("output_schema", "tools", "turns", "closing", "local_only") if getattr(self, name)}
         if used:
             asked.append(self.model_dump(mode="json", include=used))
         return digest_of(json.dumps(asked).encode())
@@ -164,6 +174,7 @@ class ModelAnswer(Contract):
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
         attempt: Which of the requests sent to providers was answered, from 1.
         calls: Tools that it wants to be called before it answers.
+        local: A local deployment answered.
     """
 
     output: Text
@@ -177,10 +188,11 @@ class ModelAnswer(Contract):
     replayed: bool = False
     attempt: PositiveInt = 1
     calls: tuple[ToolCall, ...] = ()
+    local: bool = False
 
 
 class JudgeRequest(Contract):
-    """Free-text criteria for a judging model."""
+    """Free-text criteria for a judging model; ``local_only`` as in ``ModelRequest``."""
 
     step: StepRef
     group: str
@@ -188,6 +200,7 @@ class JudgeRequest(Contract):
     criteria: tuple[str, ...]
     output: Text
     timeout: PositiveInt = 120
+    local_only: bool = False
 
 
 class Judgement(Contract):

@@ -19,10 +19,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
-from activities.budgets.contracts import SpendGuard
+from activities.budgets.contracts import Allowances, SpendGuard
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
+from activities.llm.described import described
 from activities.llm.gateway_socket import listening
-from activities.llm.groups import Deployment
 from activities.llm.partial import PATH as PARTIAL
 from activities.llm.partial import PartialAnswers
 from activities.llm.price_list import PATH as PRICES
@@ -151,7 +151,9 @@ class Gateway:
             log.info("call %s failed: %s", flight, task.exception())
 
 
-def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger, guard: SpendGuard) -> Starlette:
+def build_gateway(
+    provider: LitellmProvider, router: Router, ledger: CallLedger, guard: SpendGuard, allowances: Allowances
+) -> Starlette:
     """Return the gateway's ASGI application."""
     gateway = Gateway(router, ledger, guard, provider.drop_local)
 
@@ -174,7 +176,7 @@ def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger,
         return JSONResponse({"status": "ok", "loaded": provider.loaded})
 
     async def groups(_: Request) -> Response:
-        return JSONResponse(_described(router))
+        return JSONResponse(await described(router, allowances))
 
     async def prices(request: Request) -> Response:
         listed = await price_list(router.groups, provider, (await request.json())["groups"])
@@ -231,32 +233,6 @@ async def serve_gateway(app: Starlette, path: Path) -> None:
     )
     async with listening(path, patience=DRAIN_SECONDS + 5) as listener:
         await GatewayServer(config, app.state.drain).serve(sockets=[listener])
-
-
-def _described(router: Router) -> dict[str, object]:
-    named = [
-        {
-            "group": group.name,
-            "strategy": group.strategy,
-            "fallback": group.fallback,
-            "deployments": [_deployment(router, deployment) for deployment in group.deployments],
-        }
-        for group in router.groups.groups
-    ]
-    return {"default": router.groups.default, "aliases": router.groups.aliases, "groups": named}
-
-
-def _deployment(router: Router, deployment: Deployment) -> dict[str, object]:
-    health = router.health(deployment)
-    return {
-        "name": deployment.group,
-        "model": deployment.name,
-        "provider": "embedded" if deployment.local else deployment.model.partition("/")[0],
-        "local": deployment.local,
-        "circuit": health.state,
-        "under_way": health.under_way,
-        "latency_ms": health.latency_ms,
-    }
 
 
 def _envelope(

@@ -99,6 +99,7 @@ class SealRequest(Contract):
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
         files: What the row's program left; each file is a further subject.
+        route: Which model groups were chosen to write it, why, and which one wrote it; ``None`` where none was chosen.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -120,6 +121,7 @@ class SealRequest(Contract):
     submitter: str = ""
     generation: NonNegativeInt = 0
     files: Snapshot | None = None
+    route: dict[str, Any] | None = None
 
 
 class Seal(Contract):

@@ -51,6 +51,8 @@ def build_statement(request: SealRequest, files: Sequence[StoredFile] = ()) -> d
                     "custody": [act.model_dump(mode="json", exclude_defaults=True) for act in request.custody],
                     "attempt": step.attempt,
                     "generation": request.generation,
+                    # Absent where nothing was chosen: the bytes of such a statement are as before.
+                    **({"route": request.route} if request.route else {}),
                 },
                 "resolvedDependencies": _dependencies(request),
             },

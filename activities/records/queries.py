@@ -20,6 +20,7 @@ from activities.records.views import (
     RunView,
     StepView,
 )
+from activities.routing.counting import calls_of
 from temporal.contract import Contract
 
 View = TypeVar("View", bound=Contract)
@@ -272,8 +273,12 @@ def _by_state(table: Any) -> Select[Any]:  # noqa: ANN401 -- a SQLAlchemy table
 
 def _run_views(connection: Connection, statement: Select[Any]) -> list[RunView]:
     runs = [dict(row) for row in connection.execute(statement).mappings()]
-    totals = _totals(connection, [run["run"] for run in runs])
-    return [RunView.model_validate(run | _summed(run, totals.get(run["run"], []))) for run in runs]
+    named = [run["run"] for run in runs]
+    totals, calls = _totals(connection, named), calls_of(connection, named)
+    return [
+        RunView.model_validate(run | _summed(run, totals.get(run["run"], [])) | calls.get(run["run"], {}))
+        for run in runs
+    ]
 
 
 def _totals(connection: Connection, runs: Sequence[str]) -> dict[str, list[Any]]:

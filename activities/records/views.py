@@ -19,6 +19,8 @@ class RunView(Contract):
         rows_per_second: Ended rows by elapsed time.
         eta_seconds: Estimate until the last row ends, at this rate.
         policy: Digest of the version of the policy that it keeps to; ``None`` follows the newest.
+        calls: Model calls that wrote its rows.
+        local_calls: Those of them that local models answered.
     """
 
     run: str
@@ -39,6 +41,13 @@ class RunView(Contract):
     rows_per_second: float | None = None
     eta_seconds: float | None = None
     policy: str | None = None
+    calls: int = 0
+    local_calls: int = 0
+
+    @property
+    def local_share(self) -> float | None:
+        """What local models took of its calls; ``None`` before the first."""
+        return self.local_calls / self.calls if self.calls else None
 
     @property
     def cursor(self) -> str:

@@ -80,7 +80,11 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "users": Entry("api.cli.accounts", "users", "List and change users."),
     },
     "System": {
-        "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, spending."),
+        "system": Entry(
+            "api.cli.installation",
+            "system",
+            "Show queues, policies, models, the local share, spending.",
+        ),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
         "usage": Entry("api.cli.usage", "usage", "Show calls, spend, latency, cache and local share, and what failed."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),

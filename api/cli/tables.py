@@ -92,12 +92,19 @@ def run(view: RunView) -> RenderableType:
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
         ("cost", text.money(view.cost_usd)),
+        ("local", local(view)),
         ("created", text.moment(view.created_at)),
         ("plan", view.plan),
     ]
     if not view.state.ended:
         pairs.insert(6, ("ETA", text.seconds(view.eta_seconds)))
     return facts(pairs)
+
+
+def local(view: RunView) -> str:
+    """Return what local models took of a run's calls."""
+    share = view.local_share
+    return "-" if share is None else f"{share:.1%} of {text.plural(view.calls, 'call')}"
 
 
 def rows(views: Sequence[RowView]) -> Table:

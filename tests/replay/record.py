@@ -33,6 +33,7 @@ from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workers.secrets import open_secrets
+from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
@@ -288,6 +289,23 @@ async def folder_scan(prism: Installation) -> WorkflowHistory:
         return await run.fetch_history()
 
 
+async def routed(prism: Installation) -> Run:
+    """Rows whose model is chosen: by the share, by risk, by the data's class; a draft that the next tier writes."""
+    run = await prism.start(
+        "id,objective,model,risk,data_class,verification\na,One,,,,contains:zebra\nb,Two,,,confidential,\nc,Three,,high,,\n"
+    )
+    await run.row_reaches("c", lambda progress: progress.state is RowState.REVIEW)
+    await run.row("c").signal(RowWorkflow.approve, ANA)
+    return run
+
+
+MODELS = """
+deployments: {house: {model: openai/llama, url: "http://127.0.0.1:9/v1", local: true}, best: {model: openai/gpt-4.1}}
+groups: {house: {deployments: [house]}, best: {deployments: [best]}}
+routing: {tiers: [house, best], local_share: 100%}
+"""
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -306,6 +324,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         tool_calls,
         judged_edit,
         files,
+        routed,
     )
 }
 
@@ -330,7 +349,10 @@ async def record(names: list[str]) -> None:
         server = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         try:
             client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
-            prism = Installation(home, client, _answer)
+            models = home / "models.yaml"
+            models.write_text(MODELS)
+            settings = Settings(home=home, models=models if names == [routed.__name__] else None)
+            prism = Installation.with_settings(settings, client, _answer)
             for name in names:
                 if name in LOOPS:
                     _write(f"{name}.loop", await LOOPS[name](prism))
