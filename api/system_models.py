@@ -2,6 +2,7 @@
 
 from pydantic import BaseModel, Field
 
+from api.cache_models import CacheView
 from temporal.task_queues import QueueState
 
 
@@ -48,4 +49,5 @@ class System(BaseModel):
     queues: list[QueueState]
     policies: list[PolicyView]
     spend: list[Spend]
+    cache: CacheView
     settings: list[Setting]

@@ -9,7 +9,7 @@ from typing import Any, Final
 from catalogs import cells
 from catalogs.criteria_list import split_criteria
 from catalogs.forms import parse_form
-from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.secret_cells import references
 
 
@@ -188,6 +188,14 @@ COLUMNS: Final = (
         "inbox; mailto://ops@example.org",
         "Who is told how the row ended.",
         cells.channels,
+    ),
+    Column(
+        "cache",
+        "`use`, `bypass`, `refresh`",
+        "`PRISM_CACHE`",
+        "use",
+        "Whether the same call's earlier answer may serve; `refresh` asks anew and keeps the answer for others.",
+        cells.choice(Cache),
     ),
     Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),
     Column("timeout", "duration", "`2m`", "5m", "Longest one model call may take.", cells.duration),

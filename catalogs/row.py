@@ -59,6 +59,14 @@ class Scan(StrEnum):
     NONE = "none"
 
 
+class Cache(StrEnum):
+    """Whether a model call may be answered by what the same call was answered before."""
+
+    USE = "use"
+    BYPASS = "bypass"
+    REFRESH = "refresh"
+
+
 class CatalogRow(Contract):
     """One task of a catalog.
 
@@ -77,6 +85,7 @@ class CatalogRow(Contract):
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
+        cache: Whether answers may come from the cache; ``None`` leaves it to the installation.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -111,6 +120,7 @@ class CatalogRow(Contract):
     risk: Risk = Risk.LOW
     scan: Scan = Scan.SECRETS
     notify: tuple[str, ...] = ()
+    cache: Cache | None = None
     priority: int = Field(default=3, ge=1, le=5)
     timeout: PositiveInt = 120
     retries: NonNegativeInt = 3

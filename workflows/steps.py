@@ -32,6 +32,7 @@ with workflow.unsafe.imports_passed_through():
     from catalogs.row import CatalogRow
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
+    from workflows.caching import Caching
     from workflows.contracts import RowRun
     from workflows.summaries import summarise
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
@@ -62,6 +63,7 @@ class RowSteps:
         self._request = request
         self._asked: dict[str, int] = {}
         self._freed: set[int] = set()
+        self._caching = Caching(request.generation)
         self.records: list[StepRecord] = []
         self.current = ""
 
@@ -115,6 +117,8 @@ class RowSteps:
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
             attempts=row.retries + 1,
+            cache=self._caching.of(row, prompt.text.digest),
+            board=row.board,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -146,6 +150,8 @@ class RowSteps:
             criteria=criteria,
             output=answer.output,
             timeout=row.timeout,
+            cache=self._caching.of(row, answer.output.digest),
+            board=row.board,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(

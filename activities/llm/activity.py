@@ -31,6 +31,8 @@ class ModelActivities:
             system=system,
             prompt=await self._texts.pack(user),
             timeout=request.timeout,
+            cache=request.cache,
+            board=request.board,
         )
         answer = await beating(self._completion.complete(call))
         verdicts = parse_verdicts(await self._texts.read(answer.output), request.criteria)

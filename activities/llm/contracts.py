@@ -7,8 +7,9 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Text, digest_of
 from activities.verification.contracts import Verdict
+from catalogs.row import Cache
 from temporal.contract import Contract, StepRef
-from temporal.errors import InvalidFile, PrismError
+from temporal.errors import InvalidFile, InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 
@@ -56,6 +57,10 @@ class InvalidPrices(InvalidFile):
     what = "prices"
 
 
+class InvalidCache(InvalidSettings):
+    """The address of the cache of answers cannot be used."""
+
+
 class ModelUnavailable(PrismError):
     """The provider could not answer now: timeout, 429, 5xx, connection lost."""
 
@@ -70,6 +75,8 @@ class ModelRequest(Contract):
         group: Model group; empty means the default group.
         timeout: Longest the provider may take, in seconds.
         attempts: How many requests may be sent to providers in all, first, repeated and to others.
+        cache: Whether an earlier answer may serve; ``None`` leaves it to the installation.
+        board: Whose answers these are: what people of one board paid for serves nobody of another.
     """
 
     step: StepRef
@@ -79,6 +86,8 @@ class ModelRequest(Contract):
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
     attempts: PositiveInt = 4
+    cache: Cache | None = None
+    board: str = ""
 
     @property
     def digest(self) -> str:
@@ -95,6 +104,8 @@ class ModelAnswer(Contract):
         latency_ms: From request to whole answer.
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
         attempt: Which of the requests sent to providers was answered, from 1.
+        cached_from: Digest of the key of the call whose answer this is; empty where a model was asked for it.
+        saved_usd: What that call cost and this one did not.
     """
 
     output: Text
@@ -107,10 +118,12 @@ class ModelAnswer(Contract):
     finish_reason: str = ""
     replayed: bool = False
     attempt: PositiveInt = 1
+    cached_from: str = ""
+    saved_usd: NonNegativeFloat = 0.0
 
 
 class JudgeRequest(Contract):
-    """Free-text criteria for a judging model."""
+    """Free-text criteria for a judging model; ``cache`` and ``board`` as in :class:`ModelRequest`."""
 
     step: StepRef
     group: str
@@ -118,6 +131,8 @@ class JudgeRequest(Contract):
     criteria: tuple[str, ...]
     output: Text
     timeout: PositiveInt = 120
+    cache: Cache | None = None
+    board: str = ""
 
 
 class Judgement(Contract):

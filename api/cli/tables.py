@@ -90,7 +90,7 @@ def run(view: RunView) -> RenderableType:
         ("speed", text.rate(view.rows_per_second)),
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
-        ("cost", text.money(view.cost_usd)),
+        ("cost", text.money(view.cost_usd) + text.saved(view)),
         ("created", text.moment(view.created_at)),
         ("plan", view.plan),
     ]
@@ -148,7 +148,7 @@ def row(view: RowDetail) -> RenderableType:
         ("after", ", ".join(view.upstream) or "-"),
         ("model", text.snippet(view.model) or "-"),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
-        ("cost", text.money(view.cost_usd)),
+        ("cost", text.money(view.cost_usd) + text.saved(view)),
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("attempt", str(view.attempt)),
         ("envelope", view.envelope or "-"),

@@ -3,6 +3,7 @@
 Each line: what the first vendor does, who answers, how many requests either got, and what it cost.
 """
 
+import asyncio
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from activities.artifacts.contracts import Text, digest_of
+from activities.llm.cache_asking import cache_counts, clear_cache
 from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest
 from temporal.contract import StepRef
 from temporal.errors import PrismError
@@ -135,3 +137,32 @@ async def test_a_fault_of_anthropics_is_told_without_its_key(routed: Routed) -> 
     with pytest.raises(ModelRefused) as refused:
         await routed.ask("behind")
     assert "sk-planted" not in refused.value.message
+
+
+async def test_equal_calls_of_many_rows_reach_the_vendor_once(routed: Routed) -> None:
+    await routed.front.script(delay=0.3)
+    answers = await asyncio.gather(*(routed.ask("fast-ok", cache="use", timeout=60) for _ in range(20)))
+    assert await routed.requests() == (1, 0)
+    assert sum(answer.cost_usd for answer in answers) == pytest.approx(FRONT)
+    assert sum(answer.saved_usd for answer in answers) == pytest.approx(19 * FRONT)
+    assert (await routed.ask("fast-ok", cache="use", timeout=60)).cached_from
+    assert await routed.requests() == (1, 0)
+    assert not (await routed.ask("fast-ok", cache="bypass", timeout=60)).cached_from
+    assert not (await routed.ask("fast-ok", timeout=60)).cached_from
+    assert await routed.requests() == (3, 0)
+    counts = await cache_counts(routed.gateway.settings.socket)
+    assert (counts.missed, counts.joined + counts.near) == (1, 20)
+    await clear_cache(routed.gateway.settings.socket)
+    assert not (await routed.ask("fast-ok", cache="use", timeout=60)).cached_from
+
+
+async def test_an_answer_from_the_cache_stays_the_rows_own(routed: Routed) -> None:
+    step = StepRef(run="r", row="again", step="model")
+    await routed.ask("behind", cache="use", timeout=60)
+    first = await routed.ask("behind", cache="use", timeout=60, step=step)
+    await clear_cache(routed.gateway.settings.socket)
+    again = await routed.ask("behind", cache="use", timeout=60, step=step)
+    assert (first.replayed, again.replayed) == (False, True)
+    assert again.output == first.output
+    assert again.cached_from == first.cached_from != ""
+    assert await routed.requests() == (0, 1)

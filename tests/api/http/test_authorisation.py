@@ -72,6 +72,8 @@ POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
 POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
 GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
+GET    /api/v1/cache                             401 403 200 200 200 200 200 200
+DELETE /api/v1/cache                             401 403 403 403 403 503 503 503
 GET    /api/v1/scans                             401 403 403 403 403 200 200 200
 GET    /api/v1/scans/{scan}                      401 403 403 403 403 404 404 404
 POST   /api/v1/scans                             401 403 403 403 403 400 400 400
