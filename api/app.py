@@ -23,6 +23,7 @@ from api.routes import (
     catalogs,
     codec,
     events,
+    feedback,
     health,
     notifications,
     reviews,
@@ -67,6 +68,8 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         catalogs,
         runs,
         reviews,
+        # Before rows, whose path takes whatever follows.
+        feedback,
         rows,
         events,
         notifications,

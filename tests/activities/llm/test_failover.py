@@ -105,7 +105,7 @@ def valkey() -> Iterator[ValkeyServer]:
     server = ValkeyServer()
     server.start()
     yield server
-    if server.is_running:
+    if server.is_running():
         server.stop()
 
 
@@ -192,6 +192,7 @@ def told(url: str, runs: list[str]) -> None:
         assert client.row(runs[1], "row-0").cached_calls == 1
         for page in (f"/runs/{runs[1]}", f"/runs/{runs[1]}/rows/row-0", "/system"):
             assert "Saved" in httpx.get(url + page).text
+        assert 'prism_answers{by="missed"} 1.0' in httpx.get(url + "/metrics").text
         counts = client.cache.get().counts
         assert counts
         assert (counts.missed, counts.joined + counts.near) == (1, 2 * ROWS - 1)
