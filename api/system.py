@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
@@ -11,6 +10,8 @@ from activities.llm.described import models_of
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.folder import PolicyFolder, admission_only, read_policies
 from activities.records.database import timestamp
+from api import caching
+from api.addresses import without_password
 from api.services import Services
 from api.system_models import DayShare, PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
@@ -55,6 +56,7 @@ async def system(services: Services, *, with_settings: bool) -> System:
             Spend(model=model, rows=rows, day=day, week=week, month=month)
             for model, rows, day, week, month in await services.queries.spend(since)
         ],
+        cache=await caching.cache(services),
         settings=shown_settings(services.settings) if with_settings else [],
     )
 
@@ -108,17 +110,3 @@ def _told(value: Any) -> str:  # noqa: ANN401 -- whatever a setting is
         return "off" if value is False else ""
     text = "on" if value is True else str(value)
     return without_password(text) if "://" in text else text
-
-
-def without_password(url: str) -> str:
-    """Return an address that may be shown."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is None and not parts.query:
-            return url
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}:***@" if parts.password is not None else parts.netloc.removesuffix(host)
-        # A query may hold a password too, as in sslpassword.
-        return urlunsplit(parts._replace(netloc=user + host, query="***" if parts.query else ""))
-    except ValueError:
-        return "set"

@@ -3,6 +3,7 @@
 from pydantic import BaseModel, Field
 
 from activities.llm.described import GatewayModels
+from api.cache_models import CacheView
 from temporal.task_queues import QueueState
 
 
@@ -74,4 +75,5 @@ class System(BaseModel):
     models: GatewayModels | None = None
     local_shares: list[DayShare] = []
     spend: list[Spend]
+    cache: CacheView
     settings: list[Setting]

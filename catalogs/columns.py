@@ -10,7 +10,7 @@ from catalogs import cells
 from catalogs.criteria_list import split_criteria
 from catalogs.file_patterns import file_patterns
 from catalogs.forms import parse_form
-from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
 from catalogs.tools import tool_names
@@ -240,6 +240,14 @@ COLUMNS: Final = (
         "inbox; mailto://ops@example.org",
         "Who is told how the row ended.",
         cells.channels,
+    ),
+    Column(
+        "cache",
+        "`use`, `bypass`, `refresh`",
+        "`PRISM_CACHE`",
+        "use",
+        "Whether the same call's earlier answer may serve; `refresh` asks anew and keeps the answer for others.",
+        cells.choice(Cache),
     ),
     Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),
     Column("timeout", "duration", "`2m`", "5m", "Longest one model call may take.", cells.duration),

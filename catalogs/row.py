@@ -59,6 +59,14 @@ class Scan(StrEnum):
     NONE = "none"
 
 
+class Cache(StrEnum):
+    """Whether a model call may be answered by what the same call was answered before."""
+
+    USE = "use"
+    BYPASS = "bypass"
+    REFRESH = "refresh"
+
+
 class CatalogRow(Contract):
     """One task of a catalog.
 
@@ -82,6 +90,7 @@ class CatalogRow(Contract):
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
         files: Patterns of the files that the program leaves and that are kept.
         workspace: Row whose files the program goes on with; empty for none.
+        cache: Whether answers may come from the cache; ``None`` leaves it to the installation.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -120,6 +129,7 @@ class CatalogRow(Contract):
     risk: Risk = Risk.LOW
     scan: Scan = Scan.SECRETS
     notify: tuple[str, ...] = ()
+    cache: Cache | None = None
     priority: int = Field(default=3, ge=1, le=5)
     timeout: PositiveInt = 120
     retries: NonNegativeInt = 3

@@ -5,7 +5,7 @@ import contextlib
 import logging
 import os
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from pydantic import SecretStr
@@ -27,6 +27,7 @@ from temporal.errors import InvalidSettings, PrismError
 from temporal.logs import configure_logging
 from temporal.redaction import PROCESS
 from temporal.secret_reference import is_reference
+from workers.cache import open_cache
 from workers.compose import open_stores
 from workers.secrets import open_secrets
 from workers.settings import Settings
@@ -44,14 +45,15 @@ async def run_gateway(settings: Settings) -> None:
     guard = SqlSpendGuard(stores.engine, budgets)
     store = open_secrets(settings)
     groups = await model_groups(settings, store)
-    async with aclosing(EmbeddedModel()) as embedded:
+    async with aclosing(EmbeddedModel()) as embedded, AsyncExitStack() as stack:
         provider = LitellmProvider(stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
         ledger = SqlCallLedger(stores.engine)
         allowances = SqlAllowances(stores.engine, budgets)
         router = Router(groups, provider, ledger, allowances)
+        cache = open_cache(settings, stores.engine, stores.texts, stack)
         renewal = asyncio.create_task(_renew(router, settings, store))
         try:
-            await serve_gateway(build_gateway(provider, router, ledger, guard, allowances), settings.socket)
+            await serve_gateway(build_gateway(provider, router, ledger, guard, cache, allowances), settings.socket)
         finally:
             renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):

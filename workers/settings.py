@@ -36,6 +36,9 @@ class Settings(BaseSettings):
         model_calls_per_second: Most that begin in a second over all workers together, held by the Temporal server;
             empty for no limit.
         models: YAML file of models and their groups; empty means what the environment offers.
+        cache: Whether model calls of rows that do not say may be answered by what the same call was answered before.
+        cache_hours: How long an answer serves.
+        cache_url: Redis or Valkey server that shares answers among gateways; empty means the records database does.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         tools: YAML file of programs that models may have run; empty means none.
         prices: YAML file of prices that go before the bundled ones.
@@ -132,6 +135,9 @@ class Settings(BaseSettings):
     sigstore_token_file: Path | None = None
     sigstore_trust: Path | None = None
 
+    cache: Literal["off", "on"] = "off"
+    cache_hours: PositiveFloat = 24.0
+    cache_url: SecretStr | None = None
     budgets: Path | None = None
     prices: Path | None = None
     tools: Path | None = None

@@ -15,8 +15,14 @@ from temporal.contract import Contract
 
 
 def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
-    """A model wrote the text."""
-    return CustodyAct(act=Act.WRITTEN, by=answer.model, prompt=prompt.text.digest, text=answer.output.digest)
+    """A model wrote the text, for this row or for an earlier call that was the same."""
+    return CustodyAct(
+        act=Act.WRITTEN,
+        by=answer.model,
+        prompt=prompt.text.digest,
+        text=answer.output.digest,
+        outcome=f"from the cache, call {answer.cached_from}" if answer.cached_from else "",
+    )
 
 
 def structured(answer: Text, output: Text) -> CustodyAct:

@@ -56,6 +56,8 @@ class Draft:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     verdicts: tuple[Verdict, ...] = ()
     structured: Text | None = None
     edited: Text | None = None
@@ -79,6 +81,8 @@ class Draft:
         self.prompt_tokens += answer.prompt_tokens
         self.completion_tokens += answer.completion_tokens
         self.cost_usd += answer.cost_usd
+        self.saved_usd += answer.saved_usd
+        self.cached_calls += bool(answer.cached_from)
 
     @property
     def output(self) -> Text | None:

@@ -80,6 +80,8 @@ class RowFacts:
             prompt_tokens=draft.prompt_tokens,
             completion_tokens=draft.completion_tokens,
             cost_usd=draft.cost_usd,
+            saved_usd=draft.saved_usd,
+            cached_calls=draft.cached_calls,
             envelope=envelope,
             verdicts=draft.verdicts,
             findings=self.findings,

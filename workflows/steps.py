@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
         VerificationRequest,
     )
     from catalogs.row import CatalogRow, Mode
+    from workflows.caching import Caching
     from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
@@ -52,6 +53,7 @@ class RowSteps(StepPerformer):
         # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
         self.group = ""
         self.local_only = False
+        self._caching = Caching(request.generation)
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""
@@ -128,8 +130,10 @@ class RowSteps(StepPerformer):
             timeout=row.timeout,
             attempts=row.retries + 1,
             local_only=self.local_only,
+            board=row.board,
             **more,
         )
+        request = request.model_copy(update={"cache": self._caching.of(row, request.digest)})
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
             step,
@@ -170,6 +174,8 @@ class RowSteps(StepPerformer):
             output=output,
             timeout=row.timeout,
             local_only=self.local_only,
+            cache=self._caching.of(row, output.digest),
+            board=row.board,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(

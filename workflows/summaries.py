@@ -47,8 +47,11 @@ def _(result: Prompt) -> Summary:
 
 @summarise.register
 def _(result: ModelAnswer) -> Summary:
-    tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
-    line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
+    if result.cached_from:
+        line = f"{result.model}, from the cache, saved ${result.saved_usd:.4f}"
+    else:
+        tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
+        line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
     detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude={"output", "calls"})}
     if not result.calls:
         return line, detail

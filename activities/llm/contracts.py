@@ -7,8 +7,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.verification.contracts import Verdict
+from catalogs.row import Cache
 from temporal.contract import Contract, StepRef
-from temporal.errors import InvalidFile, PrismError
+from temporal.errors import InvalidFile, InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 # Of what a tool printed, as much as a model is shown; the whole is kept.
@@ -65,6 +66,10 @@ class InvalidPrices(InvalidFile):
     """The prices cannot be used; ``details["faults"]`` lists why."""
 
     what = "prices"
+
+
+class InvalidCache(InvalidSettings):
+    """The address of the cache of answers cannot be used."""
 
 
 class ModelUnavailable(PrismError):
@@ -131,6 +136,8 @@ class ModelRequest(Contract):
         closing: It may call no more tools: this has to be the answer.
         local_only: Nothing of it may leave the house: whatever the group, its alias and its fallbacks are, only local
             deployments are asked.
+        cache: Whether an earlier answer may serve; ``None`` leaves it to the installation.
+        board: Whose answers these are: what people of one board paid for serves nobody of another.
     """
 
     step: StepRef
@@ -144,14 +151,15 @@ class ModelRequest(Contract):
     tools: dict[str, Digest] = Field(default_factory=dict)
     turns: tuple[Turn, ...] = ()
     closing: bool = False
+    local_only: bool = False
+    cache: Cache | None = None
+    board: str = ""
 
     @property
     def size(self) -> int:
         """About how many bytes the model reads."""
         told = len(self.system) + self.prompt.size + len(self.tools) * TOOL_BYTES
         return told + sum(turn.size for turn in self.turns)
-
-    local_only: bool = False
 
     @property
     def digest(self) -> str:
@@ -175,6 +183,8 @@ class ModelAnswer(Contract):
         attempt: Which of the requests sent to providers was answered, from 1.
         calls: Tools that it wants to be called before it answers.
         local: A local deployment answered.
+        cached_from: Digest of the key of the call whose answer this is; empty where a model was asked for it.
+        saved_usd: What that call cost and this one did not.
     """
 
     output: Text
@@ -189,10 +199,12 @@ class ModelAnswer(Contract):
     attempt: PositiveInt = 1
     calls: tuple[ToolCall, ...] = ()
     local: bool = False
+    cached_from: str = ""
+    saved_usd: NonNegativeFloat = 0.0
 
 
 class JudgeRequest(Contract):
-    """Free-text criteria for a judging model; ``local_only`` as in ``ModelRequest``."""
+    """Free-text criteria for a judging model; the last three fields as in :class:`ModelRequest`."""
 
     step: StepRef
     group: str
@@ -201,6 +213,8 @@ class JudgeRequest(Contract):
     output: Text
     timeout: PositiveInt = 120
     local_only: bool = False
+    cache: Cache | None = None
+    board: str = ""
 
 
 class Judgement(Contract):

@@ -107,6 +107,14 @@ class Router:
             known = self._health[deployment.group] = Health(deployment, self._clock)
         return known
 
+    def answering(self, request: ModelRequest) -> list[Deployment]:
+        """Return the deployments that may answer a call, as far as anybody knows before it is made.
+
+        Raises:
+            UnknownModel: The group is not configured.
+        """
+        return [one for group in self._groups.chain(request.group) for one in group.deployments]
+
     async def most_usd(self, request: ModelRequest) -> float:
         """Return the most that one request of a call can cost, whoever answers it.
 

@@ -145,6 +145,8 @@ class RowRecord(Contract):
     prompt_tokens: NonNegativeInt = 0
     completion_tokens: NonNegativeInt = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: NonNegativeInt = 0
     envelope: Digest | None = None
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()

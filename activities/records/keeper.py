@@ -161,6 +161,8 @@ class SqlRecordKeeper:
             "prompt_tokens": record.prompt_tokens,
             "completion_tokens": record.completion_tokens,
             "cost_usd": record.cost_usd,
+            "saved_usd": record.saved_usd,
+            "cached_calls": record.cached_calls,
             "envelope": record.envelope,
             "verdicts": [verdict.model_dump(mode="json") for verdict in record.verdicts],
             "findings": [finding.model_dump(mode="json") for finding in record.findings],

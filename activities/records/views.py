@@ -15,6 +15,7 @@ class RunView(Contract):
     """A run as recorded.
 
     Args:
+        saved_usd: What calls would have cost that earlier answers served for; ``cached_calls`` says how many.
         counts: Rows by state; states without rows are left out.
         rows_per_second: Ended rows by elapsed time.
         eta_seconds: Estimate until the last row ends, at this rate.
@@ -36,6 +37,8 @@ class RunView(Contract):
     finished_at: str | None = None
     counts: dict[RowState, int] = Field(default_factory=dict)
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     rows_per_second: float | None = None
@@ -87,6 +90,8 @@ class RowView(Contract):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
     findings: list[dict[str, Any]] = Field(default_factory=list)

@@ -88,6 +88,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
         "usage": Entry("api.cli.usage", "usage", "Show calls, spend, latency, cache and local share, and what failed."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
+        "cache": Entry("api.cli.cache", "cache", "Show and clear the cache of model answers."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),
