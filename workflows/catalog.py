@@ -232,7 +232,7 @@ class CatalogWorkflow:
         ending = await self._recording.ending(head)
         if ending.state is not RowState.SUCCEEDED:
             return None
-        return RowResult(index=head.index, row=head.id, state=ending.state, output=ending.output)
+        return RowResult(index=head.index, row=head.id, state=ending.state, output=ending.output, files=ending.files)
 
     async def _ended_unrecorded(self, error: ChildWorkflowError, head: RowHead) -> RowResult:
         """Record the end of a row that could not do so itself: it was terminated, or cancelled at once."""

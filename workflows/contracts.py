@@ -3,6 +3,7 @@
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunState, StepRecord
@@ -108,7 +109,7 @@ class RowRun(Contract):
     Args:
         attempt: Which execution of the row this is, from 1.
         generation: Which fresh set of model calls; the same generation never pays for a call twice.
-        upstream: Outputs of the rows this one depends on, by reference.
+        upstream: Outputs of the rows this one depends on, and the files that they left, by reference.
         revision: Which process the row passes through; see ``ROW_REVISION``.
     """
 
@@ -133,6 +134,7 @@ class RowResult(Contract):
     code: str = ""
     message: str = ""
     output: Text | None = None
+    files: Snapshot | None = None
 
 
 class Steered(Contract):

@@ -161,6 +161,8 @@ class RowWorkflow:
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
         self._facts.admission = admission
+        self._facts.draft.routed = admission.routed
+        self._steps.local_only = admission.decision.local_only
         workflow.set_current_details(self._facts.details())
         if not admission.decision.allow:
             reasons = "; ".join(admission.decision.deny) or "the policy gave no reason"
@@ -187,13 +189,8 @@ class RowWorkflow:
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
-        earlier, judged = draft.verdicts, self._request.revision >= JUDGES_EDITS
-        judge_group = self._request.options.judge_group if judged else ""
-        objections = await check_edit(self._steps, row, draft, judge_group)
+        objections = await self._verify_anew(row, decision)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
-        if judged and not objections and decision.kind is DecisionKind.EDIT:
-            # Who answers a form chose none of the words that the criteria are about.
-            objections = draft.failures_beyond(earlier)
         try:
             objections += await self._inspection.objections(admission)
         except RowEnded as failed:
@@ -203,6 +200,14 @@ class RowWorkflow:
         if ended is ReviewState.APPROVED:
             return (), None
         return (f"{decision.by} edited the text", *reasons), decision
+
+    async def _verify_anew(self, row: CatalogRow, decision: ReviewDecision) -> tuple[str, ...]:
+        """Verify the text that a person wrote; return what it fails and the text before it did not."""
+        draft, judged = self._facts.draft, self._request.revision >= JUDGES_EDITS
+        earlier = draft.verdicts
+        misfits = await check_edit(self._steps, row, draft, self._request.options.judge_group if judged else "")
+        # Who answers a form chose none of the words that the criteria are about.
+        return misfits or (draft.failures_beyond(earlier) if judged and decision.kind is DecisionKind.EDIT else ())
 
     async def _edited(self, decision: ReviewDecision, original: Text) -> Text:
         if decision.output is not None:
@@ -254,4 +259,5 @@ class RowWorkflow:
             code=code,
             message=message,
             output=output.by_reference if output else None,
+            files=facts.files,
         )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.artifacts.contracts import Text
+from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState
@@ -155,7 +156,7 @@ class Schedule:
         head = self.running.pop(result.index, None)
         if head is None or self.state(result.index).ended:
             return []
-        return self._end(head, result.state, result.output)
+        return self._end(head, result.state, result.output, result.files)
 
     def skip(self, index: int) -> list[RowHead]:
         """End a row that was not started; returns it and what it blocks, or nothing when it was started."""
@@ -227,11 +228,11 @@ class Schedule:
             heapq.heappush(self._ready, (head.priority, head.index))
         return []
 
-    def _end(self, head: RowHead, state: RowState, output: Text | None) -> list[RowHead]:
+    def _end(self, head: RowHead, state: RowState, output: Text | None, files: Snapshot | None = None) -> list[RowHead]:
         self._close(head, state)
         if state is RowState.SUCCEEDED:
             if output is not None and self._unmet.get(head.index):
-                self._outputs[head.index] = NamedText(name=head.id, text=output)
+                self._outputs[head.index] = NamedText(name=head.id, text=output, files=files)
             self._release_upstream(head)
             for waiter in self._waiters.pop(head.index, []):
                 self._meet(waiter, head.index)

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
@@ -144,10 +145,13 @@ class RowRecord(Contract):
     prompt_tokens: NonNegativeInt = 0
     completion_tokens: NonNegativeInt = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: NonNegativeInt = 0
     envelope: Digest | None = None
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    files: Snapshot | None = None
 
 
 class RowAsked(Contract):
@@ -158,10 +162,11 @@ class RowAsked(Contract):
 
 
 class RowEnding(Contract):
-    """How a row stands in the records; the output by reference."""
+    """How a row stands in the records; the output and the files by reference."""
 
     state: RowState
     output: Text | None = None
+    files: Snapshot | None = None
 
 
 class Steering(Contract):

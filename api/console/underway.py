@@ -48,7 +48,7 @@ async def _as_told(services: Services, row: RowDetail, progress: RowProgress) ->
             update["verdicts"] = step.detail["verdicts"]
         if step.step == "scan":
             findings.clear()  # of an earlier draft
-        if step.step in {"scan", "code-scan"}:
+        if step.step in {"scan", "code-scan", "files-scan"}:
             findings.extend(step.detail.get("findings", []))
     answers = [step for step in progress.steps if step.step == "model"]
     if answers and row.output is None:
