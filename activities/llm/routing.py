@@ -113,7 +113,8 @@ class Router:
         Raises:
             UnknownModel: The group is not configured.
         """
-        return [one for group in self._groups.chain(request.group) for one in group.deployments]
+        found = [one for group in self._groups.chain(request.group) for one in group.deployments]
+        return [one for one in found if one.local or not request.local_only]
 
     async def most_usd(self, request: ModelRequest) -> float:
         """Return the most that one request of a call can cost, whoever answers it.
