@@ -5,6 +5,7 @@ from typing import Final
 from pydantic import Field, PositiveInt
 
 from catalogs.faults import KEPT_FAULTS
+from catalogs.tools import Tool
 from temporal.contract import Contract
 
 MAX_CELL_CHARS: Final = 1024 * 1024
@@ -19,6 +20,7 @@ class ReadOptions(Contract):
         skip_invalid: Leave out invalid rows and those that depend on them, instead of refusing the file.
         keep_faults: How many errors, and how many warnings, are described; all are counted.
         max_cell_chars: Largest cell, in characters.
+        tools: Tools that rows may name; ``None`` where only whoever runs the catalog knows them.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -26,3 +28,4 @@ class ReadOptions(Contract):
     skip_invalid: bool = False
     keep_faults: PositiveInt = KEPT_FAULTS
     max_cell_chars: PositiveInt = MAX_CELL_CHARS
+    tools: tuple[Tool, ...] | None = ()

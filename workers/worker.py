@@ -40,6 +40,7 @@ from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
+from activities.tools.activity import ToolActivities
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.errors import InvalidSettings
@@ -215,6 +216,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
+    verification = VerificationActivities(stores.texts)
     return [
         plans.page,
         plans.locate,
@@ -229,7 +231,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         reviews.record_review,
         reviews.attach_answers,
         PromptActivities(stores.texts).compose,
-        VerificationActivities(stores.texts).verify,
+        verification.verify,
+        verification.structure,
+        ToolActivities(stores.texts, engine).check,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         run_seals(settings, signer, stores).seal_run,

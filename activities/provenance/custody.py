@@ -32,7 +32,7 @@ def check_custody(acts: tuple[CustodyAct, ...], output: Digest) -> None:
     """
     text: Digest | None = None
     for number, act in enumerate(acts, 1):
-        taken = {Act.WRITTEN: text, Act.EDITED: act.before}.get(act.act, act.text)
+        taken = {Act.WRITTEN: text, Act.EDITED: act.before, Act.STRUCTURED: act.before}.get(act.act, act.text)
         if taken != text:
             what = f"act {number} ({act.act.value}) is about another text"
             raise ProvenanceInvalid(f"the chain of custody has a gap: {what}")

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from activities.records.contracts import RowState
 from activities.records.views import RowView, RunView
+from activities.tools.tools_file import load_tools
 from api.cli import estimates, tables, text
 from api.cli.embedded import EmbeddedSystem
 from api.cli.look import save
@@ -58,8 +59,9 @@ def run(
     """
     source = contents(file)
     name = file_name(file)
-    # Who submits is known to the system: it asks the policy.
-    found = asyncio.run(check(source, options))
+    # Who submits is known to the system: it asks the policy, and it may know other tools.
+    tools = load_tools(session.settings.tools) or None
+    found = asyncio.run(check(source, options.model_copy(update={"tools": tools})))
     if not session.as_json:
         for part in told(name, found):
             err().print(part)
