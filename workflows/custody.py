@@ -1,6 +1,7 @@
 """What was done to a row's output, act by act, as provenance states it. Pure functions."""
 
 from activities.artifacts.contracts import Digest, Text, digest_of
+from activities.artifacts.files import Snapshot
 from activities.llm.contracts import ModelAnswer, ToolResult
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
@@ -14,8 +15,14 @@ from temporal.contract import Contract
 
 
 def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
-    """A model wrote the text."""
-    return CustodyAct(act=Act.WRITTEN, by=answer.model, prompt=prompt.text.digest, text=answer.output.digest)
+    """A model wrote the text, for this row or for an earlier call that was the same."""
+    return CustodyAct(
+        act=Act.WRITTEN,
+        by=answer.model,
+        prompt=prompt.text.digest,
+        text=answer.output.digest,
+        outcome=f"from the cache, call {answer.cached_from}" if answer.cached_from else "",
+    )
 
 
 def structured(answer: Text, output: Text) -> CustodyAct:
@@ -45,6 +52,11 @@ def scanned_for_code(text: Text, report: CodeScanReport) -> CustodyAct:
     )
 
 
+def files_scanned(text: Text, files: Snapshot, report: CodeScanReport) -> CustodyAct:
+    """Scanners looked at the files that the program left."""
+    return scanned_for_code(text, report).model_copy(update={"files": files.manifest})
+
+
 def judged(text: Text, decision: ReleaseDecision) -> CustodyAct:
     """The policy decided whether the text may leave."""
     return CustodyAct(
@@ -66,6 +78,8 @@ def executed(text: Text, request: SandboxRequest, result: SandboxResult) -> Cust
         outcome=result.reason.value,
         stdout=result.stdout.digest,
         stderr=result.stderr.digest,
+        found=result.before.manifest if result.before else None,
+        files=result.files.manifest if result.files else None,
         result=contract_digest(result),
     )
 

@@ -42,9 +42,9 @@ class StepPerformer:
         self.records: list[StepRecord] = []
         self.current = ""
 
-    def ref(self, step: str) -> StepRef:
+    def ref(self, step: str, *, paid: bool = False) -> StepRef:
         """Return the reference of the next performance of a step."""
-        return self._ref(step)
+        return self._ref(step, paid=paid)
 
     def note(self, step: str, ordinal: int, summary: str, started_at: str, detail: dict[str, Any]) -> None:
         """Keep a record of a step that is not an activity, such as a round of a person's review."""

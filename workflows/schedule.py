@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.artifacts.contracts import Text
+from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState
@@ -58,6 +59,7 @@ class Schedule:
         self._unmet: dict[int, int] = {}
         self._attempts: dict[int, int] = {}
         self._generations: dict[int, int] = {}
+        self._again: set[int] = set()
         self._pages_wanted: list[int] = []
         self._next_page = 0
 
@@ -73,6 +75,7 @@ class Schedule:
         schedule._unmet = dict(carried.unmet)
         schedule.running = {head.index: head for head in carried.adrift}
         schedule._heads = dict(schedule.running)
+        schedule._again = set(carried.again)
         schedule._next_page = carried.next_page
         schedule._want_pages_of(
             index
@@ -90,6 +93,7 @@ class Schedule:
             outputs=self._outputs,
             unmet=self._unmet,
             adrift=tuple(self.running.values()),
+            again=tuple(sorted(self._again)),
             next_page=self._next_page,
             paused=paused,
             concurrency=concurrency,
@@ -152,7 +156,7 @@ class Schedule:
         head = self.running.pop(result.index, None)
         if head is None or self.state(result.index).ended:
             return []
-        return self._end(head, result.state, result.output)
+        return self._end(head, result.state, result.output, result.files)
 
     def skip(self, index: int) -> list[RowHead]:
         """End a row that was not started; returns it and what it blocks, or nothing when it was started."""
@@ -179,6 +183,17 @@ class Schedule:
             self._set(index, RowState.PENDING)
         self._want_pages_of(reset)
         return reset
+
+    def retry_when_told(self, index: int) -> None:
+        """Note that a row is wanted again whose end is on its way to this run."""
+        if index in self.running:
+            self._again.add(index)
+
+    def wanted_again(self, index: int) -> bool:
+        """Return, once, whether a row that has ended is wanted again."""
+        wanted = index in self._again
+        self._again.discard(index)
+        return wanted
 
     def cancel_pending(self) -> None:
         """End every row that was not started."""
@@ -213,11 +228,11 @@ class Schedule:
             heapq.heappush(self._ready, (head.priority, head.index))
         return []
 
-    def _end(self, head: RowHead, state: RowState, output: Text | None) -> list[RowHead]:
+    def _end(self, head: RowHead, state: RowState, output: Text | None, files: Snapshot | None = None) -> list[RowHead]:
         self._close(head, state)
         if state is RowState.SUCCEEDED:
             if output is not None and self._unmet.get(head.index):
-                self._outputs[head.index] = NamedText(name=head.id, text=output)
+                self._outputs[head.index] = NamedText(name=head.id, text=output, files=files)
             self._release_upstream(head)
             for waiter in self._waiters.pop(head.index, []):
                 self._meet(waiter, head.index)

@@ -21,10 +21,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowRecord
     from activities.reviews.activity import ReviewActivities
     from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
+    from activities.routing.activity import RoutingActivities
+    from activities.routing.contracts import Route, RouteRequest
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
+    from activities.scans.file_activity import FileScanActivities
+    from activities.scans.file_contracts import FilesScanRequest
     from activities.tools.activity import ToolActivities
     from activities.tools.contracts import ToolCheck, ToolCheckRequest
     from activities.verification.activity import VerificationActivities
@@ -34,14 +38,22 @@ with workflow.unsafe.imports_passed_through():
         Verification,
         VerificationRequest,
     )
-    from catalogs.row import CatalogRow
-    from workflows.contracts import RunOptions
+    from catalogs.row import CatalogRow, Mode
+    from workflows.caching import Caching
+    from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
 
 
 class RowSteps(StepPerformer):
     """The steps of a row."""
+
+    def __init__(self, request: RowRun) -> None:
+        super().__init__(request)
+        # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
+        self.group = ""
+        self.local_only = False
+        self._caching = Caching(request.generation)
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""
@@ -87,26 +99,48 @@ class RowSteps(StepPerformer):
         """The settings of the run."""
         return self._request.options
 
+    async def route(self, row: CatalogRow, prompt: Prompt) -> Route:
+        """Choose who writes the row; within a generation of calls the choice stays."""
+        request = RouteRequest(
+            step=self._ref("route", paid=True),
+            model=row.model,
+            risk=row.risk,
+            local_only=self.local_only,
+            prompt_bytes=prompt.text.size + len(prompt.system),
+            max_tokens=self._request.options.max_tokens,
+            calls=max(len(row.workflow), 1) if row.mode is Mode.STEPWISE else 1,
+            criteria=row.verification,
+            runs_code=row.language is not None,
+            refused=self._request.generation > 0,
+        )
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(RoutingActivities.route, request, **QUICK_CHECK),
+        )
+
     async def complete(self, row: CatalogRow, prompt: Prompt, **more: Any) -> ModelAnswer:  # noqa: ANN401 -- fields
         """Ask the model; what is asked besides are fields of ``ModelRequest``."""
         step = self._ref("model", paid=True)
         request = ModelRequest(
             step=step,
-            group=row.model,
+            group=self.group or row.model,
             system=prompt.system,
             prompt=prompt.text,
             max_tokens=self._request.options.max_tokens,
             timeout=row.timeout,
             attempts=row.retries + 1,
+            local_only=self.local_only,
+            board=row.board,
             **more,
         )
+        request = request.model_copy(update={"cache": self._caching.of(row, request.digest)})
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
             step,
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
                 request,
-                summary=f"ask {row.model or 'the default model'}",
+                summary=f"ask {request.group or 'the default model'}",
                 **options,
             ),
         )
@@ -139,6 +173,9 @@ class RowSteps(StepPerformer):
             criteria=criteria,
             output=output,
             timeout=row.timeout,
+            local_only=self.local_only,
+            cache=self._caching.of(row, output.digest),
+            board=row.board,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -160,6 +197,15 @@ class RowSteps(StepPerformer):
             request.step,
             lambda: workflow.execute_activity_method(
                 CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
+            ),
+        )
+
+    async def scan_files(self, request: FilesScanRequest) -> CodeScanReport:
+        """Scan what the row's program left."""
+        return await self._perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                FileScanActivities.scan_files, request, summary="scan the files", **SCAN_CODE
             ),
         )
 

@@ -1,6 +1,7 @@
 """Composing what the model is asked."""
 
 from activities.artifacts.contracts import Text
+from activities.artifacts.files import Snapshot
 from catalogs.faults import TemplateFailed
 from catalogs.row import CatalogRow
 from temporal.contract import Contract, StepRef
@@ -9,10 +10,15 @@ __all__ = ["ComposeRequest", "NamedText", "Prompt", "TemplateFailed"]
 
 
 class NamedText(Contract):
-    """A text and what it is: an upstream row's output, or an earlier step's."""
+    """A text and what it is: an upstream row's output, or an earlier step's.
+
+    Args:
+        files: Files that the row's program left besides.
+    """
 
     name: str
     text: Text
+    files: Snapshot | None = None
 
 
 class ComposeRequest(Contract):

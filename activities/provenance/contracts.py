@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
+from activities.artifacts.files import Snapshot
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
@@ -53,6 +54,8 @@ class CustodyAct(Contract):
         outcome: How it ended, in a word or two.
         result: Digest of all that is known of it (canonical JSON).
         round: The round of the review in which a person edited.
+        found: List of the files that the program found.
+        files: List of the files that it left, or that were scanned.
     """
 
     act: Act
@@ -67,20 +70,23 @@ class CustodyAct(Contract):
     outcome: str = ""
     result: Digest | None = None
     round: PositiveInt | None = None
+    found: Digest | None = None
+    files: Digest | None = None
 
 
 class UpstreamOutput(Contract):
-    """The output of a row that this one depends on."""
+    """The output of a row that this one depends on, and the list of the files that it left."""
 
     row: str
     output: Digest
+    files: Digest | None = None
 
 
 class SealRequest(Contract):
     """What is to be signed: digests of everything that went into an output.
 
     Args:
-        output: Digest of the output, the statement's subject.
+        output: Digest of the output, the statement's first subject.
         row_digest: Digest of the row as planned (canonical JSON).
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
@@ -92,6 +98,8 @@ class SealRequest(Contract):
         upstream: Outputs of the rows it depends on.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
+        files: What the row's program left; each file is a further subject.
+        route: Which model groups were chosen to write it, why, and which one wrote it; ``None`` where none was chosen.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -112,6 +120,8 @@ class SealRequest(Contract):
     upstream: tuple[UpstreamOutput, ...] = ()
     submitter: str = ""
     generation: NonNegativeInt = 0
+    files: Snapshot | None = None
+    route: dict[str, Any] | None = None
 
 
 class Seal(Contract):
