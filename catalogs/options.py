@@ -5,6 +5,7 @@ from typing import Final
 from pydantic import Field, PositiveInt
 
 from catalogs.faults import KEPT_FAULTS
+from catalogs.team import Agent
 from temporal.contract import Contract
 
 MAX_CELL_CHARS: Final = 1024 * 1024
@@ -19,6 +20,8 @@ class ReadOptions(Contract):
         skip_invalid: Leave out invalid rows and those that depend on them, instead of refusing the file.
         keep_faults: How many errors, and how many warnings, are described; all are counted.
         max_cell_chars: Largest cell, in characters.
+        agents: Agents that rows may name, by name; ``None`` where nobody knows which there are.
+        knowledge: Collections that rows may name; ``None`` where nobody knows which there are.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -26,3 +29,5 @@ class ReadOptions(Contract):
     skip_invalid: bool = False
     keep_faults: PositiveInt = KEPT_FAULTS
     max_cell_chars: PositiveInt = MAX_CELL_CHARS
+    agents: dict[str, Agent] | None = Field(default_factory=dict)
+    knowledge: tuple[str, ...] | None = None

@@ -13,6 +13,7 @@ from catalogs.options import ReadOptions
 from catalogs.records import Record, Records
 from catalogs.row import CatalogRow
 from catalogs.row_checks import check_criteria, check_objective, check_template, check_together, read_cells
+from catalogs.team_checks import check_team
 from temporal.names import ErrorCode
 
 _CELLS_A_LINE: Final = 8
@@ -96,6 +97,7 @@ class CatalogReader:
         check_criteria(values, notes)
         implied = check_template(values, variables, notes, literal=literal)
         check_together(values, notes)
+        check_team(values, notes, self._options, implied)
         depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied)))
         if not notes.sound:
             if depends_on:

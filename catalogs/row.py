@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from catalogs.team import DEFAULT_ROUNDS, Agent, Pattern
 from temporal.contract import Contract
 
 # A reviewer that begins so is a role, not a person.
@@ -68,6 +69,12 @@ class CatalogRow(Contract):
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
         depends_on: Ids of rows that must succeed first, written or implied by the template.
+        agent: A role in words, or the names of agents that are defined.
+        pattern: How several agents work together; ``None`` for one role or agent.
+        rounds: Rounds of a debate.
+        team: Definitions of the agents, as they were when the catalog was read.
+        knowledge: Collections whose passages are looked up for the row.
+        remember: Key under which the run's agents find the output; empty for none.
         model: Model group, or empty for the default group.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
@@ -94,6 +101,11 @@ class CatalogRow(Contract):
     verification: tuple[str, ...] = ()
     depends_on: tuple[str, ...] = ()
     agent: str = ""
+    pattern: Pattern | None = None
+    rounds: PositiveInt = DEFAULT_ROUNDS
+    team: tuple[Agent, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    remember: str = ""
     model: str = ""
     prompt: str = ""
     literal: bool = False

@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.knowledge.activity import KnowledgeActivities
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
@@ -43,12 +44,14 @@ from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
+from activities.teams.activity import TeamActivities
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
+from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
@@ -214,6 +217,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
+    teams = TeamActivities(stores.texts)
     return [
         plans.page,
         plans.locate,
@@ -227,7 +231,11 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         reviews.open_review,
         reviews.record_review,
         reviews.attach_answers,
-        PromptActivities(stores.texts).compose,
+        PromptActivities(stores.texts, await open_windows(settings)).compose,
+        KnowledgeActivities(open_library(settings), stores.texts).retrieve,
+        teams.vote,
+        teams.choose,
+        teams.list_items,
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,

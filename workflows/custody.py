@@ -8,12 +8,33 @@ from activities.provenance.contracts import Act, CustodyAct
 from activities.reviews.contracts import ReviewDecision
 from activities.sandbox.contracts import SandboxRequest, SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
+from catalogs.team import Agent
 from temporal.contract import Contract
 
 
-def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
-    """A model wrote the text."""
-    return CustodyAct(act=Act.WRITTEN, by=answer.model, prompt=prompt.text.digest, text=answer.output.digest)
+def written(prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> CustodyAct:
+    """A model wrote the text, in the turn of an agent where one is defined."""
+    return CustodyAct(
+        act=Act.WRITTEN,
+        by=answer.model,
+        prompt=prompt.text.digest,
+        text=answer.output.digest,
+        agent=agent.label if agent else "",
+        definition=agent.digest if agent else None,
+        template=prompt.template,
+    )
+
+
+def chosen(answer: ModelAnswer, by: str, outcome: str, agent: Agent) -> CustodyAct:
+    """One of several texts was chosen; the agent is the one who wrote it."""
+    return CustodyAct(
+        act=Act.CHOSEN,
+        by=by,
+        text=answer.output.digest,
+        outcome=outcome,
+        agent=agent.label,
+        definition=agent.digest,
+    )
 
 
 def scanned(text: Text, report: ScanReport) -> CustodyAct:

@@ -7,14 +7,17 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
     from activities.llm.contracts import ModelAnswer
-    from activities.prompts.contracts import NamedText, Prompt
+    from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
     from activities.verification.contracts import Basis, Verdict
     from catalogs.row import CatalogRow, Mode
+    from catalogs.team import Agent
+    from temporal.contract import StepRef
     from temporal.names import ErrorCode
-    from workflows.custody import written
+    from workflows.custody import chosen, written
     from workflows.steps import RowSteps
+    from workflows.team import Team, TeamFailed
 
 DRAFTS = 2
 
@@ -39,6 +42,8 @@ class Draft:
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
+        author: Agent who wrote the last answer, where one is defined.
+        passages: What was found for the row in its collections; ``None`` before it was looked up.
     """
 
     answer: ModelAnswer | None = None
@@ -50,15 +55,23 @@ class Draft:
     verdicts: tuple[Verdict, ...] = ()
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
+    author: Agent | None = None
+    passages: tuple[NamedText, ...] | None = None
 
-    def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
-        """Take a call's answer."""
+    def add(self, prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> None:
+        """Take a call's answer, given in the turn of an agent where one is defined."""
+        self.author = agent
         self.answer = answer
         self.edited = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
-        self.custody += (written(prompt, answer),)
+        self.custody += (written(prompt, answer, agent),)
         self.charge(answer)
+
+    def choose(self, answer: ModelAnswer, agent: Agent, by: str, outcome: str) -> None:
+        """Take one of the answers that agents gave as the output."""
+        self.answer, self.author = answer, agent
+        self.custody += (chosen(answer, by, outcome, agent),)
 
     def charge(self, answer: ModelAnswer) -> None:
         """Count what a call cost."""
@@ -90,6 +103,9 @@ async def write_draft(
         feedback: What a reviewer wants changed of the output; the model is shown both.
     """
     previous = draft.output if feedback else None
+    if row.knowledge and draft.passages is None:
+        draft.passages = (await steps.retrieve(row)).passages
+    steps.sees(row, draft.passages or ())
     for _ in range(DRAFTS):
         await _ask(steps, row, draft, feedback + draft.failures, previous)
         draft.verdicts = await _verify(steps, row, draft, judge_group)
@@ -100,25 +116,53 @@ async def write_draft(
 async def _ask(
     steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...], previous: Text | None
 ) -> None:
+    if row.pattern is not None:
+        await _ask_team(steps, row, draft, failures)
+        return
+    agent = row.team[0] if row.team else None
+    turn = Turn(agent=agent) if agent else None
     if row.mode is Mode.SINGLE or not row.workflow:
-        await _call(steps, row, draft, await steps.compose(row, failures=failures, previous=previous))
+        prompt = await steps.compose(row, failures=failures, previous=previous, turn=turn)
+        await _call(steps, row, draft, prompt, agent)
         return
     earlier: tuple[NamedText, ...] = ()
     for phase, name in enumerate(row.workflow):
-        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous)
-        answer = await _call(steps, row, draft, prompt)
+        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous, turn=turn)
+        answer = await _call(steps, row, draft, prompt, agent)
         earlier += (NamedText(name=name, text=answer.output),)
 
 
-async def _call(steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt) -> ModelAnswer:
+async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> None:
+    async def call(prompt: Prompt, agent: Agent, step: StepRef) -> ModelAnswer:
+        return await _call(steps, row, draft, prompt, agent, step)
+
+    team = Team(steps, row, call)
+    if failures and draft.author is not None:
+        await team.again(draft.author, failures, draft.output)
+        return
+    try:
+        await team.write(draft)
+    except TeamFailed as failed:
+        # Answers that lead nowhere were refused as if a criterion had: a retry asks for fresh ones.
+        raise RowEnded(RowState.VERIFICATION_FAILED, failed.code, failed.message) from None
+
+
+async def _call(
+    steps: RowSteps,
+    row: CatalogRow,
+    draft: Draft,
+    prompt: Prompt,
+    agent: Agent | None = None,
+    step: StepRef | None = None,
+) -> ModelAnswer:
     if row.budget_usd is not None and draft.prompts and draft.cost_usd >= row.budget_usd > 0:
         raise RowEnded(
             RowState.FAILED,
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
-    answer = await steps.complete(row, prompt)
-    draft.add(prompt, answer)
+    answer = await steps.complete(row, prompt, agent, step)
+    draft.add(prompt, answer, agent)
     if not answer.output.size:
         raise RowEnded(
             RowState.FAILED, ErrorCode.MODEL_REFUSED, f"{answer.model} gave an empty answer ({answer.finish_reason})"

@@ -8,7 +8,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Digest, Text
     from activities.policy.contracts import Admission
-    from activities.provenance.contracts import SealRequest, UpstreamOutput
+    from activities.prompts.contracts import NamedText
+    from activities.provenance.contracts import SealRequest, UpstreamOutput, UsedText
     from activities.records.contracts import RowRecord, RowState
     from activities.scans.contracts import Finding
     from catalogs.row import CatalogRow
@@ -104,9 +105,16 @@ class RowFacts:
             finished_at=now(),
             custody=draft.custody,
             upstream=tuple(UpstreamOutput(row=one.name, output=one.text.digest) for one in self.request.upstream),
+            used=(
+                *(UsedText(name=f"passage/{one.name}", digest=one.text.digest) for one in draft.passages or ()),
+                *(UsedText(name=f"note/{one.name}", digest=one.text.digest) for one in self._notes()),
+            ),
             submitter=self.request.submitter,
             generation=self.request.generation,
         )
+
+    def _notes(self) -> tuple[NamedText, ...]:
+        return self.request.notes if self.row and self.row.team else ()
 
     def details(self) -> str:
         """Return what Temporal Web shows of the row, in Markdown."""

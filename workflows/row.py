@@ -244,4 +244,5 @@ class RowWorkflow:
             code=code,
             message=message,
             output=output.model_copy(update={"inline": None}) if output else None,
+            remember=facts.row.remember if facts.row else "",
         )

@@ -36,20 +36,24 @@ class Act(StrEnum):
     EXECUTED = "executed"
     JUDGED = "judged"
     EDITED = "edited"
+    CHOSEN = "chosen"
 
 
 class CustodyAct(Contract):
     """One link of an output's chain of custody: who did what to which text.
 
     Args:
-        by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person.
-        text: The text that was looked at; of what writes or edits, the text that it made.
+        by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person, a vote.
+        text: The text that was looked at or chosen; of what writes or edits, the text that it made.
         before: The text that was edited.
         prompt: What the model was asked.
         program: What ran.
         outcome: How it ended, in a word or two.
         result: Digest of all that is known of it (canonical JSON).
         round: The round of the review in which a person edited.
+        agent: Name and version of the agent whose turn it was.
+        definition: Digest of that agent's definition.
+        template: Version of the words of the prompt, or digest of the row's own template.
     """
 
     act: Act
@@ -63,6 +67,16 @@ class CustodyAct(Contract):
     outcome: str = ""
     result: Digest | None = None
     round: PositiveInt | None = None
+    agent: str = ""
+    definition: Digest | None = None
+    template: str = ""
+
+
+class UsedText(Contract):
+    """A text that a prompt held besides outputs: a passage of a document, a note of the run."""
+
+    name: str
+    digest: Digest
 
 
 class UpstreamOutput(Contract):
@@ -86,6 +100,7 @@ class SealRequest(Contract):
         verdicts: Criterion, basis and outcome of each verification verdict.
         custody: What was done to the output, in order, from the model's first word to the text that left.
         upstream: Outputs of the rows it depends on.
+        used: Passages and notes that prompts held.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
@@ -106,6 +121,7 @@ class SealRequest(Contract):
     finished_at: str = ""
     custody: tuple[CustodyAct, ...] = ()
     upstream: tuple[UpstreamOutput, ...] = ()
+    used: tuple[UsedText, ...] = ()
     submitter: str = ""
     generation: NonNegativeInt = 0
 

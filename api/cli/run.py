@@ -58,8 +58,8 @@ def run(
     """
     source = contents(file)
     name = file_name(file)
-    # Who submits is known to the system: it asks the policy.
-    found = asyncio.run(check(source, options))
+    # Who submits is known to the system, and so are its agents and documents: it asks the policy, and looks at those.
+    found = asyncio.run(check(source, options.model_copy(update={"agents": None, "knowledge": None})))
     if not session.as_json:
         for part in told(name, found):
             err().print(part)

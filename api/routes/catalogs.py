@@ -21,6 +21,7 @@ from api.services import Served, Services
 from api.submission import Submitter, submit
 from catalogs.demand import Demand
 from catalogs.options import ReadOptions
+from workers.agents import installed
 from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
@@ -75,7 +76,7 @@ async def validate_catalog(request: Request, services: Served, access: Validates
 
     async with _read(request) as (source, submission):
         submitter = access.principal.acting_as(submission.submitter)
-        return await checked(source, _options(submission), services.policy, submitter, estimated)
+        return await checked(source, _options(submission, services), services.policy, submitter, estimated)
 
 
 @router.post(
@@ -97,7 +98,7 @@ async def submit_catalog(
             services,
             source,
             title=submission.title,
-            options=_options(submission),
+            options=_options(submission, services),
             run=submission.run,
             idempotency_key=idempotency_key,
             run_options=await _run_options(submission, services),
@@ -107,8 +108,9 @@ async def submit_catalog(
     return submitted
 
 
-def _options(submission: Submission) -> ReadOptions:
-    return ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+def _options(submission: Submission, services: Services) -> ReadOptions:
+    options = ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+    return options.model_copy(update=installed(services.settings))
 
 
 def _limits(submission: Submission, services: Services) -> RunOptions:
