@@ -1,5 +1,6 @@
 """Agents work on a row together: each turn is a step, paid for once, and told in provenance."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator, Callable
 
@@ -14,6 +15,8 @@ from activities.records.contracts import RowState, RunState
 from tests.installation import Installation, Run
 from tests.workflows.test_row_custody import statement
 from workers.settings import Settings
+from workflows.catalog import CatalogWorkflow
+from workflows.contracts import RowSelection
 
 AGENTS = load_agents()
 HEAD = "id,objective,agent,pattern,rounds,depends_on,verification,remember,knowledge,review\n"
@@ -43,10 +46,12 @@ async def installation(tmp_path_factory: pytest.TempPathFactory, dev_client: Cli
 
 
 def told(prism: Installation, run: str, row: str) -> list[str]:
-    rows = prism.query(
-        "SELECT step, summary FROM steps WHERE run = :run AND row = :row ORDER BY started_at", run=run, row=row
-    )
-    return [one["summary"] for one in rows if one["step"] == "model"]
+    kept = "SELECT summary FROM steps WHERE run = :run AND row = :row AND step = 'model' ORDER BY ordinal"
+    return [one["summary"] for one in prism.query(kept, run=run, row=row)]
+
+
+def asked(prism: Installation, row: str) -> set[tuple[str, str]]:
+    return {(one.step.key, one.digest) for one in prism.model.requests if one.step.row == row}
 
 
 async def test_each_turn_of_a_pipeline_is_a_step_that_sees_the_turns_before(prism: Installation) -> None:
@@ -105,9 +110,22 @@ async def test_a_list_is_worked_through_part_by_part_and_brought_together(prism:
     assert await output(prism, run) == "All done."
 
 
-async def test_the_one_whose_text_failed_writes_it_again_and_a_retry_pays_for_no_turn_twice(
-    prism: Installation,
-) -> None:
+async def test_another_execution_of_the_row_asks_for_every_turn_under_its_key(prism: Installation) -> None:
+    prism.model.answer = by_agent({"judge": "BEST: 1"})
+    rows = "a,Do,writer; critic; editor; judge,judge,shell,exit 1,\nz,Wait,,,,,required\n"
+    run = await prism.start("id,objective,agent,pattern,language,code,review\n" + rows)
+    while (await run.progress()).counts.get(RowState.FAILED) != 1:
+        await asyncio.sleep(0.02)
+    first = asked(prism, "a")
+    await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=("a",)))
+    while len(prism.model.requests) < len(first) * 2 + 1:
+        await asyncio.sleep(0.02)
+    await run.handle.cancel()
+    assert len(first) == 4
+    assert asked(prism, "a") == first
+
+
+async def test_the_one_whose_text_failed_writes_it_again(prism: Installation) -> None:
     answers = iter(["First.", "A zebra."])
     script = by_agent({"writer": "Draft.", "critic": "Fine."})
     prism.model.answer = lambda request: next(answers) if request.system == AGENTS["editor"].system else script(request)
