@@ -33,6 +33,7 @@ from tests.installation import Installation, Run
 from tests.receiver import receiver
 from workers.notifications import notification_rules, start_delivery
 from workers.secrets import open_secrets
+from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
@@ -45,6 +46,8 @@ from workflows.steps import BUDGET
 DELIVERY_ROUNDS = 2
 # Policy, prompt, model, scan, the invitation, and the notice that it is overdue.
 OVERDUE_STEPS = 5
+# How many tokens the judge that ships may answer with, which no other agent may.
+JUDGES_TOKENS = 60
 HISTORIES = Path(__file__).with_name("histories")
 ROOT = Path(__file__).parents[2]
 ANA = ReviewDecision(by="ana", comment="fine")
@@ -201,6 +204,22 @@ async def released(prism: Installation) -> Run:
     return run
 
 
+async def agents(prism: Installation) -> Run:
+    """Rows of several agents in every pattern, one that reads documents, and a note that a later row reads."""
+    told = prism.model.answer
+    prism.model.answer = lambda request: "BEST: 1" if request.max_tokens == JUDGES_TOKENS else told(request)
+    run = await prism.start(
+        "id,objective,agent,pattern,depends_on,verification,remember,knowledge\n"
+        "a,One,writer > critic > editor,pipeline,,contains:zebra,,\nb,Two,writer; critic; editor,vote,,,tone,\n"
+        "c,Three,writer; editor; judge,judge,b,,,handbook\nd,Four,advocate; sceptic; moderator,debate,b,,,\n"
+        "e,Five,lister > writer > editor,map,,,,\nf,Six,critic,,b,,,\n"
+    )
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -242,6 +261,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         sealed,
         sealed_cancelled,
         released,
+        agents,
     )
 }
 
@@ -264,7 +284,10 @@ async def record(names: list[str]) -> None:
         server = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         try:
             client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
-            prism = Installation(home, client, _answer)
+            (home / "documents" / "handbook").mkdir(parents=True)
+            (home / "documents" / "handbook" / "three.md").write_text("Three is a number.\n")
+            settings = Settings(home=home, knowledge=home / "documents")
+            prism = Installation.with_settings(settings, client, _answer)
             for name in names:
                 if name in LOOPS:
                     _write(f"{name}.loop", await LOOPS[name](prism))
