@@ -97,7 +97,7 @@ class DemandTally:
             quoted = calls * needed + self._answers[place]
             judged = self._judged[place]
             # Of a team, the one whose text it is writes it again, and is shown it.
-            whole = (1, characters // calls, needed + 1) if self._teams[place] else (calls, characters, quoted)
+            whole = (1, characters // max(calls, 1), needed + 1) if self._teams[place] else (calls, characters, quoted)
             again = whole if verified else (0, 0, 0)
             row = (calls, characters, quoted, *again, bool(judged), judged)
             found = sums[self._whose[place]]

@@ -73,7 +73,7 @@ class CustodyAct(Contract):
 
 
 class UsedText(Contract):
-    """A text that a prompt held besides outputs: a passage of a document, a note of the run."""
+    """A text that was put to a prompt besides outputs: a passage of a document, a note of the run."""
 
     name: str
     digest: Digest
@@ -100,7 +100,7 @@ class SealRequest(Contract):
         verdicts: Criterion, basis and outcome of each verification verdict.
         custody: What was done to the output, in order, from the model's first word to the text that left.
         upstream: Outputs of the rows it depends on.
-        used: Passages and notes that prompts held.
+        used: Passages and notes that were put to its prompts, as far as these had room.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.

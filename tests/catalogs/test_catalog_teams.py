@@ -110,3 +110,10 @@ def test_what_fits_is_left_alone_and_the_task_is_never_cut() -> None:
     text, dropped = fitted({"a": "x" * 500}, 10, lambda left: "a long task" + left["a"])
     assert text == "a long task"
     assert dropped[0].whole
+
+
+def test_where_nobody_knows_which_agents_there_are_names_are_left_to_whoever_runs_the_catalog() -> None:
+    options = ReadOptions(agents=None, knowledge=None)
+    csv = "id,objective,agent,pattern,knowledge,verification\na,One,mine > yours,pipeline,books,max_words:9\n"
+    compiled = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: f"sha256:{0:064}", options)
+    assert compiled.plan.total == 1
