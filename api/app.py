@@ -23,6 +23,7 @@ from api.routes import (
     catalogs,
     codec,
     events,
+    feedback,
     health,
     notifications,
     reviews,
@@ -68,6 +69,8 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         agents,
         runs,
         reviews,
+        # Before rows, whose path takes whatever follows.
+        feedback,
         rows,
         events,
         notifications,

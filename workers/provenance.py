@@ -3,10 +3,14 @@
 import asyncio
 from typing import TYPE_CHECKING
 
-from activities.provenance.contracts import Signer
+from activities.provenance.bill_of_materials import bill_of_materials
+from activities.provenance.contracts import Countersigner, Signer
 from activities.provenance.key_folder import PublicKeyFolder
+from activities.provenance.register import SqlRunSeals
 from activities.provenance.rotation import WatchedKeyFile, rotate_key_file
+from activities.provenance.run_activity import RunSealActivities
 from activities.secrets.contracts import SecretsUnusable
+from workers.compose import Stores
 from workers.settings import Settings
 from workers.vault import open_vault
 
@@ -54,6 +58,22 @@ async def open_signer(settings: Settings) -> Signer:
     signer = _transit(settings)
     await signer.try_to_learn()
     return signer
+
+
+def run_seals(settings: Settings, signer: Signer, stores: Stores) -> RunSealActivities:
+    """Return what seals runs."""
+    seals = SqlRunSeals(stores.engine)
+    countersigner = open_countersigner(settings)
+    return RunSealActivities(signer, stores.artifacts, seals, stores.plans, bill_of_materials, countersigner)
+
+
+def open_countersigner(settings: Settings) -> Countersigner | None:
+    """Return who signs the seals of runs besides the key; ``None`` where nobody does."""
+    if settings.sigstore == "off":
+        return None
+    from activities.provenance.sigstore_signer import SigstoreCountersigner  # noqa: PLC0415 -- as above
+
+    return SigstoreCountersigner(settings.sigstore_token_file, settings.sigstore_trust)
 
 
 async def rotate_signing_key(settings: Settings) -> str:

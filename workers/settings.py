@@ -39,6 +39,9 @@ class Settings(BaseSettings):
         prices: YAML file of prices that go before the bundled ones.
         signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
         signing_transit_mount: Where that engine is mounted.
+        sigstore: ``on`` has the seals of runs signed by sigstore too, in the name of an identity.
+        sigstore_token_file: Holds the OpenID Connect token of that identity; without it, what the surroundings offer.
+        sigstore_trust: Client trust configuration of another instance than the public one.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
@@ -124,6 +127,9 @@ class Settings(BaseSettings):
     models: Path | None = None
     signing_transit_key: str = ""
     signing_transit_mount: str = "transit"
+    sigstore: Literal["off", "on"] = "off"
+    sigstore_token_file: Path | None = None
+    sigstore_trust: Path | None = None
 
     budgets: Path | None = None
     prices: Path | None = None

@@ -25,9 +25,6 @@ from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
 from activities.prompts.activity import PromptActivities
 from activities.provenance.activity import ProvenanceActivities
-from activities.provenance.bill_of_materials import bill_of_materials
-from activities.provenance.register import SqlRunSeals
-from activities.provenance.run_activity import RunSealActivities
 from activities.records.activity import RecordActivities
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
 from activities.records.queries import RecordQueries
@@ -57,7 +54,7 @@ from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_journal, open_policy
-from workers.provenance import open_signer
+from workers.provenance import open_signer, run_seals
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners
 from workers.schedules import register_scans, register_schedules
@@ -239,9 +236,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         VerificationActivities(stores.texts).verify,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
-        RunSealActivities(
-            signer, stores.artifacts, SqlRunSeals(stores.engine), stores.plans, bill_of_materials
-        ).seal_run,
+        run_seals(settings, signer, stores).seal_run,
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
     ]

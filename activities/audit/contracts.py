@@ -51,6 +51,8 @@ class AuditKind(StrEnum):
     SCAN_STARTED = "scan.started"
     SCAN_ENDED = "scan.ended"
     SCAN_FOUND = "scan.found"
+    OUTPUT_RATED = "output.rated"
+    PAIRS_EXPORTED = "pairs.exported"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise

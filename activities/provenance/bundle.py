@@ -13,7 +13,7 @@ from activities.provenance.keys import KeySet
 from activities.provenance.leaf import Leaf, canonical
 from activities.provenance.merkle import inclusion_proof, leaf_hash
 from activities.provenance.run_contracts import RunSeal, sealed_leaves
-from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, run_predicate
+from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, SIGSTORE_FILE, run_predicate
 from activities.provenance.uris import RUN_SEAL
 from activities.provenance.verify import verify_envelope
 
@@ -42,6 +42,14 @@ keys/            The public keys (Ed25519) of all signatures. A file's name is t
 
 Any verifier of DSSE and in-toto statements can check the envelopes.
 """
+README_COUNTERSIGNED: Final = (
+    README
+    + b"""
+sigstore.jsonl   What an identity signed besides the keys: a Sigstore bundle a line, for the seals that name one. Its
+                 SHA-256, without the newline, stands in the seal; it signs that seal's statement without that name.
+                 Who signed?   prism verify THIS-FILE --identity NAME ISSUER
+"""
+)
 _CHUNK: Final = 256 * 1024
 # Zip can tell no earlier moment. The moments that matter are in what is signed.
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
@@ -77,13 +85,16 @@ Pieces = AsyncIterator[tuple[str, bytes]]
 
 async def _contents(seals: list[RunSeal], store: ArtifactStore, signed: "_Keyring", rows: Pieces) -> Pieces:
     """Yield what goes into the bundle, piece by piece, each with the name of its file."""
-    yield README_FILE, README
-    for seal in seals:
-        last = await signed.envelope(store, seal.envelope)
-        yield SEALS_FILE, last + b"\n"
+    envelopes = [await signed.envelope(store, seal.envelope) for seal in seals]
+    countersigned = [digest for envelope in envelopes if (digest := _countersigned(envelope, signed.keys))]
+    yield README_FILE, README_COUNTERSIGNED if countersigned else README
+    for envelope in envelopes:
+        yield SEALS_FILE, envelope + b"\n"
+    for digest in countersigned:
+        yield SIGSTORE_FILE, await store.get(digest) + b"\n"
     async for name, data in rows:
         yield name, data
-    yield SBOM_FILE, await store.get(_sbom(last, signed.keys))
+    yield SBOM_FILE, await store.get(_sbom(envelopes[-1], signed.keys))
     for keyid, pem in signed.used():
         yield key_file(keyid), pem
 
@@ -120,6 +131,11 @@ async def _single(seal: RunSeal, store: ArtifactStore, signed: "_Keyring", row: 
 def key_file(keyid: str) -> str:
     """Return the name of a key's file in a bundle."""
     return f"{KEY_FOLDER}{keyid}.pem"
+
+
+def _countersigned(envelope: bytes, keys: KeySet) -> Digest | None:
+    named = run_predicate(verify_envelope(envelope, keys, predicate=RUN_SEAL).statement).countersigned
+    return f"sha256:{named.digest['sha256']}" if named else None
 
 
 def _sbom(envelope: bytes, keys: KeySet) -> Digest:

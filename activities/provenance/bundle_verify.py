@@ -16,17 +16,19 @@ from activities.provenance.bundle import (
     INCLUSION_FILE,
     KEY_FOLDER,
     README,
+    README_COUNTERSIGNED,
     README_FILE,
     SEALS_FILE,
     key_file,
 )
-from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.contracts import CountersignatureVerifier, ProvenanceInvalid
+from activities.provenance.countersignatures import Countersignatures
 from activities.provenance.envelope import MAX_ENVELOPE_BYTES
 from activities.provenance.keys import KeySet
 from activities.provenance.leaf import MAX_LEAF_BYTES, Leaf, canonical
 from activities.provenance.merkle import ALGORITHM, root_of_proof
 from activities.provenance.rows import RowSum
-from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, RunPredicate, run_predicate
+from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, SIGSTORE_FILE, RunPredicate, run_predicate
 from activities.provenance.statement import digest_set, named_row
 from activities.provenance.uris import RUN_SEAL, SLSA_PROVENANCE
 from activities.provenance.verify import Verified, verify_envelope
@@ -73,6 +75,8 @@ class BundleReport(Contract):
         row: The one row it is about; empty where it is about all.
         root: Root of the Merkle tree over the rows.
         sealed: How many rows have a signed statement.
+        countersigned: Whether somebody signed the last seal by sigstore too.
+        identity: Who that was, where it was checked.
     """
 
     valid: bool
@@ -91,14 +95,19 @@ class BundleReport(Contract):
     root: str = ""
     rows: NonNegativeInt = 0
     sealed: NonNegativeInt = 0
+    countersigned: bool = False
+    identity: str = ""
 
 
-def verify_bundle(path: Path, trusted: KeySet | None = None) -> BundleReport:
+def verify_bundle(
+    path: Path, trusted: KeySet | None = None, identity: CountersignatureVerifier | None = None
+) -> BundleReport:
     """Verify a bundle; it is read once, as small as one of its lines.
 
     Args:
         path: The file.
         trusted: The keys that count, from elsewhere; without them the bundle's own do.
+        identity: Who must have signed the seals by sigstore too; without it that is not asked.
 
     Returns:
         What it proves, or the first thing that is wrong with it.
@@ -106,7 +115,7 @@ def verify_bundle(path: Path, trusted: KeySet | None = None) -> BundleReport:
     pinned = trusted is not None
     try:
         with zipfile.ZipFile(path) as file:
-            return _Bundle(file, trusted).report(pinned=pinned)
+            return _Bundle(file, trusted, identity).report(pinned=pinned)
     except ProvenanceInvalid as error:
         return BundleReport(valid=False, reason=error.message, pinned=pinned)
     except _UNREADABLE as error:
@@ -116,14 +125,17 @@ def verify_bundle(path: Path, trusted: KeySet | None = None) -> BundleReport:
 
 
 class _Bundle:
-    def __init__(self, file: zipfile.ZipFile, trusted: KeySet | None) -> None:
+    def __init__(
+        self, file: zipfile.ZipFile, trusted: KeySet | None, identity: CountersignatureVerifier | None
+    ) -> None:
         self._file = file
+        self._countersignatures = Countersignatures(identity)
         self._keys = self._own_keys()
         self._trusted = trusted or self._keys
         self._signed_by: set[str] = set()
 
     def report(self, *, pinned: bool) -> BundleReport:
-        if self._small(README_FILE) != README:
+        if self._small(README_FILE) != (README_COUNTERSIGNED if self._is_countersigned else README):
             raise ProvenanceInvalid(f"{README_FILE} was altered")
         told, lines = self._seals()
         row = self._single(told) if self._is_single else self._rows(told, lines)
@@ -140,6 +152,8 @@ class _Bundle:
             root=told.rows.root,
             rows=told.rows.size,
             sealed=told.rows.sealed,
+            countersigned=told.countersigned is not None,
+            identity=self._countersignatures.identity,
             **told.model_dump(include={"run", "title", "state", "counts", "number", "catalog", "plan"}),
         )
 
@@ -149,7 +163,9 @@ class _Bundle:
         keys = [name for name in names if name.startswith(KEY_FOLDER)]
         others = set(names) - set(keys)
         self._is_single = INCLUSION_FILE in others
-        if len(names) != len(set(names)) or others - {INCLUSION_FILE} != set(FILES) or len(keys) > MAX_KEYS:
+        self._is_countersigned = SIGSTORE_FILE in others
+        known = others - {INCLUSION_FILE, SIGSTORE_FILE} == set(FILES)
+        if len(names) != len(set(names)) or not known or len(keys) > MAX_KEYS:
             raise ProvenanceInvalid("the files in it are not those of a proof", found=", ".join(sorted(names))[:500])
         own = KeySet(self._small(name) for name in keys)
         if {key_file(keyid): pem for keyid, pem in own.pems.items()} != {name: self._small(name) for name in keys}:
@@ -160,6 +176,7 @@ class _Bundle:
         """Return what the last seal says and the digest of the rows' lines, after the chain of seals was checked."""
         told: RunPredicate | None = None
         rows = before = ""
+        countersignatures = self._lines(SIGSTORE_FILE, MAX_ENVELOPE_BYTES) if self._is_countersigned else iter(())
         for number, line in enumerate(self._lines(SEALS_FILE, MAX_ENVELOPE_BYTES), 1):
             verified = self._verified(line, "the seal of the run", RUN_SEAL)
             previous, told = told, run_predicate(verified.statement)
@@ -169,9 +186,11 @@ class _Bundle:
                 raise ProvenanceInvalid(f"seal {number} does not continue the one before it")
             if previous and (previous.run, previous.plan) != (told.run, told.plan):
                 raise ProvenanceInvalid(f"seal {number} is of another run")
+            self._countersignatures.check(verified.statement, told, countersignatures)
             rows, before = verified.output, digest_of(line)
         if told is None:
             raise ProvenanceInvalid("there is no seal of the run in it")
+        self._countersignatures.end(countersignatures)
         if told.rows.algorithm != ALGORITHM:
             raise ProvenanceInvalid(f"the rows are summed up by {told.rows.algorithm}, which is not known here")
         return told, rows

@@ -148,3 +148,33 @@ class Signer(Protocol):
             SignerUnavailable: What holds the key does not answer now.
         """
         ...
+
+
+class Countersigner(Protocol):
+    """Signs the seals of runs besides the key, in the name of an identity."""
+
+    async def countersign(self, statement: bytes) -> bytes:
+        """Return the signature over an in-toto statement: a Sigstore bundle (JSON, one line).
+
+        Raises:
+            SignerUnavailable: It is not signed, and why; nothing stands in for it.
+        """
+        ...
+
+
+class CountersignatureVerifier(Protocol):
+    """Checks such signatures, offline.
+
+    Args:
+        identity: Who must have signed.
+    """
+
+    identity: str
+
+    def payload(self, bundle: bytes) -> bytes:
+        """Return the statement that was signed.
+
+        Raises:
+            ProvenanceInvalid: The signature does not hold, or is somebody else's.
+        """
+        ...

@@ -7,13 +7,14 @@ from collections.abc import Callable, Sequence
 from temporalio import activity
 
 from activities.artifacts.contracts import ArtifactStore, Digest
+from activities.heartbeat import beating
 from activities.plans.contracts import PlanReader
-from activities.provenance.contracts import Signer
+from activities.provenance.contracts import Countersigner, Signer
 from activities.provenance.envelope import parse_envelope
 from activities.provenance.leaf import Leaf
 from activities.provenance.rows import Rows, RowSum
 from activities.provenance.run_contracts import RunSeal, RunSealRequest, RunSeals
-from activities.provenance.run_statement import build_run_statement
+from activities.provenance.run_statement import build_run_statement, with_countersignature
 from activities.provenance.statement import statement_bytes
 from activities.provenance.uris import PAYLOAD_TYPE
 from temporal.names import ActivityName
@@ -28,6 +29,7 @@ class RunSealActivities:
         seals: Keeps seals; knows how rows ended.
         plans: Knows which catalog a plan is of.
         platform: Returns the bill of materials of this platform; takes a moment at the first call.
+        countersigner: Signs besides, in the name of an identity; without it nobody does.
     """
 
     def __init__(
@@ -37,12 +39,14 @@ class RunSealActivities:
         seals: RunSeals,
         plans: PlanReader,
         platform: Callable[[], bytes],
+        countersigner: Countersigner | None = None,
     ) -> None:
         self._signer = signer
         self._store = store
         self._seals = seals
         self._plans = plans
         self._platform = platform
+        self._countersigner = countersigner
 
     @activity.defn(name=ActivityName.SEAL_RUN)
     async def seal_run(self, request: RunSealRequest) -> RunSeal:
@@ -55,6 +59,9 @@ class RunSealActivities:
         plan = await self._plans.plan(request.plan)
         sbom = await self._store.put(await asyncio.to_thread(self._platform))
         statement = build_run_statement(request, rows, catalog=plan.source, sbom=sbom, previous=previous)
+        if self._countersigner is not None:
+            countersigned = await beating(self._countersigner.countersign(statement_bytes(statement)))
+            statement = with_countersignature(statement, await self._store.put(countersigned))
         envelope = await self._signer.sign(statement_bytes(statement), PAYLOAD_TYPE)
         return await self._seals.keep(
             RunSeal(

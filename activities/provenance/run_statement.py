@@ -15,6 +15,7 @@ from temporal.contract import Contract
 
 ROWS_FILE: Final = "rows.jsonl"
 SBOM_FILE: Final = "sbom.cdx.json"
+SIGSTORE_FILE: Final = "sigstore.jsonl"
 
 
 class SealedRows(Contract):
@@ -61,6 +62,7 @@ class RunPredicate(Contract):
         catalog: Digest of the catalog as submitted.
         number: Which of the run's ends it is, from 1.
         previous: The seal of the end before, where the run was retried.
+        countersigned: What an identity signed besides the key: this statement without this field.
     """
 
     run: str
@@ -74,6 +76,7 @@ class RunPredicate(Contract):
     number: PositiveInt
     previous: SealBefore | None = None
     builder: Builder
+    countersigned: Material | None = None
 
 
 def build_run_statement(
@@ -104,8 +107,20 @@ def build_run_statement(
         "_type": STATEMENT_TYPE,
         "subject": [{"name": f"{request.run}/{ROWS_FILE}", "digest": digest_set(rows.digest)}],
         "predicateType": RUN_SEAL,
-        "predicate": told.model_dump(mode="json", by_alias=True),
+        "predicate": told.model_dump(mode="json", by_alias=True, exclude={"countersigned"}),
     }
+
+
+def with_countersignature(statement: dict[str, Any], bundle: Digest) -> dict[str, Any]:
+    """Return a run's statement that names what was signed besides the key, so that nobody can take it away."""
+    named = Material(name=SIGSTORE_FILE, digest=digest_set(bundle)).model_dump()
+    return statement | {"predicate": statement["predicate"] | {"countersigned": named}}
+
+
+def without_countersignature(statement: dict[str, Any]) -> dict[str, Any]:
+    """Return a run's statement as it was signed besides the key."""
+    told = {name: value for name, value in statement["predicate"].items() if name != "countersigned"}
+    return statement | {"predicate": told}
 
 
 def run_predicate(statement: dict[str, Any]) -> RunPredicate:

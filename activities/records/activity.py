@@ -14,6 +14,7 @@ from activities.records.contracts import (
     RunOpening,
 )
 from catalogs.plan import PlannedRow
+from catalogs.prompt_version import prompt_version
 from temporal.names import ActivityName
 
 
@@ -71,5 +72,7 @@ def _pending(planned: PlannedRow, ids: list[str]) -> dict[str, object]:
         "title": row.title,
         "objective": row.objective,
         "risk": row.risk.value,
+        "agent": row.agent,
+        "prompt_version": prompt_version(row),
         "upstream": [ids[index] for index in planned.upstream],
     }

@@ -49,6 +49,8 @@ class TaskRecord(SQLModel, table=True):
     title: str = ""
     objective: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     risk: str = ""
+    agent: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    prompt_version: str = Field(default="", sa_column_kwargs={"server_default": ""})
     upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     state: str
     attempt: int = 1

@@ -47,6 +47,8 @@ class RowView(Contract):
     """A row as recorded, without its steps.
 
     Args:
+        agent: Who the model is asked to be.
+        prompt_version: Short digest of agent and template: rows that have it alike are asked in the same words.
         output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
         verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
     """
@@ -59,6 +61,8 @@ class RowView(Contract):
     title: str = ""
     objective: str = ""
     risk: str = ""
+    agent: str = ""
+    prompt_version: str = ""
     upstream: list[str] = Field(default_factory=list)
     state: RowState
     attempt: int = 1

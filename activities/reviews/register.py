@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, Select, delete, func, select, update
 
 from activities.audit.log import append
 from activities.audit.rows import review_events
+from activities.feedback.register import keep_reviewers_votes
 from activities.records.contracts import RowState
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, TaskRecord
@@ -97,6 +98,7 @@ class SqlReviewRegister:
             upsert(self._engine, ReviewerRow).on_conflict_do_nothing(), [{"reviewer": one, **place} for one in asked]
         )
         self._event(connection, record)
+        keep_reviewers_votes(self._engine, connection, record)
         append(connection, *review_events(record))
         return True
 

@@ -65,6 +65,10 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "comment": Entry("api.cli.reviews", "comment", "Leave a comment on a review."),
         "decide-all": Entry("api.cli.reviews", "decide_all", "Decide on all reviews that wait and fit."),
     },
+    "Feedback": {
+        "rate": Entry("api.cli.feedback", "rate", "Say whether a row's output is good or bad, and why."),
+        "feedback": Entry("api.cli.feedback", "feedback", "Show votes and scores; export preference pairs."),
+    },
     "Account": {
         "login": Entry("api.cli.accounts", "login", "Log in at Prism's API."),
         "logout": Entry("api.cli.accounts", "logout", "End your session."),

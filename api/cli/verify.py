@@ -8,7 +8,7 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from activities.provenance.bundle_verify import BundleReport, verify_bundle
-from activities.provenance.contracts import ProvenanceInvalid
+from activities.provenance.contracts import CountersignatureVerifier, ProvenanceInvalid
 from activities.provenance.keys import KeySet
 from activities.provenance.verify import verify_envelope
 from api.cli import tables, text
@@ -45,6 +45,8 @@ def export(session: Session, run: str, row: str | None, file: Path | None) -> No
 @click.argument("row", required=False)
 @click.option("--envelope", type=FILE, help="Offline: the DSSE envelope.")
 @click.option("--key", "keys", type=FILE, multiple=True, help="Offline: a public key that counts, in PEM.")
+@click.option("--identity", nargs=2, metavar="NAME ISSUER", help="Offline: who must have signed by sigstore too.")
+@click.option("--trust", type=FILE, help="Offline: root of trust of another sigstore than the public one.")
 @click.option("--output", type=FILE, help="Offline: the output that the envelope should be about.")
 @with_session
 def verify(
@@ -54,15 +56,19 @@ def verify(
     envelope: Path | None,
     keys: tuple[Path, ...],
     output: Path | None,
+    identity: tuple[str, str] | None,
+    trust: Path | None,
 ) -> None:
     """Verify a row's provenance, or the proof of a whole run.
 
-    Online: RUN and ROW. Offline: the file that 'prism export' wrote, with --key to say whose signature counts; or
-    --envelope and --key. Exit code 1 when it does not hold.
+    Online: RUN and ROW. Offline: the file that 'prism export' wrote, with --key to say whose signature counts, or
+    --identity where sigstore signed it too; or --envelope and --key. Exit code 1 when it does not hold.
     """
     if run and not (row or envelope or output):
-        _bundle(session, Path(run), keys)
+        _bundle(session, Path(run), keys, _verifier(*identity, trust) if identity else None)
         return
+    if identity or trust:
+        raise click.UsageError("--identity and --trust are for the file of a run's proof")
     if envelope and keys and not (run or row):
         found = _offline(envelope, keys, output)
     elif run and row and not (envelope or keys or output):
@@ -75,10 +81,20 @@ def verify(
         raise SystemExit(1)
 
 
-def _bundle(session: Session, file: Path, keys: tuple[Path, ...]) -> None:
+def _verifier(identity: str, issuer: str, trust: Path | None) -> CountersignatureVerifier:
+    # Its libraries take a second to load, for who asks for them.
+    from activities.provenance.sigstore_verify import SigstoreVerifier  # noqa: PLC0415 -- see above
+
+    try:
+        return SigstoreVerifier(identity, issuer, trust)
+    except ProvenanceInvalid as error:
+        raise click.UsageError(error.message) from error
+
+
+def _bundle(session: Session, file: Path, keys: tuple[Path, ...], identity: CountersignatureVerifier | None) -> None:
     if not file.is_file():
         raise click.UsageError(f"there is no file {file}: give RUN and ROW, or the file that 'prism export' wrote")
-    report = verify_bundle(file, _key_set(keys) if keys else None)
+    report = verify_bundle(file, _key_set(keys) if keys else None, identity)
     session.show(report, *_proven(report))
     if not report.valid:
         raise SystemExit(1)
@@ -104,10 +120,13 @@ def _proven(report: BundleReport) -> list[RenderableType]:
         ("catalog", text.safe(report.catalog)),
         ("root", report.root),
         ("keys", ", ".join(report.keys)),
+        *([("sigstore", _countersigned(report))] if report.countersigned else []),
     ]
     whole = "every signature, row and byte is as it was sealed"
-    if report.pinned:
-        return [Text.assemble(("✓ proven: ", "bold green"), f"{whole}, by the key you gave"), tables.facts(pairs)]
+    known = ("the key you gave" if report.pinned else "", text.safe(report.identity))
+    if any(known):
+        told = f"{whole}, by {' and '.join(filter(None, known))}"
+        return [Text.assemble(("✓ proven: ", "bold green"), told), tables.facts(pairs)]
     warning = (
         "The key came with the file, so this shows that the proof is whole, not who made it: "
         "get the public key from whoever ran the catalog, and give it with --key."
@@ -117,6 +136,12 @@ def _proven(report: BundleReport) -> list[RenderableType]:
         tables.facts(pairs),
         Text.assemble(("! ", "bold yellow"), warning),
     ]
+
+
+def _countersigned(report: BundleReport) -> str:
+    if report.identity:
+        return f"signed by {text.safe(report.identity)}"
+    return "signed too; by whom was not checked: give --identity"
 
 
 def _offline(envelope: Path, keys: tuple[Path, ...], output: Path | None) -> Verification:

@@ -18,6 +18,7 @@ from api.client.audit import AsyncAuditCalls
 from api.client.budgets import AsyncBudgetMethods
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.feedback import AsyncFeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
 from api.client.scans import AsyncScanCalls
@@ -44,6 +45,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
+        self.feedback = AsyncFeedbackCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)
 

@@ -17,6 +17,7 @@ from api.client.audit import AuditCalls
 from api.client.budgets import BudgetMethods
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.feedback import FeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
 from api.client.scans import ScanCalls
@@ -48,6 +49,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.feedback = FeedbackCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)
 

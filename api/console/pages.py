@@ -8,6 +8,7 @@ from starlette.responses import HTMLResponse, Response
 
 from activities.records.contracts import RowState, RunState
 from activities.records.views import RunView
+from api import rating
 from api.console.artifacts import output_of, shown_steps
 from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
@@ -128,6 +129,9 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),
         timeline=row_timeline(detail),
+        feedback=await rating.of_row(services, run, row),
+        rates=await allowed(services, access.principal, "outputs.rate", run, row),
+        personal=access.principal.personal,
         review=review,
         next_review=await next_review(services, access, run, row) if review.rounds else None,
         fields=fields_of(review.waiting) if review.waiting else [],

@@ -40,6 +40,8 @@ MORE: Final = {
     "audit-phone-dark": ("/audit", PHONE),
     "budgets": ("/budgets", DESKTOP),
     "budgets-phone-dark": ("/budgets", PHONE),
+    "feedback": ("/feedback", DESKTOP),
+    "feedback-phone-dark": ("/feedback", PHONE),
     "paused": ("/runs/pricing-refresh", DESKTOP),
     "system": ("/system", DESKTOP),
     "system-phone-dark": ("/system", PHONE),

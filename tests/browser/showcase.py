@@ -8,6 +8,8 @@ from typing import Final
 from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
+from activities.feedback.contracts import Given, Rating
+from activities.feedback.register import SqlFeedbackRegister
 from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp
 from activities.reviews.contracts import ReviewTerms
@@ -154,6 +156,20 @@ async def fill(seeder: Seeder) -> None:
     ]
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
     await spend(seeder)
+    await rate(seeder)
+
+
+async def rate(seeder: Seeder) -> None:
+    """Have readers say what they think of some outputs."""
+    register = SqlFeedbackRegister(seeder.stores.engine)
+    for number in range(30):
+        rating = Rating.BAD if number % 5 == 0 else Rating.GOOD
+        reason = "The tone is off." if rating is Rating.BAD else ""
+        given = Given(run="support-1123", row=f"support/ticket-{number}", by="ana", rating=rating, reason=reason)
+        await register.rate(given)
+    ours = ("8f2c41d09be37a16", "finance/cash-report")
+    await register.rate(Given(run=ours[0], row=ours[1], by="ben", rating=Rating.GOOD, reason="Every figure is there."))
+    await register.rate(Given(run=ours[0], row=ours[1], by="cleo", rating=Rating.BAD))
 
 
 async def spend(seeder: Seeder) -> None:

@@ -31,6 +31,7 @@ PAGES = {
     "audit": "/audit",
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
+    "feedback": "/feedback",
     "system": "/system",
     "scans": "/scans",
     "secrets": "/secrets",

@@ -5,6 +5,7 @@ from sqlmodel import SQLModel
 
 from activities.audit import tables as audit_tables  # noqa: F401 -- registers the tables for --autogenerate
 from activities.budgets import tables as budgets_tables  # noqa: F401 -- likewise
+from activities.feedback import tables as feedback_tables  # noqa: F401 -- likewise
 from activities.identity import tables as identity_tables  # noqa: F401 -- likewise
 from activities.provenance import tables as provenance_tables  # noqa: F401 -- likewise
 from activities.records import tables  # noqa: F401 -- likewise

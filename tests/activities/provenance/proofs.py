@@ -11,7 +11,7 @@ from activities.artifacts.contracts import Text, digest_of
 from activities.provenance.activity import ProvenanceActivities
 from activities.provenance.bill_of_materials import bill_of_materials
 from activities.provenance.bundle import bundle
-from activities.provenance.contracts import SealRequest, Signer
+from activities.provenance.contracts import Countersigner, SealRequest, Signer
 from activities.provenance.keys import KeySet
 from activities.provenance.register import SqlRunSeals
 from activities.provenance.run_activity import RunSealActivities
@@ -28,7 +28,10 @@ AT = "2026-11-23T05:00:00.000000Z"
 class SealedRun:
     """A run of rows ``row-1`` and so on, the last of them blocked."""
 
-    def __init__(self, home: Path, rows: int = 5, run: str = "run1") -> None:
+    def __init__(
+        self, home: Path, rows: int = 5, run: str = "run1", countersigner: Countersigner | None = None
+    ) -> None:
+        self.countersigner = countersigner
         self.settings = Settings(home=home)
         self.stores: Stores = open_stores(self.settings)
         self.seals = SqlRunSeals(self.stores.engine)
@@ -74,7 +77,10 @@ class SealedRun:
         """End the run and seal it."""
         ended = RunChange(run=self.run, state=RunState.COMPLETED_WITH_FAILURES, sequence=sequence, at=AT)
         await self.stores.keeper.change_run(ended)
-        activities = RunSealActivities(signer, self.stores.artifacts, self.seals, self.stores.plans, bill_of_materials)
+        stores = self.stores
+        activities = RunSealActivities(
+            signer, stores.artifacts, self.seals, stores.plans, bill_of_materials, self.countersigner
+        )
         request = RunSealRequest(
             run=self.run, plan=self.plan, title="t", state=ended.state, sequence=sequence, finished_at=AT
         )

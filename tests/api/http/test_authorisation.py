@@ -43,6 +43,11 @@ POST   /api/v1/runs/{run}/rows/{row:path}/approve 401 403 403 403 409 403 409 40
 POST   /api/v1/runs/{run}/rows/{row:path}/reject 401 403 403 403 409 403 409 409
 POST   /api/v1/runs/{run}/rows/{row:path}/decide 401 403 403 403 409 403 409 409
 GET    /api/v1/runs/{run}/reviews/{row:path}     401 403 200 200 200 200 200 200
+POST   /api/v1/runs/{run}/rows/{row:path}/rate  401 403 200 200 200 200 200 200
+GET    /api/v1/runs/{run}/feedback/{row:path}    401 403 200 200 200 200 200 200
+GET    /api/v1/feedback/scores                   401 403 200 200 200 200 200 200
+GET    /api/v1/feedback/pairs                    401 403 403 403 403 200 200 200
+GET    /feedback                                 401 403 200 200 200 200 200 200
 GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
 POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
 POST   /api/v1/runs/{run}/rows/{row:path}/retry  401 403 403 403 403 409 409 409
@@ -122,6 +127,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/reject": BY,
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
+    "/api/v1/runs/{run}/rows/{row:path}/rate": {"json": {"rating": "good"}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
     "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
     "/api/v1/codec/decode": {"json": {"payloads": []}},

@@ -1,0 +1,1 @@
+"""What people think of outputs, and how good agents, models and prompts are by it."""
