@@ -1,13 +1,9 @@
 """The words a model is given: the prompt of a row, of one step of it, and of a second attempt."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Final
 
 from catalogs.row import CatalogRow, Mode
 from catalogs.templates import render
-
-# Raised when the words of composed prompts change: provenance states it.
-COMPOSED_TEMPLATE: Final = "composed/1"
 
 
 def system_prompt(row: CatalogRow) -> str:

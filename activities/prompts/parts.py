@@ -6,6 +6,7 @@ from typing import Final, Self
 
 from activities.artifacts.contracts import Texts, digest_of
 from activities.prompts.contracts import ComposeRequest, NamedText, TemplateFailed
+from catalogs.prompt_version import COMPOSED
 from catalogs.window import Dropped, fitted
 
 # English text has about four characters a token, other scripts and code fewer; a prompt that is too long is refused.
@@ -60,11 +61,10 @@ class PromptParts:
     @property
     def template(self) -> str:
         """Version of the words that the prompt is composed by; of a row's own template, its digest."""
-        from catalogs.prompts import COMPOSED_TEMPLATE  # noqa: PLC0415 -- likewise
         from catalogs.turns import TURN_TEMPLATE  # noqa: PLC0415 -- likewise
 
         prompt = self.request.row.prompt
-        task = digest_of(prompt.encode()) if prompt else COMPOSED_TEMPLATE
+        task = digest_of(prompt.encode()) if prompt else COMPOSED
         return f"{task} {TURN_TEMPLATE}" if self.request.turn else task
 
     def within(self, window: int | None) -> tuple[str, tuple[Dropped, ...]]:
