@@ -32,6 +32,7 @@ from api.routes import (
     scans,
     secrets,
     system,
+    usage,
 )
 from api.services import Services
 from workers.settings import Settings
@@ -83,6 +84,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         scans,
         secrets,
         system,
+        usage,
     )
     for resource in resources:
         app.include_router(resource.router, prefix="/api/v1")

@@ -23,6 +23,8 @@ from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
 from activities.secrets.keeping import SecretKeeping
+from activities.tools.tools_file import load_tools
+from catalogs.tools import Tool
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
@@ -41,6 +43,7 @@ class Services:
         policy: Decides which catalogs may start.
         approvals: Who has which role besides those of their account.
         budget_rules: What model calls may cost.
+        tools: Programs that rows may let a model run.
     """
 
     settings: Settings
@@ -50,6 +53,7 @@ class Services:
     policy: PolicyEngine
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     budget_rules: BudgetRules = field(default_factory=BudgetRules)
+    tools: tuple[Tool, ...] = ()
 
     @functools.cached_property
     def register(self) -> SqlReviewRegister:
@@ -118,6 +122,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         SecretUnusable: The secret that signs access tokens cannot be used.
         InvalidApprovalRules: The approval rules cannot be used.
         InvalidBudgets: The budgets cannot be used.
+        InvalidTools: The tools cannot be used.
         PolicyUnavailable: A policy that ships does not compile.
         InvalidPolicyServer: The address of the policy server cannot be used.
     """
@@ -130,6 +135,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         policy=await open_policy(settings, stack, stores.artifacts),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
+        tools=load_tools(settings.tools),
     )
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy

@@ -10,8 +10,10 @@ from catalogs import cells
 from catalogs.criteria_list import split_criteria
 from catalogs.forms import parse_form
 from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
 from catalogs.team import MAX_ROUNDS, Pattern
+from catalogs.tools import tool_names
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,15 @@ COLUMNS: Final = (
         'max_words:200; contains:EUR; regex:"a;b"',
         "Acceptance criteria. Write a `;` within a criterion as `\\;`, or put the argument in double quotes.",
         split_criteria,
+    ),
+    Column(
+        "output_schema",
+        "`name:type` fields separated by `;`, or a JSON schema of an object",
+        "none: text",
+        "city:text; people:integer; note?:text",
+        "The answer is JSON that fits it; one that does not is repaired once. "
+        'Later rows read its fields: `{{ data["<id>"].city }}`.',
+        parse_object_schema,
     ),
     Column(
         "id",
@@ -121,7 +132,7 @@ COLUMNS: Final = (
         "Jinja2 template",
         "composed from the row",
         'Sum up: {{ outputs["a"] }}',
-        'What the model is asked; knows `row.<column>`, `outputs["<id>"]` and the unknown columns by name.',
+        'What the model is asked; knows `row.<column>`, `outputs["<id>"]`, `data["<id>"]` and unknown columns by name.',
         cells.verbatim,
     ),
     Column(
@@ -141,6 +152,14 @@ COLUMNS: Final = (
         cells.choice(Language),
     ),
     Column("code", "text", "empty", "print(6 * 7)", "Program to run; needs `language`.", cells.verbatim),
+    Column(
+        "tools",
+        "names separated by `;`, `,` or spaces",
+        "none",
+        "add; lookup",
+        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers.",
+        tool_names,
+    ),
     Column(
         "secrets",
         "`NAME=secret://catalogs/…` separated by `;`",

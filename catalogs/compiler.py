@@ -75,8 +75,10 @@ def compile_catalog(
         dependencies = Dependencies(findings)
         priorities = array("B")
         tally, demand = Tally(), DemandTally()
+        named: set[str] = set()
         for row in reader:
             spool.append(row)
+            named.update(row.tools)
             priorities.append(row.priority)
             dependencies.add(row)
             tally.add(row)
@@ -84,6 +86,9 @@ def compile_catalog(
         dropped = dependencies.resolve(reader.rejected, reader.waiting, skip=options.skip_invalid)
         _refuse(findings, len(spool) - len(dropped), options)
         order = _order(len(spool), dependencies, priorities, dropped)
+        for tool in options.tools or ():
+            if tool.name in named:
+                put(tool.document)
         pages = _write_pages(order, dependencies, spool, put)
     plan = Plan(title=title, source=f"sha256:{hashed.hexadecimal}", total=len(order), pages=pages)
     digest = put(plan.model_dump_json().encode())

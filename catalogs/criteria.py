@@ -13,6 +13,7 @@ from typing import Any, Final
 import regex  # type: ignore[import-untyped]
 
 from catalogs.patterns import expanded_size
+from catalogs.schemas import schema_fault
 from temporal.contract import Contract
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
@@ -155,39 +156,14 @@ def _check_pattern(criterion: Criterion) -> None:
 
 
 def _check_schema(criterion: Criterion) -> None:
-    # Not at the top: it compiles a grammar of addresses for seconds, and few catalogs hold a schema.
-    import jsonschema  # noqa: PLC0415 -- see above
-
     try:
-        schema = json.loads(criterion.argument)
-        if not isinstance(schema, dict | bool):
-            raise _invalid(criterion, "a JSON Schema, which is an object")
-        jsonschema.Draft202012Validator.check_schema(schema)
-        remote = _remote_reference(schema)
-    except json.JSONDecodeError as fault:
-        raise _invalid(criterion, f"a JSON Schema (not JSON: {fault})") from fault
-    except jsonschema.SchemaError as fault:
-        raise _invalid(criterion, f"a JSON Schema ({fault.message})") from fault
-    except (RecursionError, ValueError) as fault:
-        raise _invalid(criterion, "a JSON Schema that is not nested so deep") from fault
-    if remote:
-        raise _invalid(criterion, f"a JSON Schema without remote references such as {remote!r}")
-
-
-def _remote_reference(schema: object) -> str | None:
-    """Return the first ``$ref`` that leaves the document: a check never reaches for the network."""
-    pending = [schema]
-    while pending:
-        node = pending.pop()
-        if isinstance(node, dict):
-            for key in ("$ref", "$dynamicRef"):
-                target = node.get(key)
-                if isinstance(target, str) and not target.startswith("#"):
-                    return target
-            pending.extend(node.values())
-        elif isinstance(node, list):
-            pending.extend(node)
-    return None
+        fault = schema_fault(json.loads(criterion.argument))
+    except json.JSONDecodeError as error:
+        raise _invalid(criterion, f"a JSON Schema (not JSON: {error})") from error
+    except RecursionError as error:
+        raise _invalid(criterion, "a JSON Schema that is not nested so deep") from error
+    if fault:
+        raise _invalid(criterion, fault)
 
 
 def _invalid(criterion: Criterion, expected: str) -> InvalidCriterion:

@@ -42,7 +42,7 @@ class Demand(Contract):
         group: As the rows name it; empty for the default group.
         rows: How many they are.
         first: Calls that are made in any case.
-        second: Calls that follow where a criterion fails: the output is written once more.
+        second: Calls that follow where a criterion or the schema fails: the output is written once more.
         judged: Calls to the judge's group, where there is one, about the first output; as many about the second.
     """
 
@@ -80,7 +80,7 @@ class DemandTally:
         self._characters.append(characters)
         self._answers.append(answers)
         self._teams.append(row.pattern is not None)
-        self._verified.append(bool(row.verification))
+        self._verified.append(bool(row.verification or row.output_schema))
         self._judged.append(_JUDGE_CHARACTERS + len(row.objective) + free if free else 0)
 
     def over(self, chosen: Iterable[int], upstream: Mapping[int, Sequence[int]]) -> tuple[Demand, ...]:

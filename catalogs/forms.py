@@ -31,7 +31,7 @@ def parse_form(text: str) -> Form:
         BadCell: It is neither.
     """
     stripped = text.strip()
-    form = _from_json(stripped) if stripped.startswith("{") else _from_fields(stripped)
+    form = _from_json(stripped) if stripped.startswith("{") else fields_schema(stripped)
     properties = form["properties"]
     if not properties or len(properties) > MAX_FIELDS:
         raise BadCell(f"1 to {MAX_FIELDS} fields: {_EXPECTED}")
@@ -59,21 +59,32 @@ def form_faults(form: Form, answers: dict[str, Any]) -> list[str]:
     return faults
 
 
-def _from_fields(text: str) -> Form:
+def fields_schema(text: str, expected: str = _EXPECTED) -> Form:
+    """Return the JSON schema of ``name:type`` fields.
+
+    Args:
+        text: The fields, separated by ``;``.
+        expected: What is told where they are none.
+
+    Raises:
+        BadCell: They are none.
+    """
     properties: dict[str, Any] = {}
     required = []
     for part in filter(None, (piece.strip() for piece in text.split(";"))):
         match = _SHORT.fullmatch(part)
         if match is None or match[1] in properties:
-            raise BadCell(_EXPECTED)
+            raise BadCell(expected)
         name, optional, kind = match[1], match[2], match[3].strip()
-        properties[name] = _field(kind)
+        properties[name] = _field(kind, expected)
         if not optional:
             required.append(name)
+    if not 0 < len(properties) <= MAX_FIELDS:
+        raise BadCell(f"1 to {MAX_FIELDS} fields: {expected}")
     return {"type": "object", "properties": properties, "required": required}
 
 
-def _field(kind: str) -> dict[str, Any]:
+def _field(kind: str, expected: str) -> dict[str, Any]:
     if "|" in kind:
         choices = [choice.strip() for choice in kind.split("|")]
         if not all(choices) or len(set(choices)) != len(choices):
@@ -81,7 +92,7 @@ def _field(kind: str) -> dict[str, Any]:
         return {"type": "string", "enum": choices}
     named = _ALIASES.get(kind.lower(), kind.lower())
     if named not in TYPES:
-        raise BadCell(_EXPECTED)
+        raise BadCell(expected)
     return {"type": named}
 
 

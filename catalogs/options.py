@@ -6,6 +6,7 @@ from pydantic import Field, PositiveInt
 
 from catalogs.faults import KEPT_FAULTS
 from catalogs.team import Agent
+from catalogs.tools import Tool
 from temporal.contract import Contract
 
 MAX_CELL_CHARS: Final = 1024 * 1024
@@ -22,6 +23,7 @@ class ReadOptions(Contract):
         max_cell_chars: Largest cell, in characters.
         agents: Agents that rows may name, by name; ``None`` where nobody knows which there are.
         knowledge: Collections that rows may name; ``None`` where nobody knows which there are.
+        tools: Tools that rows may name; ``None`` where only whoever runs the catalog knows them.
     """
 
     columns: dict[str, str] = Field(default_factory=dict)
@@ -31,3 +33,4 @@ class ReadOptions(Contract):
     max_cell_chars: PositiveInt = MAX_CELL_CHARS
     agents: dict[str, Agent] | None = Field(default_factory=dict)
     knowledge: tuple[str, ...] | None = None
+    tools: tuple[Tool, ...] | None = ()

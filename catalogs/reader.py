@@ -12,7 +12,7 @@ from catalogs.notes import RowNotes, note_damage, note_field_count, note_nul
 from catalogs.options import ReadOptions
 from catalogs.records import Record, Records
 from catalogs.row import CatalogRow
-from catalogs.row_checks import check_criteria, check_objective, check_template, check_together, read_cells
+from catalogs.row_checks import check_criteria, check_objective, check_template, check_together, known_tools, read_cells
 from catalogs.team_checks import check_team
 from temporal.names import ErrorCode
 
@@ -46,6 +46,7 @@ class CatalogReader:
         self._records = Records(lines, known, options.max_cell_chars)
         self._layout = Layout((), (), frozenset())
         self._ordinal = 0
+        self._tools = None if options.tools is None else {tool.name: tool.digest for tool in options.tools}
 
     def __iter__(self) -> Iterator[CatalogRow]:
         """Yield the valid rows."""
@@ -98,6 +99,8 @@ class CatalogReader:
         implied = check_template(values, variables, notes, literal=literal)
         check_together(values, notes)
         check_team(values, notes, self._options, implied)
+        if "tools" in values:
+            values["tools"] = known_tools(values["tools"], self._tools, notes)
         depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied)))
         if not notes.sound:
             if depends_on:

@@ -68,6 +68,7 @@ class CatalogRow(Contract):
         line: Physical line of the file on which the row starts, from 1.
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
+        output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
         depends_on: Ids of rows that must succeed first, written or implied by the template.
         agent: A role in words, or the names of agents that are defined.
         pattern: How several agents work together; ``None`` for one role or agent.
@@ -83,6 +84,7 @@ class CatalogRow(Contract):
         on_deadline: What follows then; ``approve`` counts only where the policy lets silence approve.
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
+        tools: Tools that the model may call, by name: digests of their definitions.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
@@ -99,6 +101,7 @@ class CatalogRow(Contract):
     stack: str = ""
     workflow: tuple[str, ...] = ()
     verification: tuple[str, ...] = ()
+    output_schema: dict[str, Any] | None = None
     depends_on: tuple[str, ...] = ()
     agent: str = ""
     pattern: Pattern | None = None
@@ -112,6 +115,7 @@ class CatalogRow(Contract):
     mode: Mode = Mode.SINGLE
     language: Language | None = None
     code: str = ""
+    tools: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()

@@ -1,10 +1,12 @@
 """From the cells of a record to the values of a row, with every fault noted."""
 
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
 from catalogs import secret_cells
 from catalogs.cells import BadCell
+from catalogs.columns import near_misses
 from catalogs.criteria import Form, InvalidCriterion, near_form, parse_criterion
 from catalogs.faults import MISSING_OBJECTIVE, Severity, shown
 from catalogs.notes import RowNotes
@@ -140,6 +142,13 @@ def _check_review(values: dict[str, Any], notes: RowNotes) -> None:
             "form",
             expected="required or policy in column 'review'",
         )
+    if values.get("form") and values.get("output_schema"):
+        notes.note(
+            ErrorCode.INVALID_VALUE,
+            "form: its answers are appended to the output, which would not be JSON any more",
+            "form",
+            expected="no form in a row with output_schema",
+        )
     for column in ("on_deadline", "escalate"):
         if values.get(column) and "deadline" not in values and "deadline" not in _noted(notes):
             notes.note(
@@ -149,6 +158,20 @@ def _check_review(values: dict[str, Any], notes: RowNotes) -> None:
                 expected="a duration in column 'deadline'",
                 severity=Severity.WARNING,
             )
+
+
+def known_tools(names: Mapping[str, str], tools: Mapping[str, str] | None, notes: RowNotes) -> dict[str, str]:
+    """Return the tools that a row names, by name, and note those that nobody knows."""
+    if tools is None:
+        return dict(names)
+    for name in names:
+        if name not in tools:
+            near = near_misses(name, tools)
+            hint = f"; did you mean {' or '.join(near)}?" if near else ""
+            known = f"one of {', '.join(tools)}" if tools else "a file of tools, which PRISM_TOOLS names"
+            message = f"tools: there is no tool {shown(name)!r}{hint or f', expected {known}'}"
+            notes.note(ErrorCode.INVALID_VALUE, message, "tools", found=name, expected=known)
+    return {name: tools[name] for name in names if name in tools}
 
 
 def _noted(notes: RowNotes) -> frozenset[str]:

@@ -3,6 +3,7 @@
 Only ``{{ }}`` and ``{% %}`` are syntax. Single braces, backticks and ``{#`` are text.
 """
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
@@ -33,6 +34,9 @@ _BROKEN: Final = (
 )
 _TAG: Final = re.compile(r"\{\{.*?(?:\}\}|$)|\{%.*?(?:%\}|$)")
 _ROW_NAMES: Final = NAMES | {"line"}
+# What is followed by the id of another row: its output as text, and as the object that its JSON is.
+OUTPUTS: Final = "outputs"
+DATA: Final = "data"
 
 
 class Problem(NamedTuple):
@@ -49,9 +53,15 @@ class Problem(NamedTuple):
 
 
 class Inspection(NamedTuple):
-    """What a template refers to, and what is wrong with it."""
+    """What a template refers to, and what is wrong with it.
+
+    Args:
+        dependencies: Ids of the rows whose outputs it uses.
+        data: Those of them whose outputs it uses as JSON.
+    """
 
     dependencies: tuple[str, ...] = ()
+    data: tuple[str, ...] = ()
     problems: tuple[Problem, ...] = ()
 
 
@@ -60,7 +70,7 @@ def inspect(template: str, variables: Iterable[str] = ()) -> Inspection:
 
     Args:
         template: Text of the prompt column.
-        variables: Names the template may use besides ``row`` and ``outputs``.
+        variables: Names the template may use besides ``row``, ``outputs`` and ``data``; one called ``data`` is itself.
     """
     if is_plain(template):
         return Inspection()
@@ -78,11 +88,13 @@ def _inspected(template: str, known: frozenset[str]) -> Inspection:
     except _BROKEN as fault:
         return Inspection(problems=(_broken(template, fault),))
     problems: list[Problem] = []
-    dependencies = _dependencies(template, tree, problems)
+    # A template, or a column, may have something of its own that it calls data.
+    sources = (OUTPUTS, DATA) if DATA in names - known else (OUTPUTS,)
+    found = {source: _dependencies(template, tree, source, problems) for source in sources}
     tolerated = _guarded(tree)
-    unknown = sorted(names - known - {"row", "outputs"} - set(_ENVIRONMENT.globals) - tolerated)
+    unknown = sorted(names - known - {"row", *sources} - set(_ENVIRONMENT.globals) - tolerated)
     for name in unknown[:MAX_PROBLEMS]:
-        near = [f"row.{name}"] if name in _ROW_NAMES else list(near_misses(name, [*known, "row", "outputs"]))
+        near = [f"row.{name}"] if name in _ROW_NAMES else list(near_misses(name, [*known, "row", OUTPUTS]))
         hint = f"; did you mean {' or '.join(near)}?" if near else ""
         problems.append(Problem(f"{name!r} is not defined{hint}", *_find(template, name)))
     absent = dict.fromkeys(name for name in _row_names(tree) if name not in _ROW_NAMES | known | tolerated)
@@ -90,7 +102,8 @@ def _inspected(template: str, known: frozenset[str]) -> Inspection:
         close = near_misses(name, [*_ROW_NAMES, *known])
         hint = f"; did you mean row.{close[0]}?" if close else ""
         problems.append(Problem(f"row has no column {name!r}{hint}", *_find(template, name)))
-    return Inspection(dependencies, tuple(problems[:MAX_PROBLEMS]))
+    dependencies = tuple(dict.fromkeys(one for each in found.values() for one in each))
+    return Inspection(dependencies, found.get(DATA, ()), tuple(problems[:MAX_PROBLEMS]))
 
 
 def dependencies(template: str) -> tuple[str, ...]:
@@ -113,7 +126,9 @@ def render(template: str, row: CatalogRow, outputs: Mapping[str, str]) -> str:
         return template
     facts = row.model_dump(mode="json")
     variables = facts.pop("variables")
-    context: dict[str, Any] = {**variables, "row": variables | facts, "outputs": dict(outputs)}
+    context: dict[str, Any] = {**variables, "row": variables | facts, OUTPUTS: dict(outputs)}
+    if DATA not in variables:
+        context[DATA] = _data(template, row, outputs)
     try:
         with budget_of(template):
             text: str = _compiled(template).render(context)
@@ -141,17 +156,37 @@ def _compiled(template: str) -> Template:
     return _ENVIRONMENT.from_string(template)
 
 
-def _dependencies(template: str, tree: nodes.Template, problems: list[Problem]) -> tuple[str, ...]:
+def _data(template: str, row: CatalogRow, outputs: Mapping[str, str]) -> dict[str, Any]:
+    """Return the objects that a template reads fields of, by row."""
+    found = {}
+    for name in inspect(template, row.variables).data:
+        try:
+            found[name] = json.loads(outputs[name])
+        except (ValueError, RecursionError):
+            raise TemplateFailed(
+                f'the prompt template of row {row.id!r} uses data["{name}"], and the output of row {name!r} is not '
+                "JSON; give that row an output_schema",
+                row=row.id,
+                line=row.line,
+            ) from None
+        except KeyError:
+            # The template meets what is missing itself.
+            continue
+    return found
+
+
+def _dependencies(template: str, tree: nodes.Template, source: str, problems: list[Problem]) -> tuple[str, ...]:
     found: dict[str, None] = {}
     static: set[int] = set()
     for owner, target in _references(tree):
-        if owner.name == "outputs":
+        if owner.name == source:
             static.add(id(owner))
             found[target] = None
     for name in tree.find_all(nodes.Name):
-        if name.name == "outputs" and id(name) not in static and len(problems) < MAX_PROBLEMS:
-            line, column = _find(template, "outputs", name.lineno)
-            problems.append(Problem('outputs must be followed by the id of a row, as in outputs["id"]', line, column))
+        if name.name == source and id(name) not in static and len(problems) < MAX_PROBLEMS:
+            line, column = _find(template, source, name.lineno)
+            told = f'{source} must be followed by the id of a row, as in {source}["id"]'
+            problems.append(Problem(told, line, column))
     return tuple(found)
 
 

@@ -40,6 +40,8 @@ class ActivityName(StrEnum):
     COMPLETE = "model.complete"
     JUDGE = "model.judge"
     VERIFY = "verification.verify"
+    STRUCTURE = "verification.structure"
+    CHECK_TOOL = "tools.check"
     SCAN = "scans.scan"
     SCAN_CODE = "scans.scan_code"
     SCAN_FOLDER = "scans.scan_folder"

@@ -14,8 +14,9 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
 from activities.llm.activity import ModelActivities
-from activities.llm.contracts import ModelAnswer, ModelRequest
+from activities.llm.contracts import ModelAnswer, ModelRequest, ToolCall
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
+from activities.tools.tools_file import load_tools
 from catalogs.compiler import compile_catalog
 from catalogs.options import ReadOptions
 from temporal.contract import row_workflow_id, run_workflow_id
@@ -34,7 +35,8 @@ from workflows.row import RowWorkflow
 # timeout. Each try has a server of its own.
 ON_SKIPPING_SERVER = (pytest.mark.flaky(reruns=3), pytest.mark.timeout(45))
 
-Answer = Callable[[ModelRequest], str]
+# A text, or the tools that are to be called first: name and arguments of each.
+Answer = Callable[[ModelRequest], str | list[tuple[str, str]]]
 DEADLINE = 60.0
 
 
@@ -49,9 +51,20 @@ class ScriptedModel:
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         self.requests.append(request)
         output = self.answer(request)
+        calls = ()
+        if isinstance(output, list):
+            calls = tuple([await self._call(f"c{place}", *one) for place, one in enumerate(output)])
+            output = ""
         return ModelAnswer(
-            output=await self._stores.texts.pack(output), group=request.group, model="test/model", cost_usd=0.25
+            output=await self._stores.texts.keep(output),
+            group=request.group,
+            model="test/model",
+            cost_usd=0.25,
+            calls=calls,
         )
+
+    async def _call(self, call: str, name: str, arguments: str) -> ToolCall:
+        return ToolCall(id=call, name=name, arguments=await self._stores.texts.keep(arguments))
 
     async def prompts(self) -> list[str]:
         return [await self._stores.texts.read(request.prompt) for request in self.requests]
@@ -134,7 +147,7 @@ class Installation:
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        reading = ReadOptions().model_copy(update=installed(self.settings))
+        reading = ReadOptions(tools=load_tools(self.settings.tools)).model_copy(update=installed(self.settings))
         compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, reading)
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(

@@ -36,6 +36,7 @@ class Settings(BaseSettings):
             empty for no limit.
         models: YAML file of models and their groups; empty means what the environment offers.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
+        tools: YAML file of programs that models may have run; empty means none.
         prices: YAML file of prices that go before the bundled ones.
         signing_transit_key: Key of the Vault server's transit engine that signs; empty signs with a key file.
         signing_transit_mount: Where that engine is mounted.
@@ -133,6 +134,7 @@ class Settings(BaseSettings):
 
     budgets: Path | None = None
     prices: Path | None = None
+    tools: Path | None = None
     default_group: str = ""
     judge_group: str = ""
 

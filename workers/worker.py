@@ -42,6 +42,7 @@ from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
 from activities.teams.activity import TeamActivities
+from activities.tools.activity import ToolActivities
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
 from temporal.errors import InvalidSettings
@@ -215,6 +216,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
+    verification = VerificationActivities(stores.texts)
     return [
         plans.page,
         plans.locate,
@@ -233,7 +235,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         teams.vote,
         teams.choose,
         teams.list_items,
-        VerificationActivities(stores.texts).verify,
+        verification.verify,
+        verification.structure,
+        ToolActivities(stores.texts, engine).check,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         run_seals(settings, signer, stores).seal_run,

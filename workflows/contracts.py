@@ -26,6 +26,8 @@ class RunOptions(Contract):
         concurrency: How many rows are under way at once; a signal changes it.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
         max_tokens: Longest answer of one model call.
+        tool_rounds: How often a row's model may call tools before it has to answer, for each text that it writes.
+        tool_calls: How many calls that may be in all; further ones are told to be too many.
         budget_usd: Most that all model calls of the run may cost; then it pauses and a person is asked for more.
         policy: Digest of the version of the policy that decides, whatever is newer; ``None`` follows the newest.
     """
@@ -33,6 +35,8 @@ class RunOptions(Contract):
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     judge_group: str = ""
     max_tokens: PositiveInt = 512
+    tool_rounds: PositiveInt = 8
+    tool_calls: PositiveInt = 32
     budget_usd: PositiveFloat | None = None
     policy: Digest | None = None
 

@@ -1,13 +1,15 @@
 """What was done to a row's output, act by act, as provenance states it. Pure functions."""
 
 from activities.artifacts.contracts import Digest, Text, digest_of
-from activities.llm.contracts import ModelAnswer
+from activities.llm.contracts import ModelAnswer, ToolResult
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Act, CustodyAct
 from activities.reviews.contracts import ReviewDecision
 from activities.sandbox.contracts import SandboxRequest, SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
+from activities.tools.contracts import CallOutcome, ToolCheck
+from activities.verification.contracts import OUTPUT_SCHEMA
 from catalogs.team import Agent
 from temporal.contract import Contract
 
@@ -35,6 +37,11 @@ def chosen(answer: ModelAnswer, by: str, outcome: str, agent: Agent) -> CustodyA
         agent=agent.label,
         definition=agent.digest,
     )
+
+
+def structured(answer: Text, output: Text) -> CustodyAct:
+    """The answer fits its schema, and was put in canonical form."""
+    return CustodyAct(act=Act.STRUCTURED, by=OUTPUT_SCHEMA, before=answer.digest, text=output.digest, outcome="fits")
 
 
 def scanned(text: Text, report: ScanReport) -> CustodyAct:
@@ -80,6 +87,21 @@ def executed(text: Text, request: SandboxRequest, result: SandboxResult) -> Cust
         outcome=result.reason.value,
         stdout=result.stdout.digest,
         stderr=result.stderr.digest,
+        result=contract_digest(result),
+    )
+
+
+def called(said: Text, check: ToolCheck, result: ToolResult) -> CustodyAct:
+    """A model wanted a tool to be called; the text is what it said with that."""
+    outcome = check.outcome.value if check.outcome is not CallOutcome.ALLOWED else "error" if result.error else "ok"
+    return CustodyAct(
+        act=Act.CALLED,
+        by=f"tool {check.name}",
+        text=said.digest,
+        program=check.definition,
+        arguments=check.arguments.digest,
+        stdout=result.text.digest if result.text else None,
+        outcome=outcome,
         result=contract_digest(result),
     )
 

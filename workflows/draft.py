@@ -1,6 +1,7 @@
 """How a row's output comes about: prompt, model, verification, and one more try with the failures told."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 from temporalio import workflow
 
@@ -10,14 +11,15 @@ with workflow.unsafe.imports_passed_through():
     from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
-    from activities.verification.contracts import Basis, Verdict
+    from activities.verification.contracts import OUTPUT_SCHEMA, Basis, Verdict
     from catalogs.row import CatalogRow, Mode
     from catalogs.team import Agent
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
-    from workflows.custody import chosen, written
+    from workflows.custody import chosen, structured, written
     from workflows.steps import RowSteps
     from workflows.team import Team, TeamFailed
+    from workflows.tooling import RowTools
 
 DRAFTS = 2
 
@@ -38,12 +40,14 @@ class Draft:
 
     Args:
         answer: The last answer; its output is the row's output unless a reviewer made another of it.
+        structured: The answer as canonical JSON, where it has to fit a schema and does.
         edited: What a reviewer made of it.
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
         author: Agent who wrote the last answer, where one is defined.
         passages: What was found for the row in its collections; ``None`` before it was looked up.
+        looked_at: Why the policy wants a person to look at it, since the model called tools.
     """
 
     answer: ModelAnswer | None = None
@@ -53,16 +57,18 @@ class Draft:
     completion_tokens: int = 0
     cost_usd: float = 0.0
     verdicts: tuple[Verdict, ...] = ()
+    structured: Text | None = None
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
     author: Agent | None = None
     passages: tuple[NamedText, ...] | None = None
+    looked_at: tuple[str, ...] = ()
 
     def add(self, prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> None:
         """Take a call's answer, given in the turn of an agent where one is defined."""
         self.author = agent
         self.answer = answer
-        self.edited = None
+        self.structured = self.edited = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
         self.custody += (written(prompt, answer, agent),)
@@ -70,7 +76,7 @@ class Draft:
 
     def choose(self, answer: ModelAnswer, agent: Agent, by: str, outcome: str) -> None:
         """Take one of the answers that agents gave as the output."""
-        self.answer, self.author = answer, agent
+        self.answer, self.author, self.structured = answer, agent, None
         self.custody += (chosen(answer, by, outcome, agent),)
 
     def charge(self, answer: ModelAnswer) -> None:
@@ -82,7 +88,7 @@ class Draft:
     @property
     def output(self) -> Text | None:
         """The row's output as it stands."""
-        return self.edited or (self.answer.output if self.answer else None)
+        return self.edited or self.structured or (self.answer.output if self.answer else None)
 
     @property
     def failures(self) -> tuple[str, ...]:
@@ -107,44 +113,134 @@ async def write_draft(
         draft.passages = (await steps.retrieve(row)).passages
     steps.sees(row, draft.passages or ())
     for _ in range(DRAFTS):
-        await _ask(steps, row, draft, feedback + draft.failures, previous)
-        draft.verdicts = await _verify(steps, row, draft, judge_group)
-        if not draft.failures:
+        structure = await _ask(steps, row, draft, feedback + draft.failures, previous)
+        verdicts = await _verify(steps, row, draft, judge_group)
+        draft.verdicts = structure + verdicts
+        # What does not fit its schema was repaired in vain already.
+        if not draft.failures or any(verdict.passed is False for verdict in structure):
             return
+
+
+async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[str, ...]:
+    """Check what a reviewer made of the output; return why it cannot leave as it is."""
+    assert draft.edited is not None  # noqa: S101 -- there is an edit to check
+    structure: tuple[Verdict, ...] = ()
+    misfits: tuple[str, ...] = ()
+    if row.output_schema is not None:
+        found = await steps.structure(row.output_schema, draft.edited)
+        draft.edited = found.output or draft.edited
+        structure = (found.verdict,)
+        # Later rows read its fields: no person can wave it through.
+        misfits = tuple(f"{OUTPUT_SCHEMA}: {fault}" for fault in found.faults)
+    if row.verification:
+        draft.verdicts = structure + (await steps.verify(row, draft.edited)).verdicts
+    elif structure:
+        draft.verdicts = structure
+    return misfits
 
 
 async def _ask(
     steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...], previous: Text | None
-) -> None:
+) -> tuple[Verdict, ...]:
+    """Have the output written, in one call or step by step; return the verdict on its structure, if it has one."""
     if row.pattern is not None:
-        await _ask_team(steps, row, draft, failures)
-        return
-    agent = row.team[0] if row.team else None
-    turn = Turn(agent=agent) if agent else None
+        return await _ask_team(steps, row, draft, failures)
+    turn = Turn(agent=row.team[0]) if row.team else None
     if row.mode is Mode.SINGLE or not row.workflow:
-        prompt = await steps.compose(row, failures=failures, previous=previous, turn=turn)
-        await _call(steps, row, draft, prompt, agent)
-        return
+        return await _write(steps, row, draft, Ask(failures=failures, previous=previous, turn=turn))
     earlier: tuple[NamedText, ...] = ()
-    for phase, name in enumerate(row.workflow):
-        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous, turn=turn)
-        answer = await _call(steps, row, draft, prompt, agent)
-        earlier += (NamedText(name=name, text=answer.output),)
+    *before, last = range(len(row.workflow))
+    for phase in before:
+        ask = Ask(phase=phase, earlier=earlier, failures=failures, previous=previous, turn=turn)
+        answer = await _converse(steps, row, draft, ask)
+        earlier += (NamedText(name=row.workflow[phase], text=answer.output),)
+    ask = Ask(phase=last, earlier=earlier, failures=failures, previous=previous, turn=turn)
+    return await _write(steps, row, draft, ask)
 
 
-async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> None:
+async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> tuple[Verdict, ...]:
+    """Have agents write the output; where there is one already, the agent whose text it is writes it once more."""
+    wanted: dict[str, Any] = {}
+
     async def call(prompt: Prompt, agent: Agent, step: StepRef) -> ModelAnswer:
-        return await _call(steps, row, draft, prompt, agent, step)
+        return await _call(steps, row, draft, prompt, agent=agent, step=step, **wanted)
 
     team = Team(steps, row, call)
     if failures and draft.author is not None:
+        wanted["output_schema"] = row.output_schema
         await team.again(draft.author, failures, draft.output)
-        return
-    try:
-        await team.write(draft)
-    except TeamFailed as failed:
-        # Answers that lead nowhere were refused as if a criterion had: a retry asks for fresh ones.
-        raise RowEnded(RowState.VERIFICATION_FAILED, failed.code, failed.message) from None
+    else:
+        try:
+            await team.write(draft)
+        except TeamFailed as failed:
+            # Answers that lead nowhere were refused as if a criterion had: a retry asks for fresh ones.
+            raise RowEnded(RowState.VERIFICATION_FAILED, failed.code, failed.message) from None
+    if row.output_schema is None or draft.author is None:
+        return ()
+    verdict = await _structure(steps, row.output_schema, draft)
+    if verdict.passed is False:
+        wanted["output_schema"] = row.output_schema
+        await team.again(draft.author, (*failures, f"{OUTPUT_SCHEMA}: {verdict.reason}"), draft.output)
+        verdict = await _structure(steps, row.output_schema, draft)
+    return (verdict,)
+
+
+@dataclass(frozen=True)
+class Ask:
+    """What a prompt is composed of besides the row; see ``RowSteps.compose``."""
+
+    phase: int | None = None
+    earlier: tuple[NamedText, ...] = ()
+    failures: tuple[str, ...] = ()
+    previous: Text | None = None
+    turn: Turn | None = None
+
+    @property
+    def agent(self) -> Agent | None:
+        """Whose turn it is, where an agent is defined."""
+        return self.turn.agent if self.turn else None
+
+
+async def _write(steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask) -> tuple[Verdict, ...]:
+    """Have the output written; one that has to fit a schema and does not is repaired once."""
+    answer = await _converse(steps, row, draft, ask, row.output_schema)
+    if row.output_schema is None:
+        return ()
+    verdict = await _structure(steps, row.output_schema, draft)
+    if verdict.passed is False:
+        told = (*ask.failures, f"{OUTPUT_SCHEMA}: {verdict.reason}")
+        again = replace(ask, failures=told, previous=answer.output)
+        prompt = await steps.compose(row, **vars(again))
+        await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=row.output_schema)
+        verdict = await _structure(steps, row.output_schema, draft)
+    return (verdict,)
+
+
+async def _structure(steps: RowSteps, schema: dict[str, Any], draft: Draft) -> Verdict:
+    assert draft.answer is not None  # noqa: S101 -- a call came before, and gave one
+    found = await steps.structure(schema, draft.answer.output)
+    if found.output is not None:
+        draft.structured = found.output
+        draft.custody += (structured(draft.answer.output, found.output),)
+    return found.verdict
+
+
+async def _converse(
+    steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask, output_schema: dict[str, Any] | None = None
+) -> ModelAnswer:
+    """Ask, and carry out the calls that the model wants, until it answers or has called as often as it may."""
+    prompt = await steps.compose(row, **vars(ask))
+    if not row.tools:
+        return await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=output_schema)
+    tools = RowTools(steps, row)
+    asked: dict[str, Any] = {"agent": ask.agent, "output_schema": output_schema, "tools": row.tools}
+    for _ in range(steps.options.tool_rounds):
+        answer = await _call(steps, row, draft, prompt, turns=tools.turns, **asked)
+        if not answer.calls:
+            return answer
+        draft.custody += await tools.carry_out(answer)
+        draft.looked_at = tuple(dict.fromkeys(draft.looked_at + tools.looked_at))
+    return await _call(steps, row, draft, prompt, turns=tools.turns, closing=True, **asked)
 
 
 async def _call(
@@ -152,8 +248,7 @@ async def _call(
     row: CatalogRow,
     draft: Draft,
     prompt: Prompt,
-    agent: Agent | None = None,
-    step: StepRef | None = None,
+    **more: Any,  # noqa: ANN401 -- of ``RowSteps.complete``
 ) -> ModelAnswer:
     if row.budget_usd is not None and draft.prompts and draft.cost_usd >= row.budget_usd > 0:
         raise RowEnded(
@@ -161,9 +256,9 @@ async def _call(
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
-    answer = await steps.complete(row, prompt, agent, step)
-    draft.add(prompt, answer, agent)
-    if not answer.output.size:
+    answer = await steps.complete(row, prompt, **more)
+    draft.add(prompt, answer, more.get("agent"))
+    if not answer.output.size and not answer.calls:
         raise RowEnded(
             RowState.FAILED, ErrorCode.MODEL_REFUSED, f"{answer.model} gave an empty answer ({answer.finish_reason})"
         )
@@ -171,13 +266,15 @@ async def _call(
 
 
 async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
-    if not row.verification or draft.answer is None:
+    output = draft.output
+    if not row.verification or output is None:
         return ()
-    verdicts = (await steps.verify(row, draft.answer.output)).verdicts
+    verdicts = (await steps.verify(row, output)).verdicts
     open_ = tuple(v.criterion for v in verdicts if v.basis is Basis.UNVERIFIED)
-    if not open_ or not judge_group:
+    malformed = row.output_schema is not None and draft.structured is None
+    if not open_ or not judge_group or malformed:
         return verdicts
-    judgement = await steps.judge(row, open_, draft.answer)
+    judgement = await steps.judge(row, open_, output)
     draft.charge(judgement.answer)
     judged = iter(judgement.verdicts)
     return tuple(next(judged) if v.basis is Basis.UNVERIFIED else v for v in verdicts)

@@ -16,14 +16,15 @@ with workflow.unsafe.imports_passed_through():
 Result = TypeVar("Result")
 
 
-def end_of(error: ActivityError) -> RowEnded:
-    """Return what an activity's final failure means for its row."""
+def end_of(error: ActivityError | ApplicationError) -> RowEnded:
+    """Return what an activity's final failure means for its row; a local activity's comes without one around it."""
     if is_cancelled_exception(error):
         return RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
-    cause = error.cause
+    cause = error.cause if isinstance(error, ActivityError) else error
     if isinstance(cause, ApplicationError) and cause.type in set(ErrorCode):
         return RowEnded(RowState.FAILED, ErrorCode(cause.type), cause.message)
-    return RowEnded(RowState.FAILED, ErrorCode.INTERNAL, f"{error.activity_type}: {cause or error}")
+    what = f"{error.activity_type}: " if isinstance(error, ActivityError) else ""
+    return RowEnded(RowState.FAILED, ErrorCode.INTERNAL, f"{what}{cause or error}")
 
 
 async def despite_cancellation(closing: Coroutine[Any, Any, Result]) -> Result:

@@ -16,8 +16,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.contracts import RowRun
     from workflows.custody import contract_digest
     from workflows.draft import Draft
+    from workflows.performing import now
     from workflows.review import ReviewProcess, ReviewState
-    from workflows.steps import RowSteps, now
+    from workflows.steps import RowSteps
     from workflows.summaries import verdict_line
 
 

@@ -58,7 +58,7 @@ class Inspection:
             RowEnded: The output cannot pass, and the row has no review that could save it.
         """
         row, draft = admission.row, self._facts.draft
-        reasons = [*admission.decision.review, *admission.approval, *await self._release(admission)]
+        reasons = [*admission.decision.review, *admission.approval, *draft.looked_at, *await self._release(admission)]
         if row.review is Review.REQUIRED:
             reasons.insert(0, "the catalog requires a review of this row")
         possible = bool(reasons) or row.review is not Review.NONE

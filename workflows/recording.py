@@ -22,8 +22,8 @@ with workflow.unsafe.imports_passed_through():
     from temporal import search_attributes
     from temporal.names import ErrorCode
     from workflows.contracts import CatalogRun
+    from workflows.performing import now
     from workflows.schedule import Schedule
-    from workflows.steps import now
     from workflows.timeouts import OPEN_RUN, QUICK_CHECK, SEAL_RUN
 
 

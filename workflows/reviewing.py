@@ -15,8 +15,9 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode
     from workflows.draft import RowEnded
     from workflows.facts import RowFacts
+    from workflows.performing import now
     from workflows.review import ReviewState
-    from workflows.steps import RowSteps, now
+    from workflows.steps import RowSteps
 
 # Rows that began before reviews had terms go on as they began: anyone named decides, once.
 WITH_TERMS: Final = 1

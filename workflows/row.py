@@ -17,13 +17,14 @@ with workflow.unsafe.imports_passed_through():
     from temporal.names import ErrorCode, WorkflowName
     from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
     from workflows.custody import edited
-    from workflows.draft import RowEnded, write_draft
+    from workflows.draft import RowEnded, check_edit, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts
     from workflows.inspection import Inspection
+    from workflows.performing import now
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
-    from workflows.steps import RowSteps, now
+    from workflows.steps import RowSteps
 
 
 @workflow.defn(name=WorkflowName.ROW)
@@ -54,7 +55,7 @@ class RowWorkflow:
             await self._pass_steps()
         except RowEnded as ended:
             end = ended
-        except ActivityError as error:
+        except (ActivityError, ApplicationError) as error:
             end = end_of(error)
         except asyncio.CancelledError:
             end = RowEnded(RowState.CANCELLED, ErrorCode.CANCELLED, "cancelled")
@@ -181,13 +182,12 @@ class RowWorkflow:
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
+        objections = await check_edit(self._steps, row, draft)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
-        if row.verification:
-            draft.verdicts = (await self._steps.verify(row, draft.edited)).verdicts
         try:
-            objections = await self._inspection.objections(admission)
+            objections += await self._inspection.objections(admission)
         except RowEnded as failed:
-            objections = (failed.message,)
+            objections += (failed.message,)
         if objections:
             return tuple(f"after the edit by {decision.by}: {objection}" for objection in objections), None
         if ended is ReviewState.APPROVED:
@@ -243,6 +243,6 @@ class RowWorkflow:
             state=state,
             code=code,
             message=message,
-            output=output.model_copy(update={"inline": None}) if output else None,
+            output=output.by_reference if output else None,
             remember=facts.row.remember if facts.row else "",
         )

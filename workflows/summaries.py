@@ -14,7 +14,8 @@ from activities.provenance.contracts import Seal
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
 from activities.teams.contracts import Choice, Items
-from activities.verification.contracts import Verdict, Verification
+from activities.tools.contracts import ToolCheck
+from activities.verification.contracts import Structured, Verdict, Verification
 from catalogs.window import Dropped
 
 Summary = tuple[str, dict[str, Any]]
@@ -70,15 +71,32 @@ def _(result: Items) -> Summary:
 @summarise.register
 def _(result: ModelAnswer) -> Summary:
     tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
-    return f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms", {
-        "output": reference(result.output),
-        **result.model_dump(mode="json", exclude={"output"}),
+    line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
+    detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude={"output", "calls"})}
+    if not result.calls:
+        return line, detail
+    names = [call.name for call in result.calls]
+    return f"{line}, calls {', '.join(names)}", detail | {"calls": names}
+
+
+@summarise.register
+def _(result: ToolCheck) -> Summary:
+    line = ": ".join([f"{result.name} {result.outcome.value}", "; ".join(result.reasons + result.review)])
+    return line.removesuffix(": "), {
+        "arguments": reference(result.arguments),
+        **result.model_dump(mode="json", exclude={"arguments", "program"}, exclude_defaults=True),
     }
 
 
 @summarise.register
 def _(result: Verification) -> Summary:
     return verdict_line(result.verdicts), {"verdicts": [v.model_dump(mode="json") for v in result.verdicts]}
+
+
+@summarise.register
+def _(result: Structured) -> Summary:
+    output = {"output": reference(result.output)} if result.output else {}
+    return result.verdict.reason, {"faults": list(result.faults), **output}
 
 
 @summarise.register

@@ -45,6 +45,11 @@ class Text(Contract):
         data = text.encode()
         return cls(digest=digest_of(data), size=len(data), inline=text)
 
+    @property
+    def by_reference(self) -> Self:
+        """The text without its bytes: who reads it finds them in the artifact store."""
+        return self.model_copy(update={"inline": None})
+
 
 class ArtifactStore(Protocol):
     """Where bytes are kept under their digest. Writing the same bytes twice is one artifact."""

@@ -1,15 +1,20 @@
 """Model calls: what is asked of which model group, what came back and what it cost."""
 
 import json
-from typing import Protocol
+from typing import Any, Final, Protocol
 
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from activities.artifacts.contracts import Text, digest_of
+from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidFile, PrismError
 from temporal.names import ErrorCode
+
+# Of what a tool printed, as much as a model is shown; the whole is kept.
+SHOWN_RESULT_CHARS: Final = 16 * 1024
+# About as much as the definition of a tool has.
+TOOL_BYTES: Final = 1024
 
 
 class ModelRefused(PrismError):
@@ -63,6 +68,50 @@ class ModelUnavailable(PrismError):
     retryable = True
 
 
+class ToolCall(Contract):
+    """A call that a model wants.
+
+    Args:
+        id: What tells it from the others of its answer, for the model.
+        arguments: As the model gave them, kept; JSON if it did well.
+    """
+
+    id: str
+    name: str
+    arguments: Text
+
+
+class ToolResult(Contract):
+    """What the model is told of a call.
+
+    Args:
+        call: Which one.
+        text: What the tool printed, kept.
+        error: Why there is no result; empty where there is one.
+    """
+
+    call: str
+    text: Text | None = None
+    error: str = ""
+
+
+class Turn(Contract):
+    """A round of a conversation: what the model said and wanted to be called, and what came of it.
+
+    All texts are references: the conversation travels through history once a round.
+    """
+
+    said: Text
+    calls: tuple[ToolCall, ...]
+    results: tuple[ToolResult, ...]
+
+    @property
+    def size(self) -> int:
+        """How many bytes it has, as far as the model is shown them."""
+        shown = [min(one.text.size, SHOWN_RESULT_CHARS) if one.text else len(one.error) for one in self.results]
+        return self.said.size + sum(call.arguments.size for call in self.calls) + sum(shown)
+
+
 class ModelRequest(Contract):
     """One paid call.
 
@@ -70,6 +119,10 @@ class ModelRequest(Contract):
         group: Model group; empty means the default group.
         timeout: Longest the provider may take, in seconds.
         attempts: How many requests may be sent to providers in all, first, repeated and to others.
+        output_schema: JSON schema of the object that the answer is to be; ``None`` for text.
+        tools: Tools that the model may call, by name: digests of their definitions.
+        turns: The conversation after the prompt.
+        closing: It may call no more tools: this has to be the answer.
     """
 
     step: StepRef
@@ -79,11 +132,26 @@ class ModelRequest(Contract):
     max_tokens: PositiveInt = 512
     timeout: PositiveInt = 120
     attempts: PositiveInt = 4
+    output_schema: dict[str, Any] | None = None
+    tools: dict[str, Digest] = Field(default_factory=dict)
+    turns: tuple[Turn, ...] = ()
+    closing: bool = False
+
+    @property
+    def size(self) -> int:
+        """About how many bytes the model reads."""
+        told = len(self.system) + self.prompt.size + len(self.tools) * TOOL_BYTES
+        return told + sum(turn.size for turn in self.turns)
 
     @property
     def digest(self) -> str:
         """Digest of all that the answer depends on."""
-        return digest_of(json.dumps([self.group, self.system, self.prompt.digest, self.max_tokens]).encode())
+        asked: list[Any] = [self.group, self.system, self.prompt.digest, self.max_tokens]
+        # What most calls have none of is left out: their digests are in ledgers of before there was any.
+        used = {name for name in ("output_schema", "tools", "turns", "closing") if getattr(self, name)}
+        if used:
+            asked.append(self.model_dump(mode="json", include=used))
+        return digest_of(json.dumps(asked).encode())
 
 
 class ModelAnswer(Contract):
@@ -95,6 +163,7 @@ class ModelAnswer(Contract):
         latency_ms: From request to whole answer.
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
         attempt: Which of the requests sent to providers was answered, from 1.
+        calls: Tools that it wants to be called before it answers.
     """
 
     output: Text
@@ -107,6 +176,7 @@ class ModelAnswer(Contract):
     finish_reason: str = ""
     replayed: bool = False
     attempt: PositiveInt = 1
+    calls: tuple[ToolCall, ...] = ()
 
 
 class JudgeRequest(Contract):

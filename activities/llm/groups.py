@@ -47,6 +47,7 @@ class Deployment(Contract):
         concurrency: Most requests at a time; ``None`` for no limit.
         rpm: Most requests in any minute; ``None`` for no limit.
         tpm: Most tokens in any minute, prompt and longest answer together.
+        json_schema: Whether it takes the schema of an answer as a part of the request; ``None`` asks the bundled table.
         context_tokens: How much it reads; a longer prompt goes to one that reads more. ``None`` when nobody said.
     """
 
@@ -61,6 +62,7 @@ class Deployment(Contract):
     rpm: PositiveInt | None = None
     tpm: PositiveInt | None = None
     context_tokens: PositiveInt | None = None
+    json_schema: bool | None = None
 
     @property
     def name(self) -> str:
@@ -69,7 +71,7 @@ class Deployment(Contract):
 
 
 LOCAL_DEPLOYMENT: Final = Deployment(
-    group=LOCAL, model="openai/SmolLM2-135M-Instruct", local=True, max_tokens=LOCAL_MAX_TOKENS
+    group=LOCAL, model="openai/SmolLM2-135M-Instruct", local=True, max_tokens=LOCAL_MAX_TOKENS, json_schema=True
 )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PositiveInt, SecretStr
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, SecretStr
 
 from activities.llm.contracts import InvalidModels
 from activities.llm.groups import LOCAL_DEPLOYMENT, Deployment, ModelGroup, ModelGroups, Strategy
@@ -26,6 +26,13 @@ def _model(name: str) -> str:
     return name
 
 
+def _truth(value: object) -> bool:
+    # Scalars of these files are texts: YAML's own reading of them would surprise.
+    if value not in {"true", "false"}:
+        raise ValueError("must be true or false")
+    return value == "true"
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Names = tuple[Name, ...]
 
@@ -42,6 +49,7 @@ class DeploymentRule(_Part):
         url: Address of an endpoint that is not the provider's own.
         key_env: Environment variable that holds the key.
         key_secret: Or where it is among the secrets, as ``secret://name#field``.
+        json_schema: Whether it takes the schema of an answer; see ``Deployment``.
     """
 
     model: Annotated[str, AfterValidator(_model)]
@@ -54,6 +62,7 @@ class DeploymentRule(_Part):
     tpm: PositiveInt | None = None
     max_tokens: PositiveInt | None = None
     context_tokens: PositiveInt | None = None
+    json_schema: Annotated[bool, BeforeValidator(_truth)] | None = None
 
 
 class GroupRule(_Part):
@@ -122,6 +131,7 @@ def _deployment(name: str, rule: DeploymentRule, key: SecretStr | None) -> Deplo
         rpm=rule.rpm,
         tpm=rule.tpm,
         context_tokens=rule.context_tokens,
+        json_schema=rule.json_schema,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import importlib
+import json
 import os
 import time
 from typing import Any, Final, Protocol
@@ -10,10 +11,12 @@ from urllib.parse import quote
 
 from activities.artifacts.contracts import Texts
 from activities.llm.contracts import ModelAnswer, ModelRequest, ModelUnavailable
+from activities.llm.conversation import messages, tool_parameters, wanted_calls
 from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.prices import Price, Prices
 from activities.llm.provider_faults import provider_fault
+from activities.llm.structure import Structure
 from temporal.redaction import PROCESS
 
 # The embedded model gives the same tokens a second to two calls as to twenty: more at once only time out together.
@@ -98,6 +101,9 @@ class LitellmProvider:
         if deployment.local:
             return 0.0
         prompt = request.system + await self._texts.read(request.prompt)
+        if request.tools:
+            told = await messages(self._texts, request, request.system)
+            prompt = json.dumps([told, await tool_parameters(self._texts, request)], ensure_ascii=False)
         return self._prices.most_usd(await self._loaded_litellm(), deployment, prompt, _longest(deployment, request))
 
     async def price(self, deployment: Deployment) -> Price | None:
@@ -129,7 +135,7 @@ class LitellmProvider:
             raise
         except Exception as error:  # noqa: BLE001 -- litellm's faults share no base; each becomes ours
             raise provider_fault(error, deployment) from None
-        return await self._answer(deployment, response, round((time.monotonic() - started) * 1000))
+        return await self._answer(deployment, request, response, round((time.monotonic() - started) * 1000))
 
     async def _loaded_litellm(self) -> Any:  # noqa: ANN401 -- a module
         try:
@@ -138,13 +144,11 @@ class LitellmProvider:
             raise ModelUnavailable(f"litellm cannot be imported: {error}") from error
 
     async def _arguments(self, deployment: Deployment, request: ModelRequest) -> dict[str, Any]:
-        messages = [{"role": "user", "content": await self._texts.read(request.prompt)}]
-        if request.system:
-            messages.insert(0, {"role": "system", "content": request.system})
+        structure = Structure(await self._loaded_litellm(), deployment, request)
         key = deployment.api_key
         return {
             "model": deployment.model,
-            "messages": messages,
+            "messages": await messages(self._texts, request, structure.told(request.system)),
             "api_base": await self._embedded.api_base() if deployment.local else deployment.api_base,
             "api_key": key.get_secret_value() if key else "none",
             "max_tokens": _longest(deployment, request),
@@ -153,9 +157,17 @@ class LitellmProvider:
             "max_retries": 0,
             # Providers that know the header answer a repeated request without charging for it. Headers are ASCII.
             "extra_headers": {"Idempotency-Key": quote(request.step.key, safe="/:@+,=~ ")},
+            **structure.parameters,
+            **await tool_parameters(self._texts, request),
         }
 
-    async def _answer(self, deployment: Deployment, response: Any, milliseconds: int) -> ModelAnswer:  # noqa: ANN401
+    async def _answer(
+        self,
+        deployment: Deployment,
+        request: ModelRequest,
+        response: Any,  # noqa: ANN401 -- litellm's
+        milliseconds: int,
+    ) -> ModelAnswer:
         """Read a response leniently: it is paid for. One without text is an answer too; asking again costs again."""
         try:
             choice = response.choices[0]
@@ -164,13 +176,16 @@ class LitellmProvider:
         except (AttributeError, IndexError, TypeError) as error:
             message = f"{deployment.model} sent an answer without a message"
             raise ModelUnavailable(message, model=deployment.model) from error
+        calls = await wanted_calls(self._texts, request, choice.message)
+        # The next turn refers to what was said in this one.
+        pack = self._texts.keep if calls else self._texts.pack
         usage = getattr(response, "usage", None)
         prompt_tokens = _count(getattr(usage, "prompt_tokens", 0))
         completion_tokens = _count(getattr(usage, "completion_tokens", 0))
         return ModelAnswer(
             # A lone surrogate has no UTF-8 and could not be stored.
             # A provider may repeat what it was asked with, and its answers are kept.
-            output=await self._texts.pack(PROCESS.redacted(text.encode(errors="replace").decode())),
+            output=await pack(PROCESS.redacted(text.encode(errors="replace").decode())),
             group=deployment.group,
             model=deployment.name,
             prompt_tokens=prompt_tokens,
@@ -178,6 +193,7 @@ class LitellmProvider:
             cost_usd=self._prices.paid_usd(deployment, response, prompt_tokens, completion_tokens),
             latency_ms=milliseconds,
             finish_reason=finish,
+            calls=calls,
         )
 
 
@@ -208,8 +224,8 @@ def _import_litellm() -> Any:  # noqa: ANN401 -- a module
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(outside | set(_LOOPBACK)))
     litellm = importlib.import_module("litellm")
     client = importlib.import_module("litellm.llms.openai.common_utils").BaseOpenAILLM.get_async_http_client()
-    # A redirect would carry the prompt to a host that nobody configured.
     client.follow_redirects = False
+    _refuse_redirects(importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler)
     settings = {
         "telemetry": False,
         "suppress_debug_info": True,
@@ -221,6 +237,21 @@ def _import_litellm() -> Any:  # noqa: ANN401 -- a module
     for name, value in settings.items():
         setattr(litellm, name, value)
     return litellm
+
+
+def _refuse_redirects(handler: Any) -> None:  # noqa: ANN401 -- a class of litellm's
+    """Have litellm's own clients, which ask all but OpenAI, follow no redirect.
+
+    It would carry the prompt to a host that nobody configured; litellm has no setting for it.
+    """
+    create = handler.create_client
+
+    def created(*args: Any, **kwargs: Any) -> Any:  # noqa: ANN401 -- as litellm's
+        client = create(*args, **kwargs)
+        client.follow_redirects = False
+        return client
+
+    handler.create_client = created
 
 
 def _count(value: object) -> int:

@@ -263,4 +263,4 @@ class _Way:
 
 def _tokens(request: ModelRequest) -> int:
     """Return about as many tokens as a call takes, rather too many."""
-    return (len(request.system) + request.prompt.size) // CHARACTERS_PER_TOKEN + request.max_tokens
+    return request.size // CHARACTERS_PER_TOKEN + request.max_tokens

@@ -29,7 +29,9 @@ from activities.policy.sandbox_contracts import (
     permission_input,
     permission_of,
 )
+from activities.policy.tool_contracts import TOOL, tool_input, tool_permission_of
 from activities.sandbox.contracts import SandboxRequest
+from activities.tools.contracts import ToolPermission, ToolUse
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 
@@ -37,7 +39,7 @@ Meant = TypeVar("Meant")
 # From a rule's value, the digest of the policy and the id of the decision to the decision.
 Meaning = Callable[[Any, str, str], Meant]
 # The rules that an engine is asked for.
-ENTRIES = (ADMISSION, CATALOG_ADMISSION, RELEASE, PERMISSION, DELIVERY)
+ENTRIES = (ADMISSION, CATALOG_ADMISSION, RELEASE, PERMISSION, DELIVERY, TOOL)
 
 
 class PolicyEngine(ABC):
@@ -85,6 +87,10 @@ class PolicyEngine(ABC):
     async def permit(self, request: SandboxRequest) -> Permission:
         """Decide on a program: may it run, and what may it use."""
         return await self.decided(PERMISSION, permission_input(request), permission_of, request.policy)
+
+    async def use_tool(self, use: ToolUse) -> ToolPermission:
+        """Decide on a model's call of a tool."""
+        return await self.decided(TOOL, tool_input(use), tool_permission_of, use.request.policy)
 
     async def deliver(self, document: dict[str, Any]) -> DeliveryDecision:
         """Decide on a message that is to leave the house."""

@@ -32,8 +32,10 @@ class Act(StrEnum):
     """What can be done to an output."""
 
     WRITTEN = "written"
+    STRUCTURED = "structured"
     SCANNED = "scanned"
     EXECUTED = "executed"
+    CALLED = "called"
     JUDGED = "judged"
     EDITED = "edited"
     CHOSEN = "chosen"
@@ -43,11 +45,12 @@ class CustodyAct(Contract):
     """One link of an output's chain of custody: who did what to which text.
 
     Args:
-        by: A model's deployment, scanners and their versions, a language of the sandbox, a policy, a person, a vote.
+        by: A model's deployment, scanners and versions, a language of the sandbox, a tool, a policy, a person, a vote.
         text: The text that was looked at or chosen; of what writes or edits, the text that it made.
-        before: The text that was edited.
+        before: The text that was edited, or put in canonical form.
         prompt: What the model was asked.
-        program: What ran.
+        program: What ran; of a call, the tool's definition.
+        arguments: What a tool was called with.
         outcome: How it ended, in a word or two.
         result: Digest of all that is known of it (canonical JSON).
         round: The round of the review in which a person edited.
@@ -62,6 +65,7 @@ class CustodyAct(Contract):
     before: Digest | None = None
     prompt: Digest | None = None
     program: Digest | None = None
+    arguments: Digest | None = None
     stdout: Digest | None = None
     stderr: Digest | None = None
     outcome: str = ""

@@ -33,7 +33,7 @@ def check_custody(acts: tuple[CustodyAct, ...], output: Digest) -> None:
     text: Digest | None = None
     written: set[Digest] = set()
     for number, act in enumerate(acts, 1):
-        taken = {Act.WRITTEN: text, Act.EDITED: act.before}.get(act.act, act.text)
+        taken = {Act.WRITTEN: text, Act.EDITED: act.before, Act.STRUCTURED: act.before}.get(act.act, act.text)
         if act.act is Act.WRITTEN:
             written.add(act.text)
         # Of several texts that agents wrote, any may have been chosen.

@@ -94,7 +94,10 @@ class CallRow(SQLModel, table=True):
     """
 
     __tablename__ = "calls"
-    __table_args__ = (Index("ix_calls_answered", "model_group", "answered_at"),)
+    __table_args__ = (
+        Index("ix_calls_answered", "model_group", "answered_at"),
+        Index("ix_calls_answered_at", "answered_at"),
+    )
 
     key: str = Field(primary_key=True)
     model_group: str = ""

@@ -1,10 +1,12 @@
 """What the records say of runs, rows, steps and events: the answers of the reading side."""
 
+import json
 from typing import Any
 
 from pydantic import Field
 
 from activities.records.contracts import RowState, RunState, StepState
+from activities.verification.contracts import OUTPUT_SCHEMA
 from temporal.contract import Contract
 
 
@@ -79,6 +81,18 @@ class RowView(Contract):
     findings: list[dict[str, Any]] = Field(default_factory=list)
     started_at: str | None = None
     finished_at: str | None = None
+
+    @property
+    def shown_output(self) -> str | None:
+        """The output as people read it: JSON that fits its schema with a line for each field."""
+        fits = any(one.get("criterion") == OUTPUT_SCHEMA and one.get("passed") for one in self.verdicts)
+        if self.output is None or not fits:
+            return self.output
+        try:
+            return json.dumps(json.loads(self.output), indent=2, ensure_ascii=False)
+        except ValueError:
+            # A criterion of free text may be called so too.
+            return self.output
 
 
 class RowNode(Contract):

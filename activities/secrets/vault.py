@@ -55,10 +55,7 @@ class AppRoleLogin(Contract):
 
 
 class KubernetesLogin(Contract):
-    """Login with the token of the pod's service account, read anew at each login: Kubernetes replaces it.
-
-    Not yet tried against a cluster; the tests reach only as far as the missing token.
-    """
+    """Login with the token of the pod's service account, read anew at each login: Kubernetes replaces it."""
 
     kind: Literal["kubernetes"] = "kubernetes"
     role: str

@@ -5,7 +5,7 @@ import asyncio
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.verification.contracts import Verification, VerificationRequest
+from activities.verification.contracts import Structured, StructureRequest, Verification, VerificationRequest
 from temporal.names import ActivityName
 
 
@@ -28,3 +28,12 @@ class VerificationActivities:
         output = await self._texts.read(request.output)
         # A thread, since a regular expression may take up to its limit; the regex module frees the GIL.
         return Verification(verdicts=await asyncio.to_thread(check_all, request.criteria, output))
+
+    @activity.defn(name=ActivityName.STRUCTURE)
+    async def structure(self, request: StructureRequest) -> Structured:
+        """Return an answer as canonical JSON, or what keeps it from being that."""
+        from activities.verification.documents import canonical  # noqa: PLC0415 -- see above
+
+        output = await self._texts.read(request.output)
+        document, faults = await asyncio.to_thread(canonical, request.output_schema, output)
+        return Structured(output=await self._texts.keep(document) if document else None, faults=tuple(faults))

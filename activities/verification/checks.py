@@ -1,25 +1,15 @@
 """Deciding a criterion by code."""
 
-import json
-from collections.abc import Callable, Iterator
-from typing import Any, Final
+from collections.abc import Callable
+from typing import Final
 
-import jsonschema
-import referencing.exceptions
 import regex  # type: ignore[import-untyped]
 
 from activities.verification.contracts import Basis, Verdict
-from activities.verification.fences import fenced_blocks
+from activities.verification.documents import REGEX_SECONDS, UndecidedError, document_of, schema_faults
 from catalogs.criteria import Criterion, Form, InvalidCriterion, parse_criterion
 
-REGEX_SECONDS: Final = 1.0
-"""A pattern that needs longer on an answer backtracks without end."""
 _SHOWN_CHARS: Final = 120
-_SHOWN_FAULTS: Final = 3
-
-
-class _UndecidedError(Exception):
-    """Code could not decide; the message says why."""
 
 
 Finding = tuple[bool, str]
@@ -59,7 +49,7 @@ def check(text: str, output: str) -> Verdict:
         return _unverified(text, "free text: only a judging model or a person can decide it")
     try:
         passed, reason = decide(criterion, output.strip())
-    except _UndecidedError as fault:
+    except UndecidedError as fault:
         return _unverified(text, str(fault))
     return Verdict(criterion=text, basis=Basis.PROVEN, passed=passed, reason=reason)
 
@@ -79,22 +69,12 @@ def _regex(criterion: Criterion, output: str) -> Finding:
     try:
         match = regex.search(criterion.argument, output, timeout=REGEX_SECONDS)
     except TimeoutError:
-        raise _UndecidedError(f"the regular expression took longer than {REGEX_SECONDS:g} s on this output") from None
+        raise UndecidedError(f"the regular expression took longer than {REGEX_SECONDS:g} s on this output") from None
     except (regex.error, MemoryError, RecursionError) as fault:
-        raise _UndecidedError(f"the regular expression cannot be used: {fault}") from None
+        raise UndecidedError(f"the regular expression cannot be used: {fault}") from None
     if match is None:
         return False, f"nothing matches {_show(criterion.argument)}"
     return True, f"{_show(match[0])} matches on line {_line(output, match.start())}"
-
-
-def _search(pattern: str, text: str) -> Any:  # noqa: ANN401 -- the regex module has no types
-    """Return the first match, looking no longer than the limit."""
-    try:
-        return regex.search(pattern, text, timeout=REGEX_SECONDS)
-    except TimeoutError:
-        raise _UndecidedError(f"the regular expression took longer than {REGEX_SECONDS:g} s on this output") from None
-    except (regex.error, MemoryError, RecursionError, OverflowError, ValueError) as fault:
-        raise _UndecidedError(f"the regular expression cannot be used: {fault}") from None
 
 
 def _not(decide: Callable[[Criterion, str], Finding]) -> Callable[[Criterion, str], Finding]:
@@ -158,7 +138,7 @@ def _exactly(found: int, wanted: int) -> bool:
 
 def _json(_: Criterion, output: str) -> Finding:
     try:
-        _document(output)
+        document_of(output)
     except ValueError as fault:
         return False, f"it is not JSON: {fault}"
     return True, "it is JSON"
@@ -166,82 +146,13 @@ def _json(_: Criterion, output: str) -> Finding:
 
 def _json_schema(criterion: Criterion, output: str) -> Finding:
     try:
-        document = _document(output)
+        document = document_of(output)
     except ValueError as fault:
         return False, f"it is not JSON: {fault}"
-    validator = _Validator(criterion.schema_document)
-    try:
-        faults = [f"{fault.json_path}: {fault.message}" for fault in _first(validator, document)]
-    except RecursionError:
-        raise _UndecidedError("the JSON Schema or the document is nested too deep") from None
-    except referencing.exceptions.Unresolvable as fault:
-        raise _UndecidedError(f"the JSON Schema refers to what is not there: {fault}") from None
+    faults = schema_faults(criterion.schema_document, document)
     if faults:
         return False, _show("; ".join(faults), quoted=False)
     return True, "it fits the schema"
-
-
-def _schema_pattern(_: Any, pattern: str, instance: object, __: object) -> Iterator[jsonschema.ValidationError]:  # noqa: ANN401
-    """Check ``pattern`` within the time limit: Python's own engine has none, and would hold the worker."""
-    if isinstance(instance, str) and _search(pattern, instance) is None:
-        yield jsonschema.ValidationError(f"{instance!r} does not match {pattern!r}")
-
-
-def _schema_pattern_properties(
-    validator: Any,  # noqa: ANN401 -- made at run time
-    patterns: dict[str, Any],
-    instance: object,
-    _: object,
-) -> Iterator[jsonschema.ValidationError]:
-    """Check ``patternProperties`` within the time limit."""
-    if not isinstance(instance, dict):
-        return
-    for pattern, schema in patterns.items():
-        for name, value in instance.items():
-            if _search(pattern, name) is not None:
-                yield from validator.descend(value, schema, path=name, schema_path=pattern)
-
-
-_Validator: Final[Any] = jsonschema.validators.extend(  # type: ignore[no-untyped-call]
-    jsonschema.Draft202012Validator,
-    {"pattern": _schema_pattern, "patternProperties": _schema_pattern_properties},
-)
-
-
-def _first(validator: Any, document: object) -> list[Any]:  # noqa: ANN401 -- made at run time
-    faults: Iterator[Any] = validator.iter_errors(document)
-    return [fault for _, fault in zip(range(_SHOWN_FAULTS), faults, strict=False)]
-
-
-def _document(output: str) -> object:
-    """Return the JSON document of an answer: the whole, or its one fenced block.
-
-    Raises:
-        ValueError: There is none.
-    """
-    try:
-        return _strict_json(output)
-    except ValueError:
-        blocks = fenced_blocks(output)
-        tagged = [block for block in blocks if block.tag in {"json", "json5", "jsonc"}]
-        candidates = tagged or blocks
-        if not candidates:
-            raise
-    if len(candidates) > 1:
-        raise ValueError(f"{len(candidates)} fenced blocks, expected one")
-    return _strict_json(candidates[0].body)
-
-
-def _strict_json(text: str) -> object:
-    try:
-        document: object = json.loads(text, parse_constant=_refuse_constant)
-    except RecursionError:
-        raise ValueError("nested too deep") from None
-    return document
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is no JSON value")
 
 
 def _line(output: str, place: int) -> int:

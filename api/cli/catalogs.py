@@ -12,7 +12,7 @@ from rich.text import Text
 
 from api.cli import estimates, tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_agents
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_agents, with_tools
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -36,7 +36,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
-    found = asyncio.run(_checked(session, file, options.model_copy(update={"keep_faults": show}), submitter))
+    found = asyncio.run(_checked(session, file, with_tools(options, session.settings, keep_faults=show), submitter))
     session.show(found, *told(file_name(file), found))
     if not found.valid:
         raise SystemExit(1)
@@ -137,7 +137,7 @@ def plan(
     source = contents(file)
     name = title or file_name(file)
     write = open_stores(settings).artifacts.write
-    options = with_agents(options, settings)
+    options = with_agents(with_tools(options, settings), settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:

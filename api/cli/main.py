@@ -80,6 +80,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     "System": {
         "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, spending."),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
+        "usage": Entry("api.cli.usage", "usage", "Show calls, spend, latency, cache and local share, and what failed."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from activities.records.contracts import RowState
 from activities.records.views import RowView, RunView
+from activities.tools.tools_file import load_tools
 from api.cli import estimates, tables, text
 from api.cli.embedded import EmbeddedSystem
 from api.cli.look import save
@@ -58,8 +59,10 @@ def run(
     """
     source = contents(file)
     name = file_name(file)
-    # Who submits is known to the system, and so are its agents and documents: it asks the policy, and looks at those.
-    found = asyncio.run(check(source, options.model_copy(update={"agents": None, "knowledge": None})))
+    # Who submits is known to the system, which asks the policy; it may know other tools, agents and documents.
+    tools = load_tools(session.settings.tools) or None
+    unknown = {"tools": tools, "agents": None, "knowledge": None}
+    found = asyncio.run(check(source, options.model_copy(update=unknown)))
     if not session.as_json:
         for part in told(name, found):
             err().print(part)

@@ -158,8 +158,8 @@ def row(view: RowDetail) -> RenderableType:
         parts.append(_verdicts(view.verdicts))
     if view.steps:
         parts.append(_steps(view))
-    if view.output is not None:
-        parts += [Text("output", style="bold"), Padding(Text(text.safe(view.output)), (0, 0, 0, 2))]
+    if (output := view.shown_output) is not None:
+        parts += [Text("output", style="bold"), Padding(Text(text.safe(output)), (0, 0, 0, 2))]
     elif view.output_digest:
         parts.append(Text(f"the output is large; its artifact is {view.output_digest}", style="dim"))
     return Group(*parts)
@@ -203,7 +203,7 @@ def _verdicts(verdicts: Sequence[dict[str, Any]]) -> Table:
 
 
 def _steps(view: RowDetail) -> Table:
-    from workflows.steps import CALLS_PER_GENERATION  # noqa: PLC0415 -- only here, and it imports every step's contract
+    from workflows.performing import CALLS_PER_GENERATION  # noqa: PLC0415 -- only here, and it imports every step's contract
 
     several = any(step.attempt != 1 for step in view.steps)
     made = table(*(["attempt"] if several else []), "step", "state", "seconds", "what happened")

@@ -24,13 +24,14 @@ from api.client.reviews import AsyncReviewMethods
 from api.client.scans import AsyncScanCalls
 from api.client.secrets import AsyncSecretCalls
 from api.client.synchronous import DEFAULT_URL, FIRST_POLL_SECONDS, LAST_POLL_SECONDS, PAGE_ROWS, PATIENCE
+from api.client.usage import AsyncUsageMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
 Answer = TypeVar("Answer")
 
 
-class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods):
+class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMethods, AsyncUsageMethods):
     """Talks to Prism's API from asyncio; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:

@@ -22,6 +22,7 @@ from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
 from api.client.scans import ScanCalls
 from api.client.secrets import SecretCalls
+from api.client.usage import UsageMethods
 from api.models import Accepted, Health, Runs, Submitted, Validation, Verification
 from api.system_models import System
 
@@ -34,7 +35,7 @@ LAST_POLL_SECONDS = 2.0
 PATIENCE = 8
 
 
-class PrismClient(ReviewMethods, AccountMethods, BudgetMethods):
+class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
     """Talks to Prism's API; every method raises ``PrismApiError`` when the API refuses or does not answer.
 
     Args:

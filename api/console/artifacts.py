@@ -9,7 +9,7 @@ from api.services import Services
 
 SHOWN_BYTES: Final = 64 * 1024
 MOST_TEXTS: Final = 40
-_REFERENCES: Final = ("prompt", "output", "stdout", "stderr")
+_REFERENCES: Final = ("prompt", "output", "arguments", "stdout", "stderr")
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class ShownStep:
 
 async def output_of(services: Services, row: RowDetail) -> ShownText | None:
     """Return a row's output, or ``None`` while it has none."""
-    if row.output is not None:
-        return _shown("output", row.output_digest or "", row.output.encode())
+    if row.shown_output is not None:
+        return _shown("output", row.output_digest or "", row.shown_output.encode())
     return await read(services, "output", row.output_digest) if row.output_digest else None
 
 

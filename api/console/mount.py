@@ -24,6 +24,7 @@ from api.console import (
     scans,
     secrets,
     system,
+    usage,
 )
 from api.console.render import FOLDER, message_page, wants_page
 from temporal.errors import PrismError
@@ -58,6 +59,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(system.router)
     app.include_router(scans.router)
     app.include_router(secrets.router)
+    app.include_router(usage.router)
     app.mount("/static", _Revalidated(directory=FOLDER / "static"), name="static")
 
 

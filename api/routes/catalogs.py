@@ -109,7 +109,12 @@ async def submit_catalog(
 
 
 def _options(submission: Submission, services: Services) -> ReadOptions:
-    options = ReadOptions(columns=submission.map, literal=submission.literal, skip_invalid=submission.skip_invalid)
+    options = ReadOptions(
+        columns=submission.map,
+        literal=submission.literal,
+        skip_invalid=submission.skip_invalid,
+        tools=services.tools,
+    )
     return options.model_copy(update=installed(services.settings))
 
 

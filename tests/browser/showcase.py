@@ -5,13 +5,17 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from activities.artifacts.contracts import Text
 from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
+from activities.llm.contracts import ModelAnswer, ModelUnavailable
+from activities.records.calls import SqlCallLedger
 from activities.records.contracts import RowState, RunState
-from activities.records.database import timestamp
+from activities.records.database import timestamp, upsert
+from activities.records.tables import CallRow
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
 from temporal.contract import StepRef
@@ -157,6 +161,7 @@ async def fill(seeder: Seeder) -> None:
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
     await spend(seeder)
     await rate(seeder)
+    await call(seeder)
 
 
 async def rate(seeder: Seeder) -> None:
@@ -170,6 +175,33 @@ async def rate(seeder: Seeder) -> None:
     ours = ("8f2c41d09be37a16", "finance/cash-report")
     await register.rate(Given(run=ours[0], row=ours[1], by="ben", rating=Rating.GOOD, reason="Every figure is there."))
     await register.rate(Given(run=ours[0], row=ours[1], by="cleo", rating=Rating.BAD))
+
+
+async def call(seeder: Seeder) -> None:
+    """Write four weeks of calls into the ledger, and some requests that failed."""
+    now = datetime.now(UTC)
+    ledger = SqlCallLedger(seeder.stores.engine)
+    rows = []
+    for number in range(420):
+        at = timestamp(now - timedelta(hours=number * 1.6))
+        local = number % 5 < 2
+        answer = ModelAnswer(
+            output=Text.by_value(f"Answer {number}"),
+            group="local" if local else "anthropic",
+            model="local/SmolLM2-135M-Instruct" if local else "anthropic/claude-sonnet-4-5",
+            prompt_tokens=380 + number % 90,
+            completion_tokens=120 + number % 70,
+            cost_usd=0.0 if local else 0.002 + 0.0001 * (number % 40),
+            latency_ms=900 + 37 * (number % 60) if local else 1400 + 61 * (number % 50),
+            attempt=2 if number % 60 == 1 else 1,
+        )
+        told = {"key": f"week/{number}", "model_group": answer.group, "request": "", "started_at": at, "starts": 1}
+        rows.append(told | {"under_way": False, "answered_at": at, "answer": answer.model_dump(mode="json")})
+    with seeder.stores.engine.begin() as connection:
+        connection.execute(upsert(seeder.stores.engine, CallRow), rows)
+    for number in range(9):
+        fault = ModelUnavailable("the provider answered 529: overloaded")
+        await ledger.failed(f"week/{number}", "anthropic/claude-sonnet-4-5", fault, 640)
 
 
 async def spend(seeder: Seeder) -> None:

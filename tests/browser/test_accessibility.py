@@ -32,6 +32,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "feedback": "/feedback",
+    "usage": "/usage",
     "system": "/system",
     "scans": "/scans",
     "secrets": "/secrets",

@@ -7,6 +7,7 @@ from catalogs.faults import MISSING_OBJECTIVE, Fault, Findings
 from catalogs.options import ReadOptions
 from catalogs.reader import CatalogReader
 from catalogs.row import CatalogRow, Language, Mode, Review, Risk
+from catalogs.tools import Tool
 from temporal.names import ErrorCode
 
 
@@ -191,8 +192,9 @@ HEADER = "id,objective,depends_on,mode,timeout,retries,priority,budget_usd,verif
 
 def cell_of(column: str, text: str) -> str:
     names = HEADER.strip().split(",")
+    names += [column] * (column not in names)
     cells = dict.fromkeys(names, "") | {"id": "a", "objective": "o", column: text}
-    return HEADER + ",".join('"' + cells[name].replace('"', '""') + '"' for name in names) + "\n"
+    return ",".join(names) + "\n" + ",".join('"' + cells[name].replace('"', '""') + '"' for name in names) + "\n"
 
 
 @pytest.mark.parametrize(
@@ -226,6 +228,12 @@ def cell_of(column: str, text: str) -> str:
         ("objective", "Use secret://catalogs/db", ErrorCode.INVALID_VALUE, "would go to a model"),
         ("prompt", "{{ 1 }} secret://openai#key", ErrorCode.INVALID_VALUE, "column 'secrets' gives it to 'code'"),
         ("notify", "secret://hook", ErrorCode.INVALID_VALUE, "refers to a secret, and takes none"),
+        ("output_schema", "city:town", ErrorCode.INVALID_VALUE, "fields such as city:text"),
+        ("output_schema", ";", ErrorCode.INVALID_VALUE, "1 to 50 fields"),
+        ("output_schema", '{"type":"array"}', ErrorCode.INVALID_VALUE, "a JSON schema of an object"),
+        ("output_schema", '{"type":"object","$ref":"http://x"}', ErrorCode.INVALID_VALUE, "without remote references"),
+        ("output_schema", '{"type":"object","required":1}', ErrorCode.INVALID_VALUE, "1 is not of type 'array'"),
+        ("prompt", "{{ data[row.id] }}", ErrorCode.INVALID_TEMPLATE, "must be followed by the id"),
         ("prompt", "{{ row.objective", ErrorCode.INVALID_TEMPLATE, "line 1, character 1"),
         ("prompt", "ok\n{{ row.objektive }}", ErrorCode.INVALID_TEMPLATE, "did you mean row.objective"),
         ("prompt", "{{ outputs[row.id] }}", ErrorCode.INVALID_TEMPLATE, "must be followed by the id"),
@@ -323,3 +331,15 @@ def test_a_mapping_of_an_absent_column_is_a_fault() -> None:
     fault = only_error("objective,titel\no,t\n", columns={"title_": "title"})
     assert fault.code is ErrorCode.MISSING_COLUMN
     assert "did you mean 'titel'?" in fault.message
+
+
+def test_tools_are_those_of_the_installation() -> None:
+    add = Tool(name="add", description="Adds.", parameters={"type": "object"}, language=Language.PYTHON, code="1")
+    (row,) = rows_of("objective,tools\no,add\n", tools=(add,))
+    assert row.tools == {"add": add.digest}
+    fault = only_error("objective,tools\no,ad\n", tools=(add,))
+    assert (fault.column, fault.found) == ("tools", "ad")
+    assert fault.message == "tools: there is no tool 'ad'; did you mean add?"
+    assert "which PRISM_TOOLS names" in only_error("objective,tools\no,add\n").message
+    (unchecked,) = rows_of("objective,tools\no,add\n", tools=None)
+    assert unchecked.tools == {"add": ""}

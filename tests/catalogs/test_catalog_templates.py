@@ -45,6 +45,22 @@ def test_templates_render(template: str, text: str) -> None:
     assert render(template, ROW, {"x/y": "<b>&"}) == text
 
 
+def test_fields_of_other_rows_are_read_from_their_json() -> None:
+    template = "{{ data['x'].city.name }}: {% for one in data['x'].people %}{{ one }} {% endfor %}{{ outputs.y }}"
+    assert set(dependencies(template)) == {"x", "y"}
+    outputs = {"x": '{"city": {"name": "Z"}, "people": [1, 2]}', "y": "text"}
+    assert render(template, ROW, outputs) == "Z: 1 2 text"
+    with pytest.raises(TemplateFailed, match="give that row an output_schema"):
+        render(template, ROW, outputs | {"x": "text"})
+
+
+def test_what_a_catalog_or_a_template_calls_data_is_its_own() -> None:
+    row = ROW.model_copy(update={"variables": {"data": "mine"}})
+    assert inspect("{{ data }}", ["data"]) == ((), (), ())
+    assert render("{{ data }}", row, {}) == "mine"
+    assert dependencies("{% set data = {'x': 1} %}{{ data.x }}") == ()
+
+
 def test_dependencies_are_the_constant_ids() -> None:
     template = "{{ outputs['b/1'] }} {% if outputs.c %}{{ outputs[\"b/1\"] }}{% endif %}"
     assert set(dependencies(template)) == {"b/1", "c"}

@@ -1,6 +1,6 @@
-"""A vendor's model API on loopback: OpenAI's chat completions (Mistral's are alike) and Anthropic's messages.
+"""A vendor's model API on loopback: OpenAI's chat completions (Mistral's too) and responses, Anthropic's messages.
 
-Faults are by script, and every request is counted.
+Faults are by script, or by the name of a model such as ``fault-429``, and every request is counted.
 
 It is a process of its own, so that it goes on counting while Prism's parts are killed. Plain asyncio keeps its
 cost out of the benchmarks.
@@ -14,7 +14,7 @@ from collections import Counter, deque
 from dataclasses import dataclass, field
 from typing import Any
 
-USAGE = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+from tests.provider.protocols import USAGE, Protocol, answer_of, prompt_of, protocol_of
 
 
 @dataclass
@@ -22,24 +22,25 @@ class Vendor:
     """What the vendor saw, and what it is to do next.
 
     Faults, one per request, in order: any status such as ``429``, ``malformed``, ``html``, ``cut`` (in the body),
-    ``reset`` (before a byte), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage``, ``cut_stream``
-    (after two words), ``too_long`` or ``ok``. ``pause`` is what a streamed answer takes between its words.
+    ``reset`` (before a byte), ``slow`` (a second), ``drip`` (the body never ends), ``hang``, ``empty``, ``odd_usage``,
+    ``cut_stream`` (after two words), ``too_long`` or ``ok``. ``pause`` is what a streamed answer takes between its
+    words. ``calls`` are the tools that the next answers want called, one list per answer to a request with tools.
     """
 
     delay: float = 0.0
     pause: float = 0.0
     faults: deque[str] = field(default_factory=deque)
     keys: Counter[str] = field(default_factory=Counter)
+    models: Counter[str] = field(default_factory=Counter)
     authorizations: set[str] = field(default_factory=set)
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
     answers: dict[str, str] = field(default_factory=dict)
+    calls: deque[list[dict[str, Any]]] = field(default_factory=deque)
     requests: int = 0
     answered: int = 0
 
     def answer(self, body: dict[str, Any]) -> str:
-        prompt = body["messages"][-1]["content"]
-        if isinstance(prompt, list):
-            prompt = prompt[0]["text"]
+        prompt = prompt_of(body)
         for marker, text in self.answers.items():
             if marker in prompt:
                 return text
@@ -51,6 +52,7 @@ class Vendor:
             "requests": self.requests,
             "answered": self.answered,
             "keys": dict(self.keys),
+            "models": dict(self.models),
             "authorizations": sorted(self.authorizations),
             "bodies": list(self.bodies),
         }
@@ -60,12 +62,15 @@ class Vendor:
         self.pause = orders.get("pause", self.pause)
         self.answers.update(orders.get("answers", {}))
         self.faults.extend(orders.get("faults", []))
+        self.calls.extend(orders.get("calls", []))
         if orders.get("reset"):
             self.requests = self.answered = 0
             self.keys.clear()
+            self.models.clear()
             self.authorizations.clear()
             self.bodies.clear()
             self.faults.clear()
+            self.calls.clear()
 
 
 async def serve(vendor: Vendor, port: int) -> asyncio.Server:
@@ -95,20 +100,30 @@ async def one(vendor: Vendor, reader: asyncio.StreamReader, writer: asyncio.Stre
     if path == "/_script":
         vendor.script(json.loads(body))
         return await send(writer, 200, "{}")
-    if method != "POST" or not path.endswith(("/chat/completions", "/v1/messages")):
+    protocol = protocol_of(path)
+    if method != "POST" or protocol is None:
         return await send(writer, 404, '{"error": {"message": "no such route"}}')
-    asked = json.loads(body)
-    return await complete(vendor, writer, headers, asked | {"anthropic": path.endswith("/v1/messages")})
+    return await complete(vendor, writer, headers, json.loads(body), protocol)
 
 
-async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[str, str], body: dict[str, Any]) -> bool:
+async def complete(
+    vendor: Vendor,
+    writer: asyncio.StreamWriter,
+    headers: dict[str, str],
+    body: dict[str, Any],
+    protocol: Protocol,
+) -> bool:
     vendor.requests += 1
     vendor.keys[headers.get("idempotency-key", "")] += 1
     vendor.authorizations.add(headers.get("authorization", ""))
     vendor.bodies.append(body)
+    vendor.models[str(body.get("model"))] += 1
     if vendor.delay:
         await asyncio.sleep(vendor.delay)
-    fault = vendor.faults.popleft() if vendor.faults else "ok"
+    by_name = str(body.get("model")).partition("fault-")[2] or "ok"
+    fault = vendor.faults.popleft() if vendor.faults else by_name
+    if fault == "slow":
+        await asyncio.sleep(1)
     if fault in BROKEN:
         return await BROKEN[fault](writer)
     if fault == "too_long":
@@ -116,41 +131,19 @@ async def complete(vendor: Vendor, writer: asyncio.StreamWriter, headers: dict[s
         error = {"message": message, "type": "invalid_request_error", "code": "context_length_exceeded"}
         return await send(writer, 400, json.dumps({"error": error}))
     if fault.isdecimal():
-        extra = {"429": "retry-after: 1\r\n", "307": "location: /v1/chat/completions\r\n"}.get(fault, "")
+        extra = {"429": "retry-after: 1\r\n", "307": f"location: {protocol}\r\n"}.get(fault, "")
         message = f"scripted {fault} for key {headers.get('authorization', '')}"
         return await send(writer, int(fault), json.dumps({"error": {"message": message}}), extra=extra)
     text = "" if fault == "empty" else vendor.answer(body)
     if body.get("stream"):
         vendor.answered += 1
         return await stream(writer, body, text, pause=vendor.pause, cut_off=fault == "cut_stream")
-    if body["anthropic"]:
-        vendor.answered += 1
-        return await send(writer, 200, json.dumps(anthropic(body, text)))
-    choice = {"index": 0, "finish_reason": "stop", "message": {"role": "assistant", "content": text}}
-    answer = {
-        "id": f"chatcmpl-{vendor.requests}",
-        "object": "chat.completion",
-        "created": 1,
-        "model": body.get("model", "stub"),
-        "choices": [choice],
-        "usage": {"prompt_tokens": -1, "completion_tokens": None} if fault == "odd_usage" else USAGE,
-    }
+    calls = vendor.calls.popleft() if body.get("tools") and vendor.calls else []
+    answer = answer_of(protocol, body, text, calls, vendor.requests)
+    if fault == "odd_usage":
+        answer["usage"] = {"prompt_tokens": -1, "completion_tokens": None}
     vendor.answered += 1
     return await send(writer, 200, json.dumps(answer))
-
-
-def anthropic(body: dict[str, Any], text: str) -> dict[str, Any]:
-    """Return an answer as Anthropic's messages API words it."""
-    return {
-        "id": "msg_1",
-        "type": "message",
-        "role": "assistant",
-        "model": body["model"],
-        "content": [{"type": "text", "text": text}],
-        "stop_reason": "end_turn",
-        "stop_sequence": None,
-        "usage": {"input_tokens": USAGE["prompt_tokens"], "output_tokens": USAGE["completion_tokens"]},
-    }
 
 
 async def hang(_: asyncio.StreamWriter) -> bool:

@@ -37,10 +37,10 @@ from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
+from workflows.performing import BUDGET
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
-from workflows.steps import BUDGET
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
@@ -204,6 +204,43 @@ async def released(prism: Installation) -> Run:
     return run
 
 
+async def structured(prism: Installation) -> Run:
+    """Outputs that are JSON: one repaired, one that never fits, one mended by a reviewer; a template that fails."""
+    fits, answers = '{"city": "Z", "people": 3}', iter(["no JSON"])
+    told = prism.model.answer
+    prism.model.answer = lambda request: next(answers, fits) if request.step.row == "a" else "no JSON"
+    run = await prism.start(
+        "id,objective,output_schema,review,prompt\n"
+        "a,One,city:text; people:integer,,\nb,Two,city:text,,\nc,Three,city:text,policy,\n"
+        'd,Four,,,"{{ data[""a""].country }}"\n'
+    )
+    await run.row_reaches("c", lambda progress: progress.state is RowState.REVIEW)
+    edited = Text.by_value('{"city": "Y"}')
+    await run.row("c").execute_update(
+        RowWorkflow.decide, ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=edited)
+    )
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
+async def tool_calls(prism: Installation) -> Run:
+    """Tools that a model calls: one that prints, one that fails, arguments that do not fit, one that is not there."""
+    tools = prism.settings.home / "tools.yaml"
+    tools.write_text(
+        'tools: {echo: {description: Echoes., parameters: "text:text", language: shell, code: cat},\n'
+        '  fail: {description: Fails., language: shell, code: "exit 3"}}\n'
+    )
+    calls = [("echo", '{"text": "hello"}'), ("fail", ""), ("echo", "{}"), ("ecko", "{}")]
+    told, prism.settings = prism.model.answer, prism.settings.model_copy(update={"tools": tools})
+    prism.model.answer = lambda request: "Done." if request.turns and request.closing else calls
+    run = await prism.start("id,objective,tools\na,Call,echo; fail\n", tool_rounds=2, tool_calls=6)
+    await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def agents(prism: Installation) -> Run:
     """Rows of several agents in every pattern, one that reads documents, and a note that a later row reads."""
     told = prism.model.answer
@@ -261,6 +298,8 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         sealed,
         sealed_cancelled,
         released,
+        structured,
+        tool_calls,
         agents,
     )
 }

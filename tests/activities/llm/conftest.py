@@ -5,13 +5,17 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from pathlib import Path
 
 import httpx
 import pytest
 
+from activities.artifacts.contracts import Text
+from activities.llm.contracts import ModelRequest
 from activities.llm.gateway_client import GatewayCompletion
 from activities.llm.groups import PROVIDERS
+from temporal.contract import StepRef
 from tests.provider.process import VendorProcess, vendor_process
 from workers.compose import Stores, open_stores
 from workers.settings import Settings
@@ -85,6 +89,10 @@ async def gateway(
     keys = {variable: "sk-planted-secret" for variable, _ in PROVIDERS.values()}
     gateway = GatewayProcess(tmp_path_factory.mktemp("gateway"), vendor_server, **keys)
     await gateway.start()
+    # The first call takes seconds of processor time: litellm imports what it needs for it.
+    step = StepRef(run="r", row="warm", step="model")
+    async with aclosing(gateway.client()) as client:
+        await client.complete(ModelRequest(step=step, prompt=Text.by_value("Say hello"), timeout=60))
     yield gateway
     if gateway.process and gateway.process.returncode is None:
         await gateway.kill(signal.SIGTERM)

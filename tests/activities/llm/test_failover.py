@@ -1,8 +1,12 @@
-"""The fault table: one gateway, two vendors over real sockets, OpenAI's protocol in front and Anthropic's behind it.
+"""The fault tables: one gateway, vendors over real sockets.
 
-Each line: what the first vendor does, who answers, how many requests either got, and what it cost.
+Of failover: OpenAI's protocol in front and Anthropic's behind it. Each line: what the first vendor does, who answers,
+how many requests either got, and what it cost. Of vendors: each alone, with each fault. And what each protocol makes of
+tools and of answers that fit a schema.
 """
 
+import asyncio
+import json
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
@@ -12,14 +16,22 @@ from typing import Any
 import pytest
 
 from activities.artifacts.contracts import Text, digest_of
-from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest
+from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest, ToolResult, Turn
+from catalogs.row import Language
+from catalogs.tools import Tool
 from temporal.contract import StepRef
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+from tests.activities.llm import fault_table
 from tests.activities.llm.conftest import GatewayProcess
 from tests.provider.process import VendorProcess, vendor_process
 
-PRICES = "usd_per_million_tokens: {openai/front: {input: 1, output: 2}, anthropic/behind: {input: 100, output: 200}}\n"
+README = Path(__file__).parents[3] / "README.md"
+EACH = [(vendor, fault) for vendor in fault_table.VENDORS for fault in [*fault_table.FAULTS, "warm"]]
+CELLS = [(vendor, fault) for vendor in fault_table.VENDORS for fault in fault_table.FAULTS]
+# Those that take their whole timeout.
+ENDLESS = {"hang", "drip"}
+PRICES = "usd_per_million_tokens: {openai/front: {input: 1, output: 2}, anthropic/behind: {input: 100, output: 200}"
 FRONT, BEHIND = 0.00002, 0.002
 # What the first vendor does: who answers (or the error), requests to the first and second, cost in dollars.
 TABLE: dict[str, tuple[str, int, int, float]] = {
@@ -72,17 +84,29 @@ async def routed_gateway(home: Path) -> AsyncIterator[Routed]:
         lines += [
             f"  behind: {{model: anthropic/behind, url: '{behind.url.removesuffix('/v1')}', key_env: BEHIND_KEY}}"
         ]
-        lines += [f"  mistral: {{model: mistral/mistral-small-latest, url: '{front.url}', key_env: FRONT_KEY}}"]
-        lines += ["groups:", "  behind: {deployments: [behind]}", "  mistral: {deployments: [mistral]}"]
+        for vendor, fault in EACH:
+            # Anthropic's address is without the version.
+            url = front.url.removesuffix("/v1") if vendor == "Anthropic" else front.url
+            name, asked = fault_table.group(vendor, fault), fault_table.model(vendor, fault)
+            takes = ", json_schema: true" if fault == "ok" else ""
+            lines += [f"  {name}: {{model: {asked}, url: '{url}', key_env: FRONT_KEY{takes}}}"]
+        lines += ["groups:", "  behind: {deployments: [behind]}"]
+        lines += [f"  {name}: {{deployments: [{name}]}}" for name in (fault_table.group(*each) for each in EACH)]
         for name in [*TABLE, "count"]:
             lines += [f"  fast-{name}: {{deployments: [front-{name}], fallback: [behind], longer: [behind]}}"]
         models.write_text("\n".join(lines) + "\n")
-        prices.write_text(PRICES)
+        each = f"{{input: {fault_table.IN_USD}, output: {fault_table.OUT_USD}}}"
+        prices.write_text(PRICES + "".join(f", {fault_table.model(*cell)}: {each}" for cell in EACH) + "}\n")
         keys = {"FRONT_KEY": "sk-planted-front", "BEHIND_KEY": "sk-planted-behind"}
         settings = {"PRISM_MODELS": str(models), "PRISM_PRICES": str(prices)}
         gateway = GatewayProcess(home, front, **keys, **settings)
         await gateway.start()
-        yield Routed(gateway, front, behind)
+        routed = Routed(gateway, front, behind)
+        # The first call to a vendor takes seconds: litellm imports its part of it.
+        await asyncio.gather(
+            *(routed.ask(fault_table.group(vendor, "warm"), timeout=60) for vendor in fault_table.VENDORS)
+        )
+        yield routed
         await gateway.kill()
 
 
@@ -124,10 +148,23 @@ async def test_both_down_costs_one_request_each_and_no_more_than_the_row_allows(
     assert await routed.requests() == (1, 1)
 
 
-async def test_mistrals_protocol_is_spoken(routed: Routed) -> None:
-    answer = await routed.ask("mistral")
-    assert answer.model == "mistral/mistral-small-latest"
-    assert await routed.requests() == (1, 0)
+async def test_the_table_of_vendors_and_faults_is_the_readmes(routed: Routed) -> None:
+    some_at_once = asyncio.Semaphore(8)
+
+    async def ended(vendor: str, fault: str) -> ModelAnswer | PrismError:
+        async with some_at_once:
+            try:
+                return await routed.ask(fault_table.group(vendor, fault), timeout=6 if fault in ENDLESS else 60)
+            except PrismError as error:
+                return error
+
+    ends = await asyncio.gather(*(ended(*cell) for cell in CELLS))
+    assert not any("sk-planted" in end.message for end in ends if isinstance(end, PrismError))
+    counts = (await routed.front.calls())["models"]
+    requests = [counts[fault_table.asked(*cell)] for cell in CELLS]
+    found = dict(zip(CELLS, map(fault_table.Outcome, ends, requests), strict=True))
+    written = fault_table.table(found)
+    assert written in README.read_text(), f"the README's table is not this one:\n{written}"
 
 
 async def test_a_fault_of_anthropics_is_told_without_its_key(routed: Routed) -> None:
@@ -135,3 +172,62 @@ async def test_a_fault_of_anthropics_is_told_without_its_key(routed: Routed) -> 
     with pytest.raises(ModelRefused) as refused:
         await routed.ask("behind")
     assert "sk-planted" not in refused.value.message
+
+
+ADD = Tool(
+    name="add",
+    description="Adds.",
+    parameters={"type": "object", "properties": {"a": {"type": "number"}}},
+    language=Language.PYTHON,
+    code="print(1)",
+)
+
+
+@pytest.mark.parametrize("vendor", fault_table.VENDORS)
+async def test_tools_are_called_in_each_vendors_words(routed: Routed, vendor: str) -> None:
+    stores, group = routed.gateway.stores, fault_table.group(vendor, "ok")
+    tools = {"add": await stores.artifacts.put(ADD.document)}
+    await routed.front.script(calls=[[{"name": "add", "arguments": {"a": 41}}, {"name": "add", "arguments": {}}]])
+    wanted = await routed.ask(group, tools=tools)
+    assert [call.name for call in wanted.calls] == ["add", "add"]
+    assert json.loads(await stores.texts.read(wanted.calls[0].arguments)) == {"a": 41}
+    assert wanted.cost_usd
+    results = (
+        ToolResult(call=wanted.calls[0].id, text=(await stores.texts.keep("printed 42")).by_reference),
+        ToolResult(call=wanted.calls[1].id, error="a is missing"),
+    )
+    turn = Turn(said=wanted.output.by_reference, calls=wanted.calls, results=results)
+    answer = await routed.ask(group, tools=tools, turns=(turn,))
+    assert answer.output.size
+    assert not answer.calls
+    told = json.dumps((await routed.front.calls())["bodies"][-1])
+    assert "printed 42" in told
+    assert "error: a is missing" in told
+    assert all(told.count(call.id) == 2 for call in wanted.calls)
+    await routed.front.script(calls=[[{"name": "add", "arguments": {}}]])
+    closing = await routed.ask(group, tools=tools, turns=(turn,), closing=True)
+    assert not closing.calls
+
+
+@pytest.mark.parametrize("vendor", fault_table.VENDORS)
+async def test_a_schema_is_sent_in_each_vendors_words(routed: Routed, vendor: str) -> None:
+    schema = {
+        "type": "object",
+        "properties": {"city": {"type": "string"}},
+        "required": ["city"],
+        "additionalProperties": False,
+    }
+    await routed.front.script(answers={"Name a city": '{"city": "Z"}'})
+    answer = await routed.ask(
+        fault_table.group(vendor, "ok"), output_schema=schema, prompt=Text.by_value("Name a city")
+    )
+    assert await routed.gateway.stores.texts.read(answer.output) == '{"city": "Z"}'
+    body = (await routed.front.calls())["bodies"][-1]
+    assert '"city"' in json.dumps(body)
+    assert "Answer with one JSON object" not in json.dumps(body)
+
+
+async def test_who_takes_no_schema_is_told_it_in_words(routed: Routed) -> None:
+    await routed.ask("behind", output_schema={"type": "object", "properties": {"city": {"type": "string"}}})
+    (body,) = (await routed.behind.calls())["bodies"]
+    assert "Answer with one JSON object and nothing else" in json.dumps(body)

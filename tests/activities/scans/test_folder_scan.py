@@ -1,5 +1,6 @@
 """The scanners on a planted repository, and what becomes of one that cannot look."""
 
+import dataclasses
 import json
 from datetime import date
 from pathlib import Path
@@ -143,6 +144,33 @@ async def test_a_missing_scanner_is_a_problem(tmp_path: Path) -> None:
     missing = Scanner("absent", "nothing", lambda _folder, _home: [Run(("/nowhere/absent",))], ("/nowhere/absent",))
     report = await FolderScanner([missing]).scan(tmp_path)
     assert "absent cannot be run: No such file or directory; is it installed?" in report.scanners[0].problem
+
+
+def with_program(scanner: Scanner, name: str) -> Scanner:
+    """Return a scanner whose program is another one."""
+
+    def runs(folder: Path, home: Path) -> list[Run]:
+        return [Run((name, *run.command[1:]), run.report) for run in scanner.runs(folder, home)]
+
+    return dataclasses.replace(scanner, runs=runs, version=("/bin/true",))
+
+
+@pytest.mark.parametrize("scanner", FOUND)
+@pytest.mark.parametrize(
+    ("program", "problem"),
+    [
+        ("/nowhere/absent", "cannot be run: No such file or directory; is it installed?"),
+        ("/bin/false", "ended with exit code 1"),
+        ("/bin/true", "wrote no report"),
+    ],
+    ids=["missing", "crashing", "silent"],
+)
+async def test_whichever_is_missing_crashes_or_is_silent_is_no_clean_result(
+    folder: Path, installed: dict[str, Scanner], scanner: str, program: str, problem: str
+) -> None:
+    report = await FolderScanner([with_program(installed[scanner], program)]).scan(folder)
+    assert not report.complete
+    assert problem in report.scanners[0].problem
 
 
 async def test_what_is_suppressed_counts_no_more_until_its_day(folder: Path) -> None:
