@@ -10,33 +10,23 @@ from starlette.requests import Request
 
 from activities.audit.canonical import canonical, facts
 from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
+from activities.audit.rows import steering_event
 from activities.identity.contracts import Principal
 from activities.policy.contracts import CatalogDecision
+from activities.records.contracts import Steering
 from catalogs.compiler import CompiledCatalog
-from temporal.contract import Contract
 from temporal.errors import PrismError
-from workflows.catalog import CatalogWorkflow
+from workflows.contracts import Steered
 
 log = logging.getLogger(__name__)
 
-_STEERING: Final[dict[Callable[..., Any], AuditKind]] = {
-    CatalogWorkflow.pause: AuditKind.RUN_PAUSED,
-    CatalogWorkflow.resume: AuditKind.RUN_RESUMED,
-    CatalogWorkflow.retry: AuditKind.RUN_RETRIED,
-    CatalogWorkflow.skip: AuditKind.RUN_SKIPPED,
-    CatalogWorkflow.set_concurrency: AuditKind.RUN_CONCURRENCY,
-}
-# Of many rows the first are named; the request's count tells of the rest.
-_ROWS_NAMED: Final = 100
 _MINUTE: Final = 60
 
 
-def steered(run: str, signal: Callable[..., Any], argument: Contract) -> AuditEvent:
+def steered(run: str, signal: Callable[..., Any], said: Steered) -> AuditEvent:
     """Return the event of a run that somebody steered. Each time counts: pausing twice is two acts."""
-    detail = argument.model_dump(mode="json")
-    if rows := detail.get("rows"):
-        detail |= {"rows": rows[:_ROWS_NAMED], "count": len(rows)}
-    return AuditEvent(kind=_STEERING[signal], actor=detail.pop("by", ""), subject=f"run/{run}", detail=detail)
+    detail = said.model_dump(mode="json", exclude={"by", "act"})
+    return steering_event(Steering(run=run, signal=signal.__name__, act=said.act, by=said.by, detail=detail))
 
 
 def catalog_decided(run: str, compiled: CompiledCatalog, decision: CatalogDecision, submitter: str) -> AuditEvent:

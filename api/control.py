@@ -2,12 +2,14 @@
 
 import asyncio
 import time
+import uuid
 from collections.abc import Sequence
 from typing import Any
 
 from temporalio.service import RPCError, RPCStatusCode
 
 from activities.artifacts.contracts import Digest, Text
+from activities.audit.actor import actor
 from activities.audit.contracts import AuditEvent, AuditKind
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunChange, RunState
@@ -20,7 +22,7 @@ from api.submission import start
 from temporal.client import TemporalUnavailable
 from temporal.contract import run_workflow_id
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import RUN_REVISION, Carried, CatalogRun, RowSelection, RunOptions
+from workflows.contracts import RUN_REVISION, Carried, CatalogRun, RowSelection, RunOptions, Steered
 from workflows.schedule import LETTERS, MAX_NOTES
 
 # A workflow records its end a moment before it closes; until then its id cannot be started again.
@@ -52,8 +54,8 @@ async def known_row(services: Services, run: str, row: str) -> RowView:
     return view
 
 
-async def signal_run(services: Services, run: str, signal: Any, argument: Any) -> None:  # noqa: ANN401
-    """Send a signal to a run that has not ended.
+async def signal_run(services: Services, run: str, signal: Any, said: Steered) -> None:  # noqa: ANN401
+    """Send a signal to a run that has not ended, in the name of whoever asks for it.
 
     Raises:
         NotFound: There is no such run.
@@ -62,8 +64,9 @@ async def signal_run(services: Services, run: str, signal: Any, argument: Any) -
     view = await _current(services, run)
     if view.state.ended:
         raise Conflict(f"run {run} has ended ({view.state.value})", run=run, state=view.state.value)
-    await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).signal(signal, argument), run)
-    await services.audit.write(steered(run, signal, argument))
+    said = _named(said)
+    await _reach(services.temporal.get_workflow_handle(run_workflow_id(run)).signal(signal, said), run)
+    await services.audit.write(steered(run, signal, said))
 
 
 async def cancel_run(services: Services, run: str) -> None:
@@ -89,7 +92,7 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
             raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
         request = await _restarted(services, view)
         if await start(services, request.model_copy(update={"retry_rows": tuple(rows)})):
-            await services.audit.write(steered(run, CatalogWorkflow.retry, RowSelection(rows=tuple(rows))))
+            await services.audit.write(steered(run, CatalogWorkflow.retry, _named(RowSelection(rows=tuple(rows)))))
             return
         if time.monotonic() > deadline:
             raise Conflict(f"the end of run {run} is being sealed, or somebody else retries it: try again", run=run)
@@ -98,6 +101,11 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     # The workflow records the same change under the same number; whoever looks right now sees it already.
     change = RunChange(run=run, state=RunState.RUNNING, sequence=view.sequence + 1, at=timestamp())
     await services.stores.keeper.change_run(change)
+
+
+def _named(said: Steered) -> Steered:
+    """Return what a signal says, with who says it and a name for the act."""
+    return said.model_copy(update={"by": said.by or actor(), "act": uuid.uuid4().hex})
 
 
 async def _current(services: Services, run: str) -> RunView:

@@ -209,6 +209,8 @@ class Verification(BaseModel):
     output_checked: bool = False
     reason: str = ""
     statement: dict[str, Any] = {}
+    files: dict[str, Digest] = {}
+    files_checked: bool = False
 
 
 class AuditPage(BaseModel):

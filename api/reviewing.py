@@ -176,6 +176,11 @@ def mine(services: Services, principal: Principal) -> tuple[str, ...] | None:
     return (by, *(f"{ROLE_PREFIX}{role}" for role in roles_of(services, principal, by, boards)))
 
 
+def themselves(principal: Principal) -> str:
+    """Return whose own rows are left out of what waits for somebody; empty where nobody logs in."""
+    return principal.name if principal.personal else ""
+
+
 async def detail(services: Services, principal: Principal, run: str, row: str) -> ReviewDetail:
     """Return every round of a row's review, with its texts.
 
@@ -206,6 +211,7 @@ async def _places(
 ) -> list[Place]:
     wanted = ReviewFilter(
         reviewers=mine(services, principal),
+        person=themselves(principal),
         boards=boards,
         run=body.run,
         board=body.board,

@@ -22,12 +22,14 @@ from activities.reviews.links import DecisionLinks, SqlUsedLinks
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
+from activities.routing.register import SqlLocalShares
 from activities.secrets.keeping import SecretKeeping
 from activities.tools.tools_file import load_tools
 from catalogs.tools import Tool
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
+from workers.models import keyless_models
 from workers.notifications import decision_links
 from workers.policy import open_policy
 from workers.secrets import open_keeping
@@ -74,6 +76,11 @@ class Services:
     def budgets(self) -> SqlBudgetRegister:
         """What may be spent, and who waits for more."""
         return SqlBudgetRegister(self.stores.engine, self.budget_rules)
+
+    @functools.cached_property
+    def shares(self) -> SqlLocalShares:
+        """What local models take of the calls."""
+        return SqlLocalShares(self.stores.engine, keyless_models(self.settings))
 
     @functools.cached_property
     def links(self) -> DecisionLinks:

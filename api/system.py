@@ -3,15 +3,17 @@
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from typing import Any, Final
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import SecretStr
 
+from activities.llm.described import models_of
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.folder import PolicyFolder, admission_only, read_policies
 from activities.records.database import timestamp
+from api import caching
+from api.addresses import without_password
 from api.services import Services
-from api.system_models import PolicyView, Setting, Spend, System
+from api.system_models import DayShare, PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
 from temporal.task_queues import QueueState, queue_states
 from workers.policy import policy_folder
@@ -46,10 +48,15 @@ async def system(services: Services, *, with_settings: bool) -> System:
         namespace=services.settings.temporal_namespace,
         queues=[queue for queue in await queue_states(services.temporal) if _needed(services.settings, queue)],
         policies=policies_in_force(services),
+        models=await models_of(services.settings.socket),
+        local_shares=[
+            DayShare(day=day, share=one.share, **one.model_dump()) for day, one in await services.shares.days()
+        ],
         spend=[
             Spend(model=model, rows=rows, day=day, week=week, month=month)
             for model, rows, day, week, month in await services.queries.spend(since)
         ],
+        cache=await caching.cache(services),
         settings=shown_settings(services.settings) if with_settings else [],
     )
 
@@ -103,17 +110,3 @@ def _told(value: Any) -> str:  # noqa: ANN401 -- whatever a setting is
         return "off" if value is False else ""
     text = "on" if value is True else str(value)
     return without_password(text) if "://" in text else text
-
-
-def without_password(url: str) -> str:
-    """Return an address that may be shown."""
-    try:
-        parts = urlsplit(url)
-        if parts.password is None and not parts.query:
-            return url
-        host = parts.netloc.rpartition("@")[2]
-        user = f"{parts.username}:***@" if parts.password is not None else parts.netloc.removesuffix(host)
-        # A query may hold a password too, as in sslpassword.
-        return urlunsplit(parts._replace(netloc=user + host, query="***" if parts.query else ""))
-    except ValueError:
-        return "set"

@@ -2,6 +2,8 @@
 
 from pydantic import BaseModel, Field
 
+from activities.llm.described import GatewayModels
+from api.cache_models import CacheView
 from temporal.task_queues import QueueState
 
 
@@ -39,13 +41,39 @@ class Spend(BaseModel):
     month: float
 
 
+class DayShare(BaseModel):
+    """What local models took of a day's (UTC) calls that write rows, as the routing counts it.
+
+    Args:
+        share: ``None`` before the first call.
+        target: What the routing is to reach; ``None`` where rows are not routed.
+    """
+
+    day: str
+    calls: int
+    local_calls: int
+    tokens: int
+    local_tokens: int
+    of: str
+    share: float | None = None
+    target: float | None = None
+
+
 class System(BaseModel):
-    """The installation: queues, policies, spending, and for administrators its settings."""
+    """The installation: queues, policies, models, spending, and for administrators its settings.
+
+    Args:
+        models: What the gateway on this machine has; ``None`` where none answers.
+        local_shares: Of the last seven days that had calls, the newest first.
+    """
 
     version: str
     temporal: str
     namespace: str
     queues: list[QueueState]
     policies: list[PolicyView]
+    models: GatewayModels | None = None
+    local_shares: list[DayShare] = []
     spend: list[Spend]
+    cache: CacheView
     settings: list[Setting]

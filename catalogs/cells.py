@@ -38,6 +38,11 @@ def plain(text: str) -> str:
     return text.strip()
 
 
+def word(text: str) -> str:
+    """Return the text without white space around it, in lower case."""
+    return text.strip().lower()
+
+
 def verbatim(text: str) -> str:
     """Return the text as it is."""
     return text

@@ -8,8 +8,9 @@ from typing import Any, Final
 
 from catalogs import cells
 from catalogs.criteria_list import split_criteria
+from catalogs.file_patterns import file_patterns
 from catalogs.forms import parse_form
-from catalogs.row import Language, Mode, OnDeadline, Review, Risk, Scan
+from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
 from catalogs.team import MAX_ROUNDS, Pattern
@@ -126,7 +127,14 @@ COLUMNS: Final = (
         "Key under which agents of later rows of the run read this row's output as a note.",
         cells.identifier,
     ),
-    Column("model", "text", "the default group", "fast", "Model group that answers.", cells.plain),
+    Column(
+        "model",
+        "text",
+        "`auto`: the routing's choice, or the default group",
+        "fast",
+        "Model group that answers.",
+        cells.plain,
+    ),
     Column(
         "prompt",
         "Jinja2 template",
@@ -167,6 +175,23 @@ COLUMNS: Final = (
         "DB_PASSWORD=secret://catalogs/db#password",
         "Secrets that `code` finds in its environment; needs `code`. No other column takes references.",
         references,
+    ),
+    Column(
+        "files",
+        "paths separated by `;`, with `*`, `**`, `?`",
+        "none",
+        "report.csv; charts/*.png; data/**",
+        "Files that the program leaves in its folder and that are kept; needs `language`. The program finds the files "
+        "of rows it depends on below `inputs/<row id>/`.",
+        file_patterns,
+    ),
+    Column(
+        "workspace",
+        "id of a row",
+        "an empty folder",
+        "treasury/collect",
+        "Row whose kept files the program finds in its own folder, to go on with them; that row must succeed first.",
+        cells.identifier,
     ),
     Column(
         "review",
@@ -226,6 +251,14 @@ COLUMNS: Final = (
         cells.choice(Risk),
     ),
     Column(
+        "data_class",
+        "`public`, `internal`, `confidential`, `restricted`, or what the policy knows",
+        "none",
+        "restricted",
+        "How closely the row's data is kept; some classes go to local models only.",
+        cells.word,
+    ),
+    Column(
         "scan",
         "`secrets`, `code`, `none`",
         "`secrets`",
@@ -240,6 +273,14 @@ COLUMNS: Final = (
         "inbox; mailto://ops@example.org",
         "Who is told how the row ended.",
         cells.channels,
+    ),
+    Column(
+        "cache",
+        "`use`, `bypass`, `refresh`",
+        "`PRISM_CACHE`",
+        "use",
+        "Whether the same call's earlier answer may serve; `refresh` asks anew and keeps the answer for others.",
+        cells.choice(Cache),
     ),
     Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),
     Column("timeout", "duration", "`2m`", "5m", "Longest one model call may take.", cells.duration),

@@ -1,7 +1,7 @@
 """Reading a catalog: from a stream of bytes to rows, with every fault noted at its line."""
 
 from collections.abc import Iterator
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from catalogs.cells import BadCell, default_id, identifier
 from catalogs.columns import NAMES, normalised
@@ -101,7 +101,7 @@ class CatalogReader:
         check_team(values, notes, self._options, implied)
         if "tools" in values:
             values["tools"] = known_tools(values["tools"], self._tools, notes)
-        depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied)))
+        depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied, *_workspace(values))))
         if not notes.sound:
             if depends_on:
                 self.waiting.append((notes.row, notes.record.line, depends_on))
@@ -164,3 +164,8 @@ class CatalogReader:
         return (
             f"byte {bad.offset} of the file: {bad.hexadecimal} is not {self._decoder.encoding}; save the file as UTF-8"
         )
+
+
+def _workspace(values: dict[str, Any]) -> tuple[str, ...]:
+    """Return the row that a row goes on with."""
+    return (values["workspace"],) if "workspace" in values else ()

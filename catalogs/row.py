@@ -60,6 +60,14 @@ class Scan(StrEnum):
     NONE = "none"
 
 
+class Cache(StrEnum):
+    """Whether a model call may be answered by what the same call was answered before."""
+
+    USE = "use"
+    BYPASS = "bypass"
+    REFRESH = "refresh"
+
+
 class CatalogRow(Contract):
     """One task of a catalog.
 
@@ -69,14 +77,15 @@ class CatalogRow(Contract):
         workflow: Ordered steps the model is asked to follow.
         verification: Acceptance criteria, in the order written.
         output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
-        depends_on: Ids of rows that must succeed first, written or implied by the template.
+        depends_on: Ids of rows that must succeed first, written or implied by the template or the workspace.
         agent: A role in words, or the names of agents that are defined.
         pattern: How several agents work together; ``None`` for one role or agent.
         rounds: Rounds of a debate.
         team: Definitions of the agents, as they were when the catalog was read.
         knowledge: Collections whose passages are looked up for the row.
         remember: Key under which the run's agents find the output; empty for none.
-        model: Model group, or empty for the default group.
+        model: Model group; empty or ``auto`` leaves the choice to the routing, or takes the default group.
+        data_class: How closely its data is kept; the policy says which models may see it.
         prompt: Template of the prompt, or empty for the composed default.
         literal: The prompt is text, not a template.
         reviewers: Persons, and roles written ``role:cfo``; none means anyone who may review.
@@ -86,6 +95,9 @@ class CatalogRow(Contract):
         form: JSON schema of a flat object that a reviewer fills in.
         tools: Tools that the model may call, by name: digests of their definitions.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
+        files: Patterns of the files that the program leaves and that are kept.
+        workspace: Row whose files the program goes on with; empty for none.
+        cache: Whether answers may come from the cache; ``None`` leaves it to the installation.
         priority: 1 is started first, 5 last.
         timeout: Longest one model call may take, in seconds.
         retries: Further attempts of a failed model call.
@@ -117,6 +129,8 @@ class CatalogRow(Contract):
     code: str = ""
     tools: dict[str, str] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
+    files: tuple[str, ...] = ()
+    workspace: str = ""
     review: Review = Review.NONE
     reviewers: tuple[str, ...] = ()
     quorum: PositiveInt = 1
@@ -127,9 +141,11 @@ class CatalogRow(Contract):
     risk: Risk = Risk.LOW
     scan: Scan = Scan.SECRETS
     notify: tuple[str, ...] = ()
+    cache: Cache | None = None
     priority: int = Field(default=3, ge=1, le=5)
     timeout: PositiveInt = 120
     retries: NonNegativeInt = 3
     budget_usd: float | None = Field(default=None, ge=0)
+    data_class: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     variables: dict[str, str] = Field(default_factory=dict)

@@ -123,6 +123,7 @@ def check_together(values: dict[str, Any], notes: RowNotes) -> None:
             "secrets",
             expected="a program in column 'code'",
         )
+    _check_files(values, notes)
     if values.get("mode") is Mode.STEPWISE and not values.get("workflow"):
         notes.note(
             ErrorCode.INVALID_VALUE,
@@ -132,6 +133,17 @@ def check_together(values: dict[str, Any], notes: RowNotes) -> None:
             expected="steps in column 'workflow'",
             severity=Severity.WARNING,
         )
+
+
+def _check_files(values: dict[str, Any], notes: RowNotes) -> None:
+    for column in ("files", "workspace"):
+        if values.get(column) and "language" not in values and "language" not in _noted(notes):
+            notes.note(
+                ErrorCode.INVALID_VALUE,
+                f"{column}: only a program has files, and this row runs none",
+                column,
+                expected="python, shell or javascript in column 'language'",
+            )
 
 
 def _check_review(values: dict[str, Any], notes: RowNotes) -> None:

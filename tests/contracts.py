@@ -67,7 +67,11 @@ def suites() -> list[Suite]:
         ),
         Suite(
             "Sandboxes (hostile programs among the tests)",
-            ("tests/activities/sandbox/test_sandbox_contract.py", "tests/activities/sandbox/test_hostile_programs.py"),
+            (
+                "tests/activities/sandbox/test_sandbox_contract.py",
+                "tests/activities/sandbox/test_workspace_files.py",
+                "tests/activities/sandbox/test_hostile_programs.py",
+            ),
             {
                 "own-user": f"{_first_line(['bwrap', '--version'])}, as root",
                 "user-namespace": "the same, as a user",

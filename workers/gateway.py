@@ -5,11 +5,12 @@ import contextlib
 import logging
 import os
 import sys
-from contextlib import aclosing
+from contextlib import AsyncExitStack, aclosing
 from typing import Final
 
 from pydantic import SecretStr
 
+from activities.budgets.deployments import SqlAllowances
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
 from activities.llm.embedded import EmbeddedModel
@@ -26,6 +27,7 @@ from temporal.errors import InvalidSettings, PrismError
 from temporal.logs import configure_logging
 from temporal.redaction import PROCESS
 from temporal.secret_reference import is_reference
+from workers.cache import open_cache
 from workers.compose import open_stores
 from workers.secrets import open_secrets
 from workers.settings import Settings
@@ -43,13 +45,15 @@ async def run_gateway(settings: Settings) -> None:
     guard = SqlSpendGuard(stores.engine, budgets)
     store = open_secrets(settings)
     groups = await model_groups(settings, store)
-    async with aclosing(EmbeddedModel()) as embedded:
+    async with aclosing(EmbeddedModel()) as embedded, AsyncExitStack() as stack:
         provider = LitellmProvider(stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
         ledger = SqlCallLedger(stores.engine)
-        router = Router(groups, provider, ledger)
+        allowances = SqlAllowances(stores.engine, budgets)
+        router = Router(groups, provider, ledger, allowances)
+        cache = open_cache(settings, stores.engine, stores.texts, stack)
         renewal = asyncio.create_task(_renew(router, settings, store))
         try:
-            await serve_gateway(build_gateway(provider, router, ledger, guard), settings.socket)
+            await serve_gateway(build_gateway(provider, router, ledger, guard, cache, allowances), settings.socket)
         finally:
             renewal.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -80,6 +84,7 @@ async def model_groups(settings: Settings, store: SecretStore) -> ModelGroups:
             model_url=settings.model_url,
             model_name=settings.model_name,
             model_key=await resolved(settings.model_key, "PRISM_MODEL_KEY", store),
+            model_local=settings.model_local,
             default=settings.default_group,
         )
 

@@ -22,6 +22,7 @@ class Settings(BaseSettings):
         encryption_key_file: File of its keys, the same for all processes; empty means one under ``home``.
         database_url: SQLAlchemy URL of the records; empty means SQLite under ``home``.
         model_url: An OpenAI-compatible endpoint; set, it is the default model group.
+        model_local: Whether that endpoint is of the house, so that data goes there which may not leave it.
         model_stream: Whose text is shown as it arrives: the embedded model's, or that of all models.
         vault_url: A Vault or OpenBao server that keeps secrets; empty keeps them in an encrypted file under ``home``.
         vault_token: A token for it, which somebody else renews.
@@ -35,6 +36,9 @@ class Settings(BaseSettings):
         model_calls_per_second: Most that begin in a second over all workers together, held by the Temporal server;
             empty for no limit.
         models: YAML file of models and their groups; empty means what the environment offers.
+        cache: Whether model calls of rows that do not say may be answered by what the same call was answered before.
+        cache_hours: How long an answer serves.
+        cache_url: Redis or Valkey server that shares answers among gateways; empty means the records database does.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         tools: YAML file of programs that models may have run; empty means none.
         prices: YAML file of prices that go before the bundled ones.
@@ -110,6 +114,7 @@ class Settings(BaseSettings):
     model_url: str = ""
     model_name: str = ""
     model_key: SecretStr | None = None
+    model_local: bool = False
     model_slots: PositiveInt = 200
     model_calls_per_second: PositiveFloat | None = None
     model_stream: Literal["local", "all"] = "local"
@@ -132,6 +137,9 @@ class Settings(BaseSettings):
     sigstore_token_file: Path | None = None
     sigstore_trust: Path | None = None
 
+    cache: Literal["off", "on"] = "off"
+    cache_hours: PositiveFloat = 24.0
+    cache_url: SecretStr | None = None
     budgets: Path | None = None
     prices: Path | None = None
     tools: Path | None = None

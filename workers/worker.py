@@ -16,6 +16,7 @@ from temporalio.service import RPCError
 from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
+from activities.artifacts.files import Files
 from activities.knowledge.activity import KnowledgeActivities
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
@@ -32,9 +33,12 @@ from activities.reviews.activity import ReviewActivities
 from activities.reviews.planner import RulePlanner
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
+from activities.routing.activity import RoutingActivities
 from activities.sandbox.activity import SandboxActivities
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
+from activities.scans.file_activity import FileScanActivities
+from activities.scans.files import FilesScanner
 from activities.scans.folder_activity import FolderScanActivities
 from activities.scans.gitleaks import GitleaksScanner
 from activities.scans.register import SqlScanRegister
@@ -53,6 +57,7 @@ from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
+from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer, run_seals
@@ -213,7 +218,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     signer = await open_signer(settings)
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack, stores.artifacts)
-    policy = PolicyActivities(engine, stores.plans, planner, stores.texts)
+    models = keyless_models(settings)
+    policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
@@ -225,6 +231,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         records.change_rows,
         records.record_row,
         records.row_ending,
+        records.steered,
         policy.admit,
         policy.release,
         reviews.open_review,
@@ -238,6 +245,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         verification.verify,
         verification.structure,
         ToolActivities(stores.texts, engine).check,
+        RoutingActivities(open_planner(settings, stores.engine, models)).route,
         ScanActivities(scanner, stores.texts).scan,
         ProvenanceActivities(signer, stores.artifacts).seal,
         run_seals(settings, signer, stores).seal_run,
@@ -258,17 +266,21 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     """Return the activities of the sandbox queue."""
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     engine = await open_policy(settings, stack, stores.artifacts)
-    return [SandboxActivities(await open_sandbox(settings, stack), stores.texts, engine, secrets).execute]
+    sandbox = await open_sandbox(settings, stack)
+    return [SandboxActivities(sandbox, stores.texts, engine, secrets, Files(stores.artifacts)).execute]
 
 
-async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:  # noqa: ARG001
+async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:
     """Return the activities of the scan queue."""
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
     scanners = installed_scanners(settings)
+    secrets, code = GitleaksScanner(), FolderCodeScanner(scanners)
+    stack.push_async_callback(secrets.close)
     return [
-        CodeScanActivities(FolderCodeScanner(scanners), stores.texts, stores.artifacts).scan_code,
+        FileScanActivities(FilesScanner(secrets, code), stores.artifacts).scan_files,
+        CodeScanActivities(code, stores.texts, stores.artifacts).scan_code,
         FolderScanActivities(folders, RepositoryScanner(scanners), register, stores.artifacts, notifier).scan_folder,
     ]
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import Any
+from typing import Any, Final
 
 from temporalio import workflow
 from temporalio.exceptions import (
@@ -31,12 +31,20 @@ with workflow.unsafe.imports_passed_through():
         RowSelection,
         RunProgress,
         RunResult,
+        Steered,
     )
     from workflows.endings import despite_cancellation
     from workflows.recording import RunRecording
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
     from workflows.timeouts import QUICK_CHECK
+
+
+HEARS_EARLY_RETRIES: Final = 2
+TELLS_OF_STEERING: Final = 2
+# What a signal without input says; without it such a signal would stop the run.
+NOBODY: Final = Operator()
+EVERY_ROW: Final = RowSelection()
 
 
 @workflow.defn(name=WorkflowName.CATALOG)
@@ -83,30 +91,30 @@ class CatalogWorkflow:
         return result
 
     @workflow.signal
-    def pause(self, operator: Operator) -> None:  # noqa: ARG002 -- kept in history for whoever asks
+    def pause(self, operator: Operator = NOBODY) -> None:
         """Start no further row; rows under way go on."""
-        self._order(lambda: self._enter(RunState.PAUSED))
+        self._steer("pause", operator, lambda: self._enter(RunState.PAUSED))
 
     @workflow.signal
-    def resume(self, operator: Operator) -> None:  # noqa: ARG002 -- kept in history for whoever asks
+    def resume(self, operator: Operator = NOBODY) -> None:
         """Start rows again."""
-        self._order(lambda: self._enter(RunState.RUNNING))
+        self._steer("resume", operator, lambda: self._enter(RunState.RUNNING))
 
     @workflow.signal
     def set_concurrency(self, concurrency: Concurrency) -> None:
         """Change how many rows are under way at once; rows under way go on."""
         self._concurrency = concurrency.limit
-        self._order(lambda: self._change(self._state))
+        self._steer("set_concurrency", concurrency, lambda: self._change(self._state))
 
     @workflow.signal
-    def retry(self, selection: RowSelection) -> None:
+    def retry(self, selection: RowSelection = EVERY_ROW) -> None:
         """Run rows again that ended without success, and the rows they blocked."""
-        self._order(lambda: self._retry(selection))
+        self._steer("retry", selection, lambda: self._retry(selection))
 
     @workflow.signal
-    def skip(self, selection: RowSelection) -> None:
+    def skip(self, selection: RowSelection = EVERY_ROW) -> None:
         """End rows that were not started; rows that depend on them are blocked."""
-        self._order(lambda: self._skip(selection))
+        self._steer("skip", selection, lambda: self._skip(selection))
 
     @workflow.signal
     def row_finished(self, result: RowResult) -> None:
@@ -224,7 +232,7 @@ class CatalogWorkflow:
         ending = await self._recording.ending(head)
         if ending.state is not RowState.SUCCEEDED:
             return None
-        return RowResult(index=head.index, row=head.id, state=ending.state, output=ending.output)
+        return RowResult(index=head.index, row=head.id, state=ending.state, output=ending.output, files=ending.files)
 
     async def _ended_unrecorded(self, error: ChildWorkflowError, head: RowHead) -> RowResult:
         """Record the end of a row that could not do so itself: it was terminated, or cancelled at once."""
@@ -235,11 +243,22 @@ class CatalogWorkflow:
 
     async def _finish(self, result: RowResult) -> None:
         await self._recording.blocked(self._schedule.finish(result), because=result.row)
+        if self._schedule.wanted_again(result.index):
+            self._order(lambda: self._retry(RowSelection(rows=(result.row,))))
 
     async def _retry(self, selection: RowSelection) -> None:
-        reset = self._schedule.retry(await self._locate(selection))
+        wanted = await self._locate(selection)
+        if self._request.revision >= HEARS_EARLY_RETRIES:
+            await self._note_ends(wanted)
+        reset = self._schedule.retry(wanted)
         if reset:
             await self._pending_again(reset)
+
+    async def _note_ends(self, wanted: list[int]) -> None:
+        """Note the rows whose end is recorded and not told yet: whoever wants them again has seen the record."""
+        for index, head in list(self._schedule.running.items()):
+            if (index in wanted or not wanted) and (await self._recording.ending(head)).state.ended:
+                self._schedule.retry_when_told(index)
 
     async def _pending_again(self, reset: list[int]) -> None:
         chosen = set(reset)
@@ -308,8 +327,14 @@ class CatalogWorkflow:
     async def _change(self, state: RunState) -> None:
         await self._recording.change(state, self._concurrency)
 
+    def _steer(self, signal: str, said: Steered, order: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        """Queue what somebody asks for by a signal, told to the audit log."""
+        if self._request.revision >= TELLS_OF_STEERING:
+            self._order(lambda: self._recording.steered(signal, said))
+        self._order(order)
+
     def _order(self, order: Callable[[], Coroutine[Any, Any, None]]) -> None:
-        """Queue what a signal asks for; the one loop of the run carries it out, so nothing interleaves."""
+        """Queue what is to be done; the one loop of the run carries it out, so nothing interleaves."""
         self._orders.append(order)
         self._woken = True
 

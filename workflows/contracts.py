@@ -3,6 +3,7 @@
 from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunState, StepRecord
@@ -13,10 +14,12 @@ DEFAULT_CONCURRENCY = 16
 # What a row's process is like that begins now. A row under way goes on under the revision it began with: its input
 # says which. This takes no event of history, where a patch marker takes two in every row.
 # 1: rounds of a review have terms.
-ROW_REVISION = 1
+# 2: a text that a reviewer wrote is judged, and looked at again where it fails what the text before it did not.
+ROW_REVISION = 2
 # Likewise for a run.
 # 1: its end is sealed, and what is asked of it meanwhile is still heard.
-RUN_REVISION = 1
+# 2: a row that is wanted again just when it ends is not missed, and the audit log is told who steers.
+RUN_REVISION = 2
 
 
 class RunOptions(Contract):
@@ -52,6 +55,7 @@ class Carried(Contract):
         notes: Outputs that the run remembers, by key.
         unmet: For each of those, how many dependants have not succeeded.
         adrift: Rows under way whose end arrives by signal.
+        again: Those that are wanted again as soon as it has.
         sequence: Number of recorded changes of the run.
     """
 
@@ -62,6 +66,7 @@ class Carried(Contract):
     unmet: dict[int, int] = Field(default_factory=dict)
     notes: dict[str, NamedText] = Field(default_factory=dict)
     adrift: tuple[RowHead, ...] = ()
+    again: tuple[NonNegativeInt, ...] = ()
     next_page: NonNegativeInt = 0
     paused: bool = False
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
@@ -106,7 +111,7 @@ class RowRun(Contract):
     Args:
         attempt: Which execution of the row this is, from 1.
         generation: Which fresh set of model calls; the same generation never pays for a call twice.
-        upstream: Outputs of the rows this one depends on, by reference.
+        upstream: Outputs of the rows this one depends on, and the files that they left, by reference.
         notes: What the run remembered when the row was started, by reference.
         revision: Which process the row passes through; see ``ROW_REVISION``.
     """
@@ -137,25 +142,37 @@ class RowResult(Contract):
     code: str = ""
     message: str = ""
     output: Text | None = None
+    files: Snapshot | None = None
     remember: str = ""
 
 
-class RowSelection(Contract):
+class Steered(Contract):
+    """What every signal that steers a run may say besides.
+
+    Args:
+        by: Who steers.
+        act: Names the act in the audit log, where whoever sends the signal tells the log as well.
+    """
+
+    by: str = ""
+    act: str = ""
+
+
+class RowSelection(Steered):
     """Rows a signal is about; none means all it can apply to."""
 
     rows: tuple[str, ...] = ()
 
 
-class Concurrency(Contract):
+class Concurrency(Steered):
     """A new limit of rows under way at once."""
 
     limit: PositiveInt
 
 
-class Operator(Contract):
+class Operator(Steered):
     """Who pauses or resumes a run, and why."""
 
-    by: str = ""
     reason: str = ""
 
 

@@ -1,6 +1,7 @@
 """What was done to a row's output, act by act, as provenance states it. Pure functions."""
 
 from activities.artifacts.contracts import Digest, Text, digest_of
+from activities.artifacts.files import Snapshot
 from activities.llm.contracts import ModelAnswer, ToolResult
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
@@ -15,12 +16,13 @@ from temporal.contract import Contract
 
 
 def written(prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> CustodyAct:
-    """A model wrote the text, in the turn of an agent where one is defined."""
+    """A model wrote the text, for this row or for an earlier call that was the same; in whose turn, if an agent's."""
     return CustodyAct(
         act=Act.WRITTEN,
         by=answer.model,
         prompt=prompt.text.digest,
         text=answer.output.digest,
+        outcome=f"from the cache, call {answer.cached_from}" if answer.cached_from else "",
         agent=agent.label if agent else "",
         definition=agent.digest if agent else None,
         template=prompt.template,
@@ -66,6 +68,11 @@ def scanned_for_code(text: Text, report: CodeScanReport) -> CustodyAct:
     )
 
 
+def files_scanned(text: Text, files: Snapshot, report: CodeScanReport) -> CustodyAct:
+    """Scanners looked at the files that the program left."""
+    return scanned_for_code(text, report).model_copy(update={"files": files.manifest})
+
+
 def judged(text: Text, decision: ReleaseDecision) -> CustodyAct:
     """The policy decided whether the text may leave."""
     return CustodyAct(
@@ -87,6 +94,8 @@ def executed(text: Text, request: SandboxRequest, result: SandboxResult) -> Cust
         outcome=result.reason.value,
         stdout=result.stdout.digest,
         stderr=result.stderr.digest,
+        found=result.before.manifest if result.before else None,
+        files=result.files.manifest if result.files else None,
         result=contract_digest(result),
     )
 

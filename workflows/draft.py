@@ -1,6 +1,7 @@
 """How a row's output comes about: prompt, model, verification, and one more try with the failures told."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temporalio import workflow
@@ -11,12 +12,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
+    from activities.routing.contracts import Route
     from activities.verification.contracts import OUTPUT_SCHEMA, Basis, Verdict
     from catalogs.row import CatalogRow, Mode
     from catalogs.team import Agent
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
     from workflows.custody import chosen, structured, written
+    from workflows.performing import now
     from workflows.steps import RowSteps
     from workflows.team import Team, TeamFailed
     from workflows.tooling import RowTools
@@ -48,6 +51,10 @@ class Draft:
         author: Agent who wrote the last answer, where one is defined.
         passages: What was found for the row in its collections; ``None`` before it was looked up.
         looked_at: Why the policy wants a person to look at it, since the model called tools.
+        routed: Whether a step of its own chooses who writes.
+        route: Who was chosen.
+        tier: Which of those writes now, from 0.
+        routing: Held while they are chosen.
     """
 
     answer: ModelAnswer | None = None
@@ -56,6 +63,8 @@ class Draft:
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     verdicts: tuple[Verdict, ...] = ()
     structured: Text | None = None
     edited: Text | None = None
@@ -63,6 +72,10 @@ class Draft:
     author: Agent | None = None
     passages: tuple[NamedText, ...] | None = None
     looked_at: tuple[str, ...] = ()
+    routed: bool = False
+    route: Route | None = None
+    tier: int = 0
+    routing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
     def add(self, prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> None:
         """Take a call's answer, given in the turn of an agent where one is defined."""
@@ -84,6 +97,8 @@ class Draft:
         self.prompt_tokens += answer.prompt_tokens
         self.completion_tokens += answer.completion_tokens
         self.cost_usd += answer.cost_usd
+        self.saved_usd += answer.saved_usd
+        self.cached_calls += bool(answer.cached_from)
 
     @property
     def output(self) -> Text | None:
@@ -94,6 +109,13 @@ class Draft:
     def failures(self) -> tuple[str, ...]:
         """Criteria that the last answer failed, with reasons."""
         return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
+
+    def failures_beyond(self, earlier: tuple[Verdict, ...]) -> tuple[str, ...]:
+        """Return the failures of this output that an earlier one, of which these verdicts are, had not."""
+        known = {v.criterion for v in earlier if v.passed is False}
+        return tuple(
+            f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False and v.criterion not in known
+        )
 
 
 async def write_draft(
@@ -112,16 +134,18 @@ async def write_draft(
     if row.knowledge and draft.passages is None:
         draft.passages = (await steps.retrieve(row)).passages
     steps.sees(row, draft.passages or ())
-    for _ in range(DRAFTS):
+    for number in range(DRAFTS):
+        if number:
+            escalate(steps, draft)
         structure = await _ask(steps, row, draft, feedback + draft.failures, previous)
-        verdicts = await _verify(steps, row, draft, judge_group)
+        verdicts = await verified(steps, row, draft, judge_group)
         draft.verdicts = structure + verdicts
         # What does not fit its schema was repaired in vain already.
         if not draft.failures or any(verdict.passed is False for verdict in structure):
             return
 
 
-async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[str, ...]:
+async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[str, ...]:
     """Check what a reviewer made of the output; return why it cannot leave as it is."""
     assert draft.edited is not None  # noqa: S101 -- there is an edit to check
     structure: tuple[Verdict, ...] = ()
@@ -132,11 +156,18 @@ async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[st
         structure = (found.verdict,)
         # Later rows read its fields: no person can wave it through.
         misfits = tuple(f"{OUTPUT_SCHEMA}: {fault}" for fault in found.faults)
-    if row.verification:
-        draft.verdicts = structure + (await steps.verify(row, draft.edited)).verdicts
-    elif structure:
-        draft.verdicts = structure
+    draft.verdicts = structure + await verified(steps, row, draft, judge_group)
     return misfits
+
+
+def escalate(steps: RowSteps, draft: Draft) -> None:
+    """Have the next tier write what failed verification, where there is one."""
+    if draft.route is None or draft.tier + 1 >= len(draft.route.groups):
+        return
+    before, draft.tier = steps.group, draft.tier + 1
+    steps.group = draft.route.groups[draft.tier]
+    told = f"{steps.group} writes what {before} did not get right: " + "; ".join(draft.failures)
+    steps.note("route", steps.ref("route", paid=True).ordinal, told, now(), {"from": before, "to": steps.group})
 
 
 async def _ask(
@@ -256,6 +287,11 @@ async def _call(
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
+    async with draft.routing:
+        # Agents take turns side by side, and the row is routed once.
+        if draft.routed and draft.route is None:
+            draft.route = await steps.route(row, prompt)
+            steps.group = draft.route.groups[0]
     answer = await steps.complete(row, prompt, **more)
     draft.add(prompt, answer, more.get("agent"))
     if not answer.output.size and not answer.calls:
@@ -265,7 +301,8 @@ async def _call(
     return answer
 
 
-async def _verify(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+async def verified(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group: str) -> tuple[Verdict, ...]:
+    """Return what code, and where it cannot tell the judging model, says of the output as it stands."""
     output = draft.output
     if not row.verification or output is None:
         return ()

@@ -7,6 +7,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Digest, Text
+    from activities.artifacts.files import Snapshot
     from activities.policy.contracts import Admission
     from activities.prompts.contracts import NamedText
     from activities.provenance.contracts import SealRequest, UpstreamOutput, UsedText
@@ -30,6 +31,7 @@ class RowFacts:
         request: The row workflow's input.
         admission: The row as planned, with the decision on it; ``None`` before it was made.
         code_result: Digest of what its program did.
+        files: What its program left; ``None`` after one that failed.
         original: Digest of the model's output that a reviewer made another text of.
     """
 
@@ -39,6 +41,7 @@ class RowFacts:
     admission: Admission | None = None
     findings: tuple[Finding, ...] = ()
     code_result: Digest | None = None
+    files: Snapshot | None = None
     original: Digest | None = None
     state: RowState = RowState.RUNNING
     started_at: str = ""
@@ -78,10 +81,13 @@ class RowFacts:
             prompt_tokens=draft.prompt_tokens,
             completion_tokens=draft.completion_tokens,
             cost_usd=draft.cost_usd,
+            saved_usd=draft.saved_usd,
+            cached_calls=draft.cached_calls,
             envelope=envelope,
             verdicts=draft.verdicts,
             findings=self.findings,
             steps=tuple(steps.records),
+            files=self.files,
         )
 
     def seal_request(self, steps: RowSteps, admission: Admission, output: Text) -> SealRequest:
@@ -105,13 +111,18 @@ class RowFacts:
             started_at=self.started_at,
             finished_at=now(),
             custody=draft.custody,
-            upstream=tuple(UpstreamOutput(row=one.name, output=one.text.digest) for one in self.request.upstream),
+            upstream=tuple(
+                UpstreamOutput(row=one.name, output=one.text.digest, files=one.files.manifest if one.files else None)
+                for one in self.request.upstream
+            ),
             used=(
                 *(UsedText(name=f"passage/{one.name}", digest=one.text.digest) for one in draft.passages or ()),
                 *(UsedText(name=f"note/{one.name}", digest=one.text.digest) for one in self._notes()),
             ),
+            files=self.files,
             submitter=self.request.submitter,
             generation=self.request.generation,
+            route=self._route(),
         )
 
     def _notes(self) -> tuple[NamedText, ...]:
@@ -127,6 +138,12 @@ class RowFacts:
         if self.review.reasons:
             lines.append("**Review** " + "; ".join(self.review.reasons))
         return "\n\n".join(lines)
+
+    def _route(self) -> dict[str, Any] | None:
+        route = self.draft.route
+        if route is None:
+            return None
+        return {"groups": list(route.groups), "reason": route.reason, "wrote": route.groups[self.draft.tier]}
 
     def _reviewed(self) -> dict[str, Any] | None:
         review = self.review

@@ -1,5 +1,7 @@
 """What a row's output is looked at for: scans, its program's end, and whether the policy lets it leave."""
 
+from collections.abc import Iterable
+
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
@@ -7,11 +9,12 @@ with workflow.unsafe.imports_passed_through():
     from activities.policy.contracts import Admission
     from activities.policy.release_contracts import ReleaseRequest
     from activities.records.contracts import RowState
-    from activities.sandbox.contracts import ExitReason, SandboxRequest
-    from activities.scans.contracts import CodeScanRequest
+    from activities.sandbox.contracts import ExitReason, SandboxRequest, UpstreamFiles, WorkspaceRequest
+    from activities.scans.contracts import CodeScanRequest, Finding
+    from activities.scans.file_contracts import FilesScanRequest
     from catalogs.row import CatalogRow, Review, Scan
     from temporal.names import ErrorCode
-    from workflows.custody import contract_digest, executed, judged, scanned, scanned_for_code
+    from workflows.custody import contract_digest, executed, files_scanned, judged, scanned, scanned_for_code
     from workflows.draft import RowEnded
     from workflows.facts import RowFacts
     from workflows.steps import RowSteps
@@ -43,6 +46,7 @@ class Inspection:
         if output is None:
             return
         self._facts.findings, self.denied = (), ()
+        self._facts.files = None
         if row.scan is not Scan.NONE:
             report = await self._steps.scan(output)
             self._facts.findings = report.findings
@@ -50,6 +54,7 @@ class Inspection:
         if row.scan is Scan.CODE:
             await self._scan_code(row, output)
         await self._execute(row, output)
+        await self._scan_files(row, output)
 
     async def reasons(self, admission: Admission) -> tuple[str, ...]:
         """Return why a person must decide, or could where the output needs it; empty when nobody has to.
@@ -105,6 +110,7 @@ class Inspection:
             risk=row.risk.value,
             labels=row.labels,
             policy=self._facts.request.options.policy,
+            workspace=self._workspace(row),
         )
         result = await self._steps.execute(request)
         self._facts.code_result = contract_digest(result)
@@ -113,6 +119,27 @@ class Inspection:
             tail = (result.stderr.inline or "").strip().splitlines()[-1:] or [""]
             message = f"the program ended with {result.reason.value}, exit code {result.exit_code}: {tail[0]}"
             raise RowEnded(RowState.FAILED, ErrorCode.CODE_FAILED, message)
+        if result.unkept:
+            message = f"the program ended well, but its files cannot be kept: {result.unkept}"
+            raise RowEnded(RowState.FAILED, ErrorCode.CODE_FAILED, message)
+        self._facts.files = result.files if result.files and result.files.files else None
+
+    def _workspace(self, row: CatalogRow) -> WorkspaceRequest | None:
+        """Return the folder of the row's program: the same in each round of a review, whatever an earlier one left."""
+        left = {one.name: one.files for one in self._facts.request.upstream if one.files}
+        if not (row.files or row.workspace or left):
+            return None
+        inputs = tuple(UpstreamFiles(row=name, files=files) for name, files in left.items() if name != row.workspace)
+        return WorkspaceRequest(keep=row.files, base=left.get(row.workspace), inputs=inputs)
+
+    async def _scan_files(self, row: CatalogRow, output: Text) -> None:
+        files = self._facts.files
+        if files is None or row.scan is Scan.NONE:
+            return
+        request = FilesScanRequest(step=self._steps.ref("files-scan"), files=files, code=row.scan is Scan.CODE)
+        report = await self._steps.scan_files(request)
+        self._facts.findings += report.findings
+        self._facts.draft.custody += (files_scanned(output, files, report),)
 
     async def _release(self, admission: Admission) -> tuple[str, ...]:
         """Ask the policy about the output where it wants to be asked; return why it wants a person to look."""
@@ -130,6 +157,7 @@ class Inspection:
                 models=draft.models,
                 cost_usd=draft.cost_usd,
                 edited=draft.edited is not None,
+                files=self._facts.files,
                 policy=self._facts.request.options.policy,
             )
         )
@@ -142,5 +170,9 @@ class Inspection:
 
     def _secrets(self) -> str:
         secrets = [finding for finding in self._facts.findings if finding.secret]
-        found = ", ".join(f"{finding.rule} on line {finding.line}" for finding in secrets)
-        return f"secrets in the output: {found}" if found else ""
+        told = ((_told(one for one in secrets if bool(one.place) is in_files), in_files) for in_files in (False, True))
+        return "; ".join(f"secrets in the {'files' if files else 'output'}: {found}" for found, files in told if found)
+
+
+def _told(secrets: Iterable[Finding]) -> str:
+    return ", ".join(f"{one.rule} on line {one.line}{f' of {one.place}' if one.place else ''}" for one in secrets)

@@ -18,10 +18,11 @@ with workflow.unsafe.imports_passed_through():
         RunChange,
         RunOpening,
         RunState,
+        Steering,
     )
     from temporal import search_attributes
     from temporal.names import ErrorCode
-    from workflows.contracts import CatalogRun
+    from workflows.contracts import CatalogRun, Steered
     from workflows.performing import now
     from workflows.schedule import Schedule
     from workflows.timeouts import OPEN_RUN, QUICK_CHECK, SEAL_RUN
@@ -90,6 +91,18 @@ class RunRecording:
         """Record rows that can never start, because one they depend on did not succeed."""
         message = f"row {because} did not succeed" if because else "a row it depends on did not succeed"
         await self.rows(heads, RowState.BLOCKED, ErrorCode.UPSTREAM_FAILED, message)
+
+    async def steered(self, signal: str, said: Steered) -> None:
+        """Record who steers the run. A signal that names no act came from elsewhere than the API."""
+        detail = said.model_dump(mode="json", exclude={"by", "act"})
+        steering = Steering(
+            run=self._request.run,
+            signal=signal,
+            act=said.act or str(workflow.uuid4()),
+            by=said.by,
+            detail=detail if said.act else detail | {"via": "signal"},
+        )
+        await workflow.execute_local_activity_method(RecordActivities.steered, steering, **QUICK_CHECK)
 
     async def ending(self, head: RowHead) -> RowEnding:
         """Return how the records say a row stands."""

@@ -145,9 +145,10 @@ class ReviewProcess:
 
     def outcome(self) -> ReviewOutcome:
         """Return where the review stands."""
-        needed = self._needed()
+        needed = self.terms.needed
         if self.waiting:
-            message = f"{self.approvals} of {needed} approvals"
+            against = f", {self._rejections} against" if self._rejections else ""
+            message = f"{self.approvals} of {needed} approvals{against}"
         else:
             message = f"{self.state.value.replace('_', ' ')} by {self.decided_by}"
         return ReviewOutcome(
@@ -166,12 +167,16 @@ class ReviewProcess:
         self._enter("reminded", at)
 
     def escalate(self, at: str) -> None:
-        """Let further reviewers decide too. Where everybody had to approve, the round now takes as many as before."""
+        """Let further reviewers decide too. Where everybody had to approve, each of them may take one's place."""
         self.escalated = True
         terms = self.terms
         reviewers = tuple(dict.fromkeys(terms.reviewers + terms.escalate_to)) if terms.reviewers else ()
         self.terms = terms.model_copy(
-            update={"reviewers": reviewers, "approvals": self._needed(), "everyone": False},
+            update={
+                "reviewers": reviewers,
+                "approvals": terms.needed,
+                "everyone": terms.everyone and bool(terms.seats),
+            },
         )
         self._enter("escalated", at, reviewers=terms.escalate_to)
 
@@ -228,11 +233,10 @@ class ReviewProcess:
             self._votes = {}
             self.answers = decision.answers if kind is DecisionKind.ANSWER else self.answers
         self._count(decision)
-        rejections = sum(vote is DecisionKind.REJECT for vote, _ in self._votes.values())
         if kind is DecisionKind.REQUEST_CHANGES:
             self._drafts += 1
             self._decide(ReviewState.CHANGES_REQUESTED, decision)
-        elif kind is DecisionKind.REJECT and rejections >= self.terms.rejections:
+        elif kind is DecisionKind.REJECT and self._refused():
             self._decide(ReviewState.REJECTED, decision)
         elif kind in _APPROVING and self._enough():
             self._decide(ReviewState.APPROVED, decision)
@@ -249,7 +253,8 @@ class ReviewProcess:
             update={
                 "reviewers": decision.reviewers,
                 "members": self.terms.members | decision.members,
-                "approvals": self._needed() if not self.terms.everyone else 1,
+                "seats": decision.reviewers if self.terms.seats else (),
+                "approvals": self.terms.approvals if not self.terms.everyone else 1,
             }
         )
 
@@ -257,14 +262,21 @@ class ReviewProcess:
         self.state = state
         self.decision = decision
 
-    def _needed(self) -> int:
-        return max(self.terms.approvals, len(self.terms.reviewers)) if self.terms.everyone else self.terms.approvals
-
     def _enough(self) -> bool:
-        if not self.terms.everyone:
-            return self.approvals >= self.terms.approvals
-        stand_for = [entries for kind, entries in self._votes.values() if kind in _APPROVING]
-        return all_represented(self.terms.reviewers, stand_for) and self.approvals >= self.terms.approvals
+        everyone = not self.terms.everyone or self._all(_APPROVING)
+        return everyone and self.approvals >= self.terms.approvals
+
+    def _refused(self) -> bool:
+        everyone = not self.terms.unanimous or self._all(frozenset({DecisionKind.REJECT}))
+        return everyone and self._rejections >= self.terms.rejections
+
+    @property
+    def _rejections(self) -> int:
+        return sum(kind is DecisionKind.REJECT for kind, _ in self._votes.values())
+
+    def _all(self, kinds: frozenset[DecisionKind]) -> bool:
+        stand_for = [entries for kind, entries in self._votes.values() if kind in kinds]
+        return all_represented(self.terms, stand_for, escalated=self.escalated)
 
     def _why_closed(self) -> str:
         if self.state is ReviewState.NONE:

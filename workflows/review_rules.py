@@ -35,8 +35,17 @@ def represented(terms: ReviewTerms, by: str, roles: Sequence[str]) -> frozenset[
     return frozenset(one for one in terms.reviewers if one in own or by in terms.members.get(one, ()))
 
 
-def all_represented(reviewers: Sequence[str], stand_for: Sequence[frozenset[str]]) -> bool:
-    """Return whether each reviewer is stood for by a person of its own (a bipartite matching, by augmenting paths)."""
+def all_represented(terms: ReviewTerms, stand_for: Sequence[frozenset[str]], *, escalated: bool = False) -> bool:
+    """Return whether each reviewer is stood for by a person of its own (a bipartite matching, by augmenting paths).
+
+    Args:
+        terms: Who is asked.
+        stand_for: For each person, which of the reviewers they stand for.
+        escalated: Whether those the round was escalated to may stand for anybody.
+    """
+    seats = terms.seats or terms.reviewers
+    anybody = frozenset(terms.escalate_to) if escalated and terms.seats else frozenset()
+    stand_for = [frozenset(seats) if entries & anybody else entries for entries in stand_for]
     taken: dict[int, str] = {}
 
     def place(reviewer: str, tried: set[int]) -> bool:
@@ -48,7 +57,7 @@ def all_represented(reviewers: Sequence[str], stand_for: Sequence[frozenset[str]
                     return True
         return False
 
-    return all(place(reviewer, set()) for reviewer in reviewers)
+    return all(place(seat, set()) for seat in seats)
 
 
 def missing(decision: ReviewDecision, terms: ReviewTerms, *, answered: bool) -> str:

@@ -1,6 +1,7 @@
 """RowWorkflow: one row of a catalog, from admission to its record."""
 
 import asyncio
+from typing import Final
 
 from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
@@ -25,6 +26,10 @@ with workflow.unsafe.imports_passed_through():
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps
+
+JUDGES_EDITS: Final = 2
+# What a signal without input says, which does not count; without it such a signal would stop the row.
+NAMELESS: Final = ReviewDecision(by="")
 
 
 @workflow.defn(name=WorkflowName.ROW)
@@ -89,22 +94,22 @@ class RowWorkflow:
             raise ApplicationError(refused.message, type=refused.refusal, non_retryable=True) from None
 
     @workflow.signal(name="decide")
-    def decide_by_signal(self, decision: ReviewDecision) -> None:
+    def decide_by_signal(self, decision: ReviewDecision = NAMELESS) -> None:
         """Take a decision of any kind from an outside system; a signal has no answer."""
         self._signalled(decision, decision.kind)
 
     @workflow.signal
-    def approve(self, decision: ReviewDecision) -> None:
+    def approve(self, decision: ReviewDecision = NAMELESS) -> None:
         """Approve the output as it is."""
         self._signalled(decision, DecisionKind.APPROVE)
 
     @workflow.signal
-    def reject(self, decision: ReviewDecision) -> None:
+    def reject(self, decision: ReviewDecision = NAMELESS) -> None:
         """Reject the output; the row ends."""
         self._signalled(decision, DecisionKind.REJECT)
 
     @workflow.signal
-    def request_changes(self, decision: ReviewDecision) -> None:
+    def request_changes(self, decision: ReviewDecision = NAMELESS) -> None:
         """Have the model write the output anew, with this feedback."""
         self._signalled(decision, DecisionKind.REQUEST_CHANGES)
 
@@ -156,6 +161,8 @@ class RowWorkflow:
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
         self._facts.admission = admission
+        self._facts.draft.routed = admission.routed
+        self._steps.local_only = admission.decision.local_only
         workflow.set_current_details(self._facts.details())
         if not admission.decision.allow:
             reasons = "; ".join(admission.decision.deny) or "the policy gave no reason"
@@ -182,7 +189,7 @@ class RowWorkflow:
         assert original is not None  # noqa: S101 -- there is nothing to decide on without an output
         self._facts.original = self._facts.original or original.digest
         draft.edited = await self._edited(decision, original)
-        objections = await check_edit(self._steps, row, draft)
+        objections = await self._verify_anew(row, decision)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
         try:
             objections += await self._inspection.objections(admission)
@@ -193,6 +200,14 @@ class RowWorkflow:
         if ended is ReviewState.APPROVED:
             return (), None
         return (f"{decision.by} edited the text", *reasons), decision
+
+    async def _verify_anew(self, row: CatalogRow, decision: ReviewDecision) -> tuple[str, ...]:
+        """Verify the text that a person wrote; return what it fails and the text before it did not."""
+        draft, judged = self._facts.draft, self._request.revision >= JUDGES_EDITS
+        earlier = draft.verdicts
+        misfits = await check_edit(self._steps, row, draft, self._request.options.judge_group if judged else "")
+        # Who answers a form chose none of the words that the criteria are about.
+        return misfits or (draft.failures_beyond(earlier) if judged and decision.kind is DecisionKind.EDIT else ())
 
     async def _edited(self, decision: ReviewDecision, original: Text) -> Text:
         if decision.output is not None:
@@ -245,4 +260,5 @@ class RowWorkflow:
             message=message,
             output=output.by_reference if output else None,
             remember=facts.row.remember if facts.row else "",
+            files=facts.files,
         )

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from activities.artifacts.contracts import Text
+from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState
@@ -62,6 +63,7 @@ class Schedule:
         self._notes: dict[str, NamedText] = {}
         self._attempts: dict[int, int] = {}
         self._generations: dict[int, int] = {}
+        self._again: set[int] = set()
         self._pages_wanted: list[int] = []
         self._next_page = 0
 
@@ -78,6 +80,7 @@ class Schedule:
         schedule._notes = dict(carried.notes)
         schedule.running = {head.index: head for head in carried.adrift}
         schedule._heads = dict(schedule.running)
+        schedule._again = set(carried.again)
         schedule._next_page = carried.next_page
         schedule._want_pages_of(
             index
@@ -96,6 +99,7 @@ class Schedule:
             unmet=self._unmet,
             notes=self._notes,
             adrift=tuple(self.running.values()),
+            again=tuple(sorted(self._again)),
             next_page=self._next_page,
             paused=paused,
             concurrency=concurrency,
@@ -160,7 +164,7 @@ class Schedule:
             return []
         if result.remember and result.state is RowState.SUCCEEDED and result.output is not None:
             self._remember(result.remember, result.output)
-        return self._end(head, result.state, result.output)
+        return self._end(head, result.state, result.output, result.files)
 
     @property
     def notes(self) -> tuple[NamedText, ...]:
@@ -192,6 +196,17 @@ class Schedule:
             self._set(index, RowState.PENDING)
         self._want_pages_of(reset)
         return reset
+
+    def retry_when_told(self, index: int) -> None:
+        """Note that a row is wanted again whose end is on its way to this run."""
+        if index in self.running:
+            self._again.add(index)
+
+    def wanted_again(self, index: int) -> bool:
+        """Return, once, whether a row that has ended is wanted again."""
+        wanted = index in self._again
+        self._again.discard(index)
+        return wanted
 
     def cancel_pending(self) -> None:
         """End every row that was not started."""
@@ -233,11 +248,11 @@ class Schedule:
             heapq.heappush(self._ready, (head.priority, head.index))
         return []
 
-    def _end(self, head: RowHead, state: RowState, output: Text | None) -> list[RowHead]:
+    def _end(self, head: RowHead, state: RowState, output: Text | None, files: Snapshot | None = None) -> list[RowHead]:
         self._close(head, state)
         if state is RowState.SUCCEEDED:
             if output is not None and self._unmet.get(head.index):
-                self._outputs[head.index] = NamedText(name=head.id, text=output)
+                self._outputs[head.index] = NamedText(name=head.id, text=output, files=files)
             self._release_upstream(head)
             for waiter in self._waiters.pop(head.index, []):
                 self._meet(waiter, head.index)

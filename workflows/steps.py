@@ -10,6 +10,7 @@ with workflow.unsafe.imports_passed_through():
     from activities.knowledge.contracts import Retrieved, RetrieveRequest
     from activities.llm.activity import ModelActivities
     from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest, ToolCall
+    from activities.llm.groups import AUTO
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
     from activities.policy.activity import PolicyActivities
@@ -23,10 +24,14 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowRecord
     from activities.reviews.activity import ReviewActivities
     from activities.reviews.contracts import AnswersRequest, ReviewOpening, ReviewRecord, ReviewTerms
+    from activities.routing.activity import RoutingActivities
+    from activities.routing.contracts import Route, RouteRequest
     from activities.sandbox.activity import SandboxActivities
     from activities.sandbox.contracts import SandboxRequest, SandboxResult
     from activities.scans.activity import CodeScanActivities, ScanActivities
     from activities.scans.contracts import CodeScanReport, CodeScanRequest, ScanReport, ScanRequest
+    from activities.scans.file_activity import FileScanActivities
+    from activities.scans.file_contracts import FilesScanRequest
     from activities.tools.activity import ToolActivities
     from activities.tools.contracts import ToolCheck, ToolCheckRequest
     from activities.verification.activity import VerificationActivities
@@ -36,9 +41,10 @@ with workflow.unsafe.imports_passed_through():
         Verification,
         VerificationRequest,
     )
-    from catalogs.row import CatalogRow
+    from catalogs.row import CatalogRow, Mode
     from catalogs.team import Agent
     from temporal.contract import StepRef
+    from workflows.caching import Caching
     from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
     from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
@@ -54,6 +60,10 @@ class RowSteps(StepPerformer):
     def __init__(self, request: RowRun) -> None:
         super().__init__(request)
         self.passages: tuple[NamedText, ...] = ()
+        # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
+        self.group = ""
+        self.local_only = False
+        self._caching = Caching(request.generation)
 
     @property
     def options(self) -> RunOptions:
@@ -118,6 +128,25 @@ class RowSteps(StepPerformer):
             agent,
         )
 
+    async def route(self, row: CatalogRow, prompt: Prompt) -> Route:
+        """Choose who writes the row; within a generation of calls the choice stays."""
+        request = RouteRequest(
+            step=self._ref("route", paid=True),
+            model=row.model,
+            risk=row.risk,
+            local_only=self.local_only,
+            prompt_bytes=prompt.text.size + len(prompt.system),
+            max_tokens=self._request.options.max_tokens,
+            calls=max(len(row.workflow), 1) if row.mode is Mode.STEPWISE else 1,
+            criteria=row.verification,
+            runs_code=row.language is not None,
+            refused=self._request.generation > 0,
+        )
+        return await self.perform(
+            request.step,
+            lambda: workflow.execute_local_activity_method(RoutingActivities.route, request, **QUICK_CHECK),
+        )
+
     async def complete(
         self,
         row: CatalogRow,
@@ -128,18 +157,20 @@ class RowSteps(StepPerformer):
     ) -> ModelAnswer:
         """Ask the model, in the turn of an agent where one is defined; more are fields of ``ModelRequest``."""
         step = step or self._ref("model", paid=True)
-        group = row.model or (agent.model if agent else "")
         timeout = min(row.timeout, agent.limits.timeout or row.timeout) if agent else row.timeout
         request = ModelRequest(
             step=step,
-            group=group,
+            group=self._asked_group(row, agent),
             system=prompt.system,
             prompt=prompt.text,
             max_tokens=self._longest(agent),
             timeout=timeout,
             attempts=row.retries + 1,
+            local_only=self.local_only,
+            board=row.board,
             **more,
         )
+        request = request.model_copy(update={"cache": self._caching.of(row, request.digest)})
         options = paid_call(timeout, row.retries)
         who = f"{agent.name}: " if agent else ""
         return await self._paid(
@@ -147,7 +178,7 @@ class RowSteps(StepPerformer):
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
                 request,
-                summary=f"{who}ask {group or 'the default model'}",
+                summary=f"{who}ask {request.group or 'the default model'}",
                 **options,
             ),
             agent,
@@ -191,6 +222,9 @@ class RowSteps(StepPerformer):
             criteria=criteria,
             output=output,
             timeout=row.timeout,
+            local_only=self.local_only,
+            cache=self._caching.of(row, output.digest),
+            board=row.board,
         )
         options = paid_call(row.timeout, row.retries)
         return await self._paid(
@@ -212,6 +246,15 @@ class RowSteps(StepPerformer):
             request.step,
             lambda: workflow.execute_activity_method(
                 CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
+            ),
+        )
+
+    async def scan_files(self, request: FilesScanRequest) -> CodeScanReport:
+        """Scan what the row's program left."""
+        return await self.perform(
+            request.step,
+            lambda: workflow.execute_activity_method(
+                FileScanActivities.scan_files, request, summary="scan the files", **SCAN_CODE
             ),
         )
 
@@ -293,6 +336,12 @@ class RowSteps(StepPerformer):
     async def record(self, record: RowRecord) -> None:
         """Record the row as it stands."""
         await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
+
+    def _asked_group(self, row: CatalogRow, agent: Agent | None) -> str:
+        """Return whom a call asks: the row's model, else the agent's, else whom the routing chose."""
+        if agent and agent.model and row.model in {"", AUTO}:
+            return agent.model
+        return self.group or row.model
 
     def _longest(self, agent: Agent | None) -> int:
         limit = self._request.options.max_tokens

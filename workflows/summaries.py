@@ -11,6 +11,7 @@ from activities.policy.contracts import Admission, Decision
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Seal
+from activities.routing.contracts import Route
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
 from activities.teams.contracts import Choice, Items
@@ -35,6 +36,11 @@ def _(result: Admission) -> Summary:
 @summarise.register
 def _(result: ReleaseDecision) -> Summary:
     return _decided(result), result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Route) -> Summary:
+    return f"{result.groups[0]}: {result.reason}", result.model_dump(mode="json")
 
 
 @summarise.register
@@ -70,8 +76,11 @@ def _(result: Items) -> Summary:
 
 @summarise.register
 def _(result: ModelAnswer) -> Summary:
-    tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
-    line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
+    if result.cached_from:
+        line = f"{result.model}, from the cache, saved ${result.saved_usd:.4f}"
+    else:
+        tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
+        line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
     detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude={"output", "calls"})}
     if not result.calls:
         return line, detail
@@ -123,7 +132,9 @@ def _(result: CodeScanReport) -> Summary:
 
 @summarise.register
 def _(result: SandboxResult) -> Summary:
-    return f"{result.reason.value}, {result.seconds:.2f} s", {
+    kept = f", {result.files.files} file{'' if result.files.files == 1 else 's'} kept" if result.files else ""
+    kept = f", no file kept: {result.unkept}" if result.unkept else kept
+    return f"{result.reason.value}, {result.seconds:.2f} s{kept}", {
         "stdout": reference(result.stdout),
         "stderr": reference(result.stderr),
         **result.model_dump(mode="json", exclude={"stdout", "stderr"}),

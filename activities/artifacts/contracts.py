@@ -82,7 +82,7 @@ class Texts:
     """
 
     def __init__(self, store: ArtifactStore, inline_limit: int = INLINE_LIMIT_BYTES) -> None:
-        self._store = store
+        self.store = store
         self._inline_limit = inline_limit
 
     async def pack(self, text: str) -> Text:
@@ -90,15 +90,15 @@ class Texts:
         data = text.encode()
         if len(data) <= self._inline_limit:
             return Text.by_value(text)
-        return Text(digest=await self._store.put(data), size=len(data))
+        return Text(digest=await self.store.put(data), size=len(data))
 
     async def keep(self, text: str) -> Text:
         """Store the text whatever its size, and return it packed: it can be read by digest later."""
-        await self._store.put(text.encode())
+        await self.store.put(text.encode())
         return await self.pack(text)
 
     async def read(self, text: Text) -> str:
         """Return the text itself."""
         if text.inline is not None:
             return text.inline
-        return (await self._store.get(text.digest)).decode()
+        return (await self.store.get(text.digest)).decode()

@@ -43,6 +43,7 @@ class AuditKind(StrEnum):
     RUN_RETRIED = "run.retried"
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
+    CACHE_CLEARED = "cache.cleared"
     BUDGET_ALLOWED = "budget.allowed"
     PAYLOADS_DECODED = "payloads.decoded"
     POLICY_DECIDED = "policy.decided"

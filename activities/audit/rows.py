@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.audit.canonical import canonical, facts
 from activities.audit.contracts import NOBODY, POLICY, SCANNERS, AuditEvent, AuditKind
-from activities.records.contracts import RowRecord, RunOpening, StepRecord, StepState
+from activities.records.contracts import RowRecord, RunOpening, Steering, StepRecord, StepState
 from activities.reviews.contracts import ReviewRecord
 
 # By step: the kind, and the facts without which it is no decision. Asking people for a review is a step "review" too.
@@ -17,6 +17,15 @@ _DECISIONS = {
     "code-scan": (AuditKind.SCAN_FOUND, {"findings"}),
     "review": (AuditKind.REVIEW_DECIDED, {"state", "by"}),
 }
+_STEERING = {
+    "pause": AuditKind.RUN_PAUSED,
+    "resume": AuditKind.RUN_RESUMED,
+    "retry": AuditKind.RUN_RETRIED,
+    "skip": AuditKind.RUN_SKIPPED,
+    "set_concurrency": AuditKind.RUN_CONCURRENCY,
+}
+# Of many rows the first are named; their count tells of the rest.
+_ROWS_NAMED = 100
 _TOLD = ("scanner", "rule", "severity", "line", "place")
 _FINDINGS_TOLD = 100
 
@@ -29,6 +38,20 @@ def run_event(opening: RunOpening) -> AuditEvent:
         subject=f"run/{opening.run}",
         detail={"title": opening.title, "plan": opening.plan},
         key=f"{opening.run}/submitted",
+    )
+
+
+def steering_event(steering: Steering) -> AuditEvent:
+    """Return the event of a run that somebody steers; API and workflow both tell it, and it is one."""
+    detail = dict(steering.detail)
+    if rows := detail.get("rows"):
+        detail |= {"rows": rows[:_ROWS_NAMED], "count": len(rows)}
+    return AuditEvent(
+        kind=_STEERING[steering.signal],
+        actor=steering.by or NOBODY,
+        subject=f"run/{steering.run}",
+        detail=detail,
+        key=f"{steering.run}/steered/{steering.act}",
     )
 
 

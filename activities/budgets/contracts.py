@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, Protocol
 
-from pydantic import NonNegativeFloat, PositiveFloat
+from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidFile, PrismError
@@ -81,6 +81,45 @@ class BudgetView(Contract):
     def left_usd(self) -> float:
         """What may still be spent."""
         return max(self.limit_usd + self.allowed_usd - self.spent_usd - self.reserved_usd, 0.0)
+
+
+class Taken(Contract):
+    """What became of the wish to set something aside of a deployment's budget of a day.
+
+    Args:
+        deployment: Whose budget it is.
+        period: The day.
+        amount: What was set aside, in millionths of a dollar.
+        granted: Whether there was enough.
+        spent: What was paid already leaves next to nothing for any call.
+        wait_seconds: How long the call would wait for enough: until the next day, or hardly at all where calls under
+            way may give some back, or where it costs more than a whole day may.
+        renews_in_seconds: When the next day begins.
+    """
+
+    deployment: str
+    period: str
+    amount: NonNegativeInt
+    granted: bool
+    spent: bool = False
+    wait_seconds: NonNegativeFloat = 0.0
+    renews_in_seconds: NonNegativeFloat
+
+
+class Allowances(Protocol):
+    """Counts what the calls of deployments cost that have a budget of their own."""
+
+    async def take(self, deployment: str, limit_usd: float, usd: float) -> Taken:
+        """Set aside the most that a call can cost, where there is that much left of the day's budget."""
+        ...
+
+    async def settle(self, taken: Taken, usd: float) -> None:
+        """Count what a call did cost instead of what was set aside."""
+        ...
+
+    async def spent_usd(self, deployment: str) -> float:
+        """Return what the calls of a deployment have cost today."""
+        ...
 
 
 class SpendGuard(Protocol):

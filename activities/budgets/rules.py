@@ -105,6 +105,13 @@ def own_budget(usd: float) -> Budget:
     return Budget.model_construct(name=OWN, limit_usd=usd, per="run", board="", warn_at=DEFAULT_WARN_AT, approvers=())
 
 
+def day_of(rules: BudgetRules, now: datetime) -> tuple[str, datetime]:
+    """Return the day that a moment falls into, and when the next one begins."""
+    local = now.astimezone(ZoneInfo(rules.time_zone))
+    midnight = local.replace(hour=0, minute=0, second=0, microsecond=0)
+    return local.strftime("%Y-%m-%d"), (midnight + timedelta(days=1)).astimezone(UTC)
+
+
 def share_of(rules: BudgetRules, budget: Budget, run: str, board: str, now: datetime) -> Share:
     """Return the period of a budget that a moment falls into."""
     local = now.astimezone(ZoneInfo(rules.time_zone))
@@ -113,8 +120,7 @@ def share_of(rules: BudgetRules, budget: Budget, run: str, board: str, now: date
     if budget.per == "run":
         period = f"run/{run}"
     elif budget.per == "day":
-        period = local.strftime("%Y-%m-%d")
-        renews_at = (midnight + timedelta(days=1)).astimezone(UTC)
+        period, renews_at = day_of(rules, now)
     else:
         period = local.strftime("%Y-%m")
         renews_at = (midnight.replace(day=1) + timedelta(days=32)).replace(day=1).astimezone(UTC)

@@ -31,6 +31,9 @@ class ModelActivities:
             system=system,
             prompt=await self._texts.pack(user),
             timeout=request.timeout,
+            local_only=request.local_only,
+            cache=request.cache,
+            board=request.board,
         )
         answer = await beating(self._completion.complete(call))
         verdicts = parse_verdicts(await self._texts.read(answer.output), request.criteria)

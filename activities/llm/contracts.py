@@ -7,8 +7,9 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.verification.contracts import Verdict
+from catalogs.row import Cache
 from temporal.contract import Contract, StepRef
-from temporal.errors import InvalidFile, PrismError
+from temporal.errors import InvalidFile, InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 # Of what a tool printed, as much as a model is shown; the whole is kept.
@@ -37,6 +38,12 @@ class ModelMisconfigured(ModelRefused):
     """A provider takes a deployment's key, or its name, for wrong; others may answer."""
 
 
+class NoLocalModel(PrismError):
+    """The row's data may go to local models only, and none may answer for what it asks; nothing was sent."""
+
+    code = ErrorCode.NO_LOCAL_MODEL
+
+
 class AttemptsExhausted(PrismError):
     """The row's attempts are used up, whichever providers they went to. Another one would be one too many."""
 
@@ -59,6 +66,10 @@ class InvalidPrices(InvalidFile):
     """The prices cannot be used; ``details["faults"]`` lists why."""
 
     what = "prices"
+
+
+class InvalidCache(InvalidSettings):
+    """The address of the cache of answers cannot be used."""
 
 
 class ModelUnavailable(PrismError):
@@ -123,6 +134,10 @@ class ModelRequest(Contract):
         tools: Tools that the model may call, by name: digests of their definitions.
         turns: The conversation after the prompt.
         closing: It may call no more tools: this has to be the answer.
+        local_only: Nothing of it may leave the house: whatever the group, its alias and its fallbacks are, only local
+            deployments are asked.
+        cache: Whether an earlier answer may serve; ``None`` leaves it to the installation.
+        board: Whose answers these are: what people of one board paid for serves nobody of another.
     """
 
     step: StepRef
@@ -136,6 +151,9 @@ class ModelRequest(Contract):
     tools: dict[str, Digest] = Field(default_factory=dict)
     turns: tuple[Turn, ...] = ()
     closing: bool = False
+    local_only: bool = False
+    cache: Cache | None = None
+    board: str = ""
 
     @property
     def size(self) -> int:
@@ -148,7 +166,7 @@ class ModelRequest(Contract):
         """Digest of all that the answer depends on."""
         asked: list[Any] = [self.group, self.system, self.prompt.digest, self.max_tokens]
         # What most calls have none of is left out: their digests are in ledgers of before there was any.
-        used = {name for name in ("output_schema", "tools", "turns", "closing") if getattr(self, name)}
+        used = {name for name in ("output_schema", "tools", "turns", "closing", "local_only") if getattr(self, name)}
         if used:
             asked.append(self.model_dump(mode="json", include=used))
         return digest_of(json.dumps(asked).encode())
@@ -164,6 +182,9 @@ class ModelAnswer(Contract):
         replayed: The answer came from the ledger: it was paid for by an earlier attempt.
         attempt: Which of the requests sent to providers was answered, from 1.
         calls: Tools that it wants to be called before it answers.
+        local: A local deployment answered.
+        cached_from: Digest of the key of the call whose answer this is; empty where a model was asked for it.
+        saved_usd: What that call cost and this one did not.
     """
 
     output: Text
@@ -177,10 +198,13 @@ class ModelAnswer(Contract):
     replayed: bool = False
     attempt: PositiveInt = 1
     calls: tuple[ToolCall, ...] = ()
+    local: bool = False
+    cached_from: str = ""
+    saved_usd: NonNegativeFloat = 0.0
 
 
 class JudgeRequest(Contract):
-    """Free-text criteria for a judging model."""
+    """Free-text criteria for a judging model; the last three fields as in :class:`ModelRequest`."""
 
     step: StepRef
     group: str
@@ -188,6 +212,9 @@ class JudgeRequest(Contract):
     criteria: tuple[str, ...]
     output: Text
     timeout: PositiveInt = 120
+    local_only: bool = False
+    cache: Cache | None = None
+    board: str = ""
 
 
 class Judgement(Contract):

@@ -16,22 +16,19 @@ import uvicorn
 from pydantic import ValidationError
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
-from activities.budgets.contracts import SpendGuard
+from activities.budgets.contracts import Allowances, SpendGuard
+from activities.llm.answer_cache import AnswerCache
 from activities.llm.contracts import CallLedger, ModelAnswer, ModelRequest, ModelUnavailable
+from activities.llm.gateway_looks import envelope, looks
 from activities.llm.gateway_socket import listening
-from activities.llm.groups import Deployment
-from activities.llm.partial import PATH as PARTIAL
 from activities.llm.partial import PartialAnswers
-from activities.llm.price_list import PATH as PRICES
-from activities.llm.price_list import price_list
 from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
-from temporal.redaction import PROCESS
 
 log = logging.getLogger("prism.gateway")
 
@@ -49,13 +46,20 @@ class Gateway:
         router: Makes the calls.
         ledger: Keeps the answers.
         guard: Stands before every call that costs money.
+        cache: Answers calls that were answered before.
         drop_local: Cancels calls of the embedded model.
     """
 
     def __init__(
-        self, router: Router, ledger: CallLedger, guard: SpendGuard, drop_local: Callable[[], None] = lambda: None
+        self,
+        router: Router,
+        ledger: CallLedger,
+        guard: SpendGuard,
+        cache: AnswerCache,
+        drop_local: Callable[[], None] = lambda: None,
     ) -> None:
         self._router = router
+        self._cache = cache
         self._drop_local = drop_local
         self._ledger = ledger
         self._guard = guard
@@ -104,10 +108,12 @@ class Gateway:
             await self._guard.settle(request.step, paid.cost_usd)
             return paid.model_copy(update={"replayed": True})
         try:
-            return await self._reserved(request, begun.used)
+            models = [one.name for one in self._router.answering(request)]
+            answer = await self._cache.answered(request, models, lambda: self._reserved(request, begun.used))
         except PrismError:
             await self._ledger.ended(key)
             raise
+        return await self._recorded(key, answer) if answer.cached_from else answer
 
     async def _reserved(self, request: ModelRequest, used: int) -> ModelAnswer:
         """Make the call with what it may cost set aside."""
@@ -151,34 +157,27 @@ class Gateway:
             log.info("call %s failed: %s", flight, task.exception())
 
 
-def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger, guard: SpendGuard) -> Starlette:
+def build_gateway(
+    provider: LitellmProvider,
+    router: Router,
+    ledger: CallLedger,
+    guard: SpendGuard,
+    cache: AnswerCache,
+    allowances: Allowances,
+) -> Starlette:
     """Return the gateway's ASGI application."""
-    gateway = Gateway(router, ledger, guard, provider.drop_local)
+    gateway = Gateway(router, ledger, guard, cache, provider.drop_local)
 
     async def complete(request: Request) -> Response:
         try:
             asked = ModelRequest.model_validate_json(await request.body())
         except ValidationError as error:
-            return _envelope(ErrorCode.VALIDATION_FAILED, str(error), status=422)
+            return envelope(ErrorCode.VALIDATION_FAILED, str(error), status=422)
         try:
             answer = await gateway.complete(asked)
         except PrismError as error:
-            return _envelope(error.code, error.message, status=502, retryable=error.retryable, details=error.details)
+            return envelope(error.code, error.message, status=502, retryable=error.retryable, details=error.details)
         return Response(answer.model_dump_json(), media_type="application/json")
-
-    async def partial(request: Request) -> Response:
-        text = gateway.partial.text(request.query_params.get("key", ""))
-        return PlainTextResponse(text or "", status_code=404 if text is None else 200)
-
-    async def health(_: Request) -> Response:
-        return JSONResponse({"status": "ok", "loaded": provider.loaded})
-
-    async def groups(_: Request) -> Response:
-        return JSONResponse(_described(router))
-
-    async def prices(request: Request) -> Response:
-        listed = await price_list(router.groups, provider, (await request.json())["groups"])
-        return Response(listed.model_dump_json(), media_type="application/json")
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -189,10 +188,7 @@ def build_gateway(provider: LitellmProvider, router: Router, ledger: CallLedger,
 
     routes = [
         Route("/v1/complete", complete, methods=["POST"]),
-        Route("/v1/groups", groups),
-        Route(PARTIAL, partial),
-        Route(PRICES, prices, methods=["POST"]),
-        Route("/healthz", health),
+        *looks(provider, router, gateway.partial, cache, allowances),
     ]
     app = Starlette(routes=routes, lifespan=lifespan)
     app.state.drain = gateway.drain
@@ -231,43 +227,3 @@ async def serve_gateway(app: Starlette, path: Path) -> None:
     )
     async with listening(path, patience=DRAIN_SECONDS + 5) as listener:
         await GatewayServer(config, app.state.drain).serve(sockets=[listener])
-
-
-def _described(router: Router) -> dict[str, object]:
-    named = [
-        {
-            "group": group.name,
-            "strategy": group.strategy,
-            "fallback": group.fallback,
-            "deployments": [_deployment(router, deployment) for deployment in group.deployments],
-        }
-        for group in router.groups.groups
-    ]
-    return {"default": router.groups.default, "aliases": router.groups.aliases, "groups": named}
-
-
-def _deployment(router: Router, deployment: Deployment) -> dict[str, object]:
-    health = router.health(deployment)
-    return {
-        "name": deployment.group,
-        "model": deployment.name,
-        "provider": "embedded" if deployment.local else deployment.model.partition("/")[0],
-        "local": deployment.local,
-        "circuit": health.state,
-        "under_way": health.under_way,
-        "latency_ms": health.latency_ms,
-    }
-
-
-def _envelope(
-    code: ErrorCode,
-    message: str,
-    *,
-    status: int,
-    retryable: bool = False,
-    details: dict[str, object] | None = None,
-) -> Response:
-    # A provider may repeat what it was asked with.
-    told, facts = PROCESS.redacted(message), PROCESS.redacted_values(details or {})
-    error = {"code": code.value, "message": told, "retryable": retryable, "details": facts}
-    return JSONResponse({"error": error}, status_code=status)

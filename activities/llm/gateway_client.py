@@ -14,6 +14,7 @@ from activities.llm.contracts import (
     ModelRefused,
     ModelRequest,
     ModelUnavailable,
+    NoLocalModel,
     UnknownModel,
 )
 from temporal.errors import PrismError
@@ -30,6 +31,7 @@ _FAULTS: Final[dict[str, type[PrismError]]] = {
     ErrorCode.MODEL_UNAVAILABLE: ModelUnavailable,
     ErrorCode.IDEMPOTENCY_MISMATCH: IdempotencyMismatch,
     ErrorCode.BUDGET_SPENT: BudgetSpent,
+    ErrorCode.NO_LOCAL_MODEL: NoLocalModel,
 }
 
 
@@ -58,6 +60,7 @@ class GatewayCompletion:
             ModelRefused: Retrying cannot help.
             IdempotencyMismatch: The key stands for another request.
             UnknownModel: The group is not configured.
+            NoLocalModel: Only local models may be asked, and none may answer.
             BudgetSpent: The call would cost more than is left of a budget.
             AttemptsExhausted: As many requests were sent to providers as the row allows.
             ModelUnavailable: The provider or the gateway could not answer now.

@@ -7,8 +7,20 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PositiveInt, SecretStr
 
 from activities.llm.contracts import InvalidModels
-from activities.llm.groups import LOCAL_DEPLOYMENT, Deployment, ModelGroup, ModelGroups, Strategy
+from activities.llm.groups import (
+    AUTO,
+    DEFAULT_LOCAL_SHARE,
+    LOCAL_DEPLOYMENT,
+    Counted,
+    Deployment,
+    ModelGroup,
+    ModelGroups,
+    RoutingRules,
+    Strategy,
+)
 from activities.yaml_document import Fault, Place, load_document
+from activities.yaml_fields import PositiveAmount
+from catalogs.row import Risk
 
 KeyOf = Callable[[str, str], Awaitable[SecretStr | None]]
 
@@ -33,6 +45,17 @@ def _truth(value: object) -> bool:
     return value == "true"
 
 
+def _share(value: object) -> float:
+    text = str(value)
+    try:
+        share = float(text.removesuffix("%")) / 100 if text.endswith("%") else float(text)
+    except ValueError:
+        share = -1.0
+    if not 0 <= share <= 1:
+        raise ValueError("must be a share from 0% to 100%, such as 40%")
+    return share
+
+
 Name = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]{0,99}$")]
 Names = tuple[Name, ...]
 
@@ -50,6 +73,7 @@ class DeploymentRule(_Part):
         key_env: Environment variable that holds the key.
         key_secret: Or where it is among the secrets, as ``secret://name#field``.
         json_schema: Whether it takes the schema of an answer; see ``Deployment``.
+        local: The endpoint is of the house: what is sent there goes to nobody else.
     """
 
     model: Annotated[str, AfterValidator(_model)]
@@ -63,6 +87,8 @@ class DeploymentRule(_Part):
     max_tokens: PositiveInt | None = None
     context_tokens: PositiveInt | None = None
     json_schema: Annotated[bool, BeforeValidator(_truth)] | None = None
+    local: Annotated[bool, BeforeValidator(_truth)] = False
+    budget_usd_per_day: PositiveAmount | None = None
 
 
 class GroupRule(_Part):
@@ -74,6 +100,15 @@ class GroupRule(_Part):
     longer: Names = ()
 
 
+class RoutingRule(_Part):
+    """How rows find a model that name none, as people write it; see ``RoutingRules``."""
+
+    tiers: Annotated[Names, Field(min_length=1)]
+    local_share: Annotated[float, BeforeValidator(_share)] = DEFAULT_LOCAL_SHARE
+    local_share_of: Counted = Counted.CALLS
+    best_for: tuple[Risk, ...] = (Risk.HIGH, Risk.CRITICAL)
+
+
 class GroupRules(_Part):
     """All models of an installation; the embedded one is there unnamed, as deployment and group ``local``."""
 
@@ -81,6 +116,7 @@ class GroupRules(_Part):
     groups: Annotated[dict[Name, GroupRule], Field(min_length=1)]
     aliases: dict[Name, Name] = Field(default_factory=dict)
     default: Name | None = None
+    routing: RoutingRule | None = None
 
 
 async def load_groups(path: Path, key_of: KeyOf, default: str = "") -> ModelGroups:
@@ -96,13 +132,27 @@ async def load_groups(path: Path, key_of: KeyOf, default: str = "") -> ModelGrou
         InvalidModels: It cannot be read, is not YAML, or does not say what it has to; every fault is told.
     """
     rules = load_document(path, GroupRules, InvalidModels, _contradictions)
-    deployments = {LOCAL_DEPLOYMENT.group: LOCAL_DEPLOYMENT}
+    keys: dict[str, SecretStr | None] = {}
     for name, rule in rules.deployments.items():
         source = rule.key_env or rule.key_secret
-        key = await key_of(source, f"the key of {name}") if source else None
-        if rule.key_env and key is None:
+        keys[name] = await key_of(source, f"the key of {name}") if source else None
+        if rule.key_env and keys[name] is None:
             raise InvalidModels(path, [f"{rule.key_env}, the key of {name}, is not set"])
-        deployments[name] = _deployment(name, rule, key)
+    return _groups(rules, keys, default)
+
+
+def load_keyless_groups(path: Path, default: str = "") -> ModelGroups:
+    """Return the groups of a file for who asks no model: what there is, what is local, and how rows are routed.
+
+    Raises:
+        InvalidModels: See ``load_groups``.
+    """
+    return _groups(load_document(path, GroupRules, InvalidModels, _contradictions), {}, default)
+
+
+def _groups(rules: GroupRules, keys: dict[str, SecretStr | None], default: str) -> ModelGroups:
+    deployments = {name: _deployment(name, rule, keys.get(name)) for name, rule in rules.deployments.items()}
+    deployments[LOCAL_DEPLOYMENT.group] = LOCAL_DEPLOYMENT
     groups = [
         ModelGroup(
             name=name,
@@ -116,7 +166,8 @@ async def load_groups(path: Path, key_of: KeyOf, default: str = "") -> ModelGrou
     if LOCAL_DEPLOYMENT.group not in rules.groups:
         groups.append(ModelGroup(name=LOCAL_DEPLOYMENT.group, deployments=(LOCAL_DEPLOYMENT,)))
     chosen = default or rules.default or groups[0].name
-    return ModelGroups(groups=tuple(groups), default=chosen, aliases=rules.aliases)
+    routing = RoutingRules(**dict(rules.routing)) if rules.routing else None
+    return ModelGroups(groups=tuple(groups), default=chosen, aliases=rules.aliases, routing=routing)
 
 
 def _deployment(name: str, rule: DeploymentRule, key: SecretStr | None) -> Deployment:
@@ -132,6 +183,8 @@ def _deployment(name: str, rule: DeploymentRule, key: SecretStr | None) -> Deplo
         tpm=rule.tpm,
         context_tokens=rule.context_tokens,
         json_schema=rule.json_schema,
+        local=rule.local,
+        budget_usd_per_day=rule.budget_usd_per_day,
     )
 
 
@@ -143,27 +196,43 @@ def _contradictions(value: Any) -> Iterator[Fault]:  # noqa: ANN401 -- any YAML 
     if LOCAL_DEPLOYMENT.group in deployments:
         yield ("deployments", LOCAL_DEPLOYMENT.group), "this is the name of the embedded model"
     for name, one in deployments.items():
-        if _mapping(one).get("key_env") and _mapping(one).get("key_secret"):
-            yield ("deployments", name, "key_secret"), "the key stands in key_env already; name one place"
+        yield from _at_odds(("deployments", name), _mapping(one))
     for name, group in groups.items():
         yield from _strangers(("groups", name), _mapping(group), {*deployments, LOCAL_DEPLOYMENT.group}, known_groups)
-    for alias, group in aliases.items():
-        if alias in known_groups:
-            yield ("aliases", alias), "this is the name of a group"
-        if isinstance(group, str) and group not in known_groups:
-            yield ("aliases", alias), f"there is no group {group!r}"
+    if AUTO in groups:
+        yield ("groups", AUTO), "rows that leave the choice to the routing say so"
+    yield from _misnamed(aliases, known_groups)
+    yield from _named(("routing", "tiers"), _mapping(document.get("routing")).get("tiers"), known_groups, "group")
     default = document.get("default")
     if isinstance(default, str) and default not in {*known_groups, *aliases}:
         yield ("default",), f"there is no group {default!r}"
 
 
+def _at_odds(place: Place, deployment: dict[str, Any]) -> Iterator[Fault]:
+    if deployment.get("key_env") and deployment.get("key_secret"):
+        yield (*place, "key_secret"), "the key stands in key_env already; name one place"
+    if deployment.get("local") == "true" and not deployment.get("url"):
+        yield (*place, "local"), "the provider's own endpoint is not of the house; give its url"
+
+
+def _misnamed(aliases: dict[str, Any], groups: set[str]) -> Iterator[Fault]:
+    for alias, group in aliases.items():
+        if alias in {*groups, AUTO}:
+            yield ("aliases", alias), "this is the name of a group"
+        if isinstance(group, str) and group not in groups:
+            yield ("aliases", alias), f"there is no group {group!r}"
+
+
 def _strangers(place: Place, group: dict[str, Any], deployments: set[str], groups: set[str]) -> Iterator[Fault]:
     fields = (("deployments", deployments, "deployment"), ("fallback", groups, "group"), ("longer", groups, "group"))
     for field, known, what in fields:
-        named = group.get(field)
-        for number, one in enumerate(named if isinstance(named, list) else ()):
-            if isinstance(one, str) and one not in known:
-                yield (*place, field, number), f"there is no {what} {one!r}"
+        yield from _named((*place, field), group.get(field), known, what)
+
+
+def _named(place: Place, names: Any, known: set[str], what: str) -> Iterator[Fault]:  # noqa: ANN401 -- any YAML value
+    for number, one in enumerate(names if isinstance(names, list) else ()):
+        if isinstance(one, str) and one not in known:
+            yield (*place, number), f"there is no {what} {one!r}"
 
 
 def _mapping(value: Any) -> dict[str, Any]:  # noqa: ANN401 -- any YAML value

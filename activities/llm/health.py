@@ -37,6 +37,7 @@ class Health:
         self._pauses = 0
         self._open_until = 0.0
         self._probed_at: float | None = None
+        self._spent_until = 0.0
         self._concurrency = deployment.concurrency
         self._requests = AsyncLimiter(deployment.rpm, _MINUTE) if deployment.rpm else None
         self._tokens = AsyncLimiter(deployment.tpm, _MINUTE) if deployment.tpm else None
@@ -49,6 +50,11 @@ class Health:
         if not self._open_until:
             return "closed"
         return "open" if self._clock() < self._open_until else "half-open"
+
+    @property
+    def spent(self) -> bool:
+        """Whether it is left alone because its budget is spent."""
+        return self._clock() < self._spent_until
 
     @property
     def pause_seconds(self) -> float:
@@ -77,7 +83,7 @@ class Health:
         """Count a call that was answered."""
         self._ended()
         self._faults = self._pauses = 0
-        self._open_until = 0.0
+        self._close()
         known = self.latency_ms
         self.latency_ms = milliseconds if known is None else known + _NEW * (milliseconds - known)
 
@@ -103,11 +109,19 @@ class Health:
         """Count a call that the provider answered, if only to refuse what was asked: it is well."""
         self._ended()
         self._faults = 0
-        self._open_until = 0.0
+        self._close()
+
+    def left_alone(self, seconds: float) -> None:
+        """Open the circuit until its budget is renewed; then one call probes it, as after faults."""
+        self._spent_until = self._open_until = self._clock() + seconds
 
     def given_up(self) -> None:
         """Count a call that was cancelled: it says nothing of the deployment."""
         self._ended()
+
+    def _close(self) -> None:
+        # A call that was under way when the budget ran out renews none.
+        self._open_until = self._spent_until if self.spent else 0.0
 
     def _ended(self) -> None:
         self.under_way -= 1

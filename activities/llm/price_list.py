@@ -8,7 +8,7 @@ import httpx
 from pydantic import Field, PositiveInt, ValidationError
 
 from activities.llm.contracts import ModelUnavailable, UnknownModel
-from activities.llm.groups import Deployment, ModelGroup, ModelGroups, Strategy
+from activities.llm.groups import AUTO, Deployment, ModelGroup, ModelGroups, Strategy
 from activities.llm.prices import Price, price_of
 from temporal.contract import Contract
 
@@ -66,12 +66,21 @@ async def price_list(groups: ModelGroups, priced: Priced, names: Sequence[str]) 
     found, unknown = [], {}
     for name in names:
         try:
-            chain = groups.chain(name)
+            chain = _chain(groups, name)
         except UnknownModel as error:
             unknown[name] = error.message
         else:
             found.append(await _of_group(name, chain, priced))
     return PriceList(prices=tuple(found), unknown=unknown)
+
+
+def _chain(groups: ModelGroups, name: str) -> list[ModelGroup]:
+    """Return who may answer; for rows whose model is chosen any tier, those outside first: local ones cost less."""
+    if groups.routing is None or name not in {"", AUTO}:
+        return groups.chain(name)
+    tiers = sorted(groups.routing.tiers, key=lambda tier: groups.find(tier).local)
+    found = {group.name: group for tier in tiers for group in groups.chain(tier)}
+    return list(found.values())
 
 
 async def _of_group(name: str, chain: Sequence[ModelGroup], priced: Priced) -> GroupPrice:

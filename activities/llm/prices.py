@@ -56,7 +56,7 @@ class Prices:
 
     def price(self, litellm: Any, deployment: Deployment) -> Price | None:  # noqa: ANN401 -- a module
         """Return what a million tokens cost; ``None`` where no table knows, so that calls count as free."""
-        if deployment.local:
+        if deployment.embedded:
             return Price(input=0, output=0)
         if own := self._own.get(deployment.name):
             return own
@@ -93,7 +93,7 @@ class Prices:
 
     def _known(self, deployment: Deployment, prompt_tokens: int, completion_tokens: int) -> float | None:
         """Return what the installation knows by itself of a call's price; ``None`` where the bundled table counts."""
-        if deployment.local:
+        if deployment.embedded:
             return 0.0
         if own := self._own.get(deployment.name):
             return own.of(prompt_tokens, completion_tokens)

@@ -86,7 +86,7 @@ class LitellmProvider:
             ModelRefused: The provider will answer this request the same way each time.
             ModelUnavailable: The provider could not answer now.
         """
-        if not deployment.local:
+        if not deployment.embedded:
             return await self._call(deployment, request, heard if self._streams_all else None)
         task = asyncio.current_task()
         if task is not None:
@@ -98,7 +98,7 @@ class LitellmProvider:
 
     async def most_usd(self, deployment: Deployment, request: ModelRequest) -> float:
         """Return the most that a request can cost, in US dollars; 0 for one that is free or has no price."""
-        if deployment.local:
+        if deployment.embedded:
             return 0.0
         prompt = request.system + await self._texts.read(request.prompt)
         if request.tools:
@@ -108,7 +108,7 @@ class LitellmProvider:
 
     async def price(self, deployment: Deployment) -> Price | None:
         """Return what a million tokens cost; ``None`` where nobody knows."""
-        return self._prices.price(None if deployment.local else await self._loaded_litellm(), deployment)
+        return self._prices.price(None if deployment.embedded else await self._loaded_litellm(), deployment)
 
     def drop_local(self) -> None:
         """Cancel the calls of the embedded model: they cost nothing, so a stop need not wait for them."""
@@ -149,7 +149,7 @@ class LitellmProvider:
         return {
             "model": deployment.model,
             "messages": await messages(self._texts, request, structure.told(request.system)),
-            "api_base": await self._embedded.api_base() if deployment.local else deployment.api_base,
+            "api_base": await self._embedded.api_base() if deployment.embedded else deployment.api_base,
             "api_key": key.get_secret_value() if key else "none",
             "max_tokens": _longest(deployment, request),
             "timeout": request.timeout,
@@ -194,6 +194,7 @@ class LitellmProvider:
             latency_ms=milliseconds,
             finish_reason=finish,
             calls=calls,
+            local=deployment.local,
         )
 
 

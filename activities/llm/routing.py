@@ -1,11 +1,13 @@
 """Which deployment answers a call: groups, strategies, failover, and a count of requests that nothing resets."""
 
 import asyncio
+import logging
 import random
 import time
 from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
+from activities.budgets.contracts import Allowances, Taken
 from activities.llm.contracts import (
     AttemptsExhausted,
     ModelAnswer,
@@ -15,10 +17,13 @@ from activities.llm.contracts import (
     ModelUnavailable,
     PromptTooLong,
 )
-from activities.llm.groups import Deployment, ModelGroup, ModelGroups, Strategy
+from activities.llm.groups import Deployment, ModelGroups, Strategy
 from activities.llm.health import Health
 from activities.llm.partial import Heard
-from activities.llm.prices import CHARACTERS_PER_TOKEN
+from activities.llm.way import Way, tokens_of
+from temporal.errors import PrismError
+
+log = logging.getLogger("prism.gateway")
 
 # How long a call waits here for a limit or an open circuit, before the workflow's own, longer pauses.
 WAIT_SECONDS: Final = 25.0
@@ -57,6 +62,7 @@ class Router:
         groups: Which names there are and who answers them.
         provider: Sends the requests.
         failures: Keeps those that failed.
+        allowances: Counts what deployments cost that have a budget of their own.
         clock: What time it is, in seconds.
         chance: What weighted groups draw from.
     """
@@ -66,12 +72,14 @@ class Router:
         groups: ModelGroups,
         provider: Provider,
         failures: Failures,
+        allowances: Allowances,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
         self._groups = groups
         self._provider = provider
         self._failures = failures
+        self._allowances = allowances
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 -- spreads load, guards nothing
         self._health: dict[str, Health] = {}
@@ -99,16 +107,22 @@ class Router:
             known = self._health[deployment.group] = Health(deployment, self._clock)
         return known
 
+    def answering(self, request: ModelRequest) -> list[Deployment]:
+        """Return the deployments that may answer a call, as far as anybody knows before it is made.
+
+        Raises:
+            UnknownModel: The group is not configured.
+        """
+        return [one for group in self._groups.chain(request.group) for one in group.deployments]
+
     async def most_usd(self, request: ModelRequest) -> float:
         """Return the most that one request of a call can cost, whoever answers it.
 
         Raises:
             UnknownModel: The group is not configured.
+            NoLocalModel: See ``complete``.
         """
-        first = self._groups.find(request.group)
-        longer = self._groups.chain(request.group, longer=True) if first.longer else []
-        found = {one.group: one for group in [*self._groups.chain(request.group), *longer] for one in group.deployments}
-        return max([await self._provider.most_usd(one, request) for one in found.values()])
+        return max([await self._provider.most_usd(one, request) for one in Way(self._groups, request).most()])
 
     async def complete(self, request: ModelRequest, used: int = 0, heard: Heard | None = None) -> ModelAnswer:
         """Return the first answer.
@@ -120,19 +134,21 @@ class Router:
 
         Raises:
             UnknownModel: The group is not configured.
+            NoLocalModel: The call may not leave the house, and nobody within may answer it.
             ModelRefused: Providers will answer this request the same way each time.
             ModelUnavailable: No deployment could answer now.
             AttemptsExhausted: As many requests were sent as the row allows.
         """
-        way = _Way(self._groups, request)
+        way = Way(self._groups, request)
         until = self._clock() + WAIT_SECONDS
         fault: ModelUnavailable | ModelRefused | None = None
         while used < request.attempts:
-            deployment = await self._next(way, until)
-            if deployment is None:
+            found = await self._next(way, until)
+            if found is None:
                 raise fault or self._nobody(way)
+            deployment, taken = found
             try:
-                answer = await self._asked(deployment, request, heard, alone=way.alone)
+                answer = await self._asked(deployment, request, heard, taken, alone=way.alone)
             except PromptTooLong as error:
                 fault = error
                 if not way.go_longer():
@@ -146,33 +162,39 @@ class Router:
         raise AttemptsExhausted(f"{used} requests to providers failed, the row allows no more{told}", attempts=used)
 
     async def _asked(
-        self, deployment: Deployment, request: ModelRequest, heard: Heard | None, *, alone: bool
+        self, deployment: Deployment, request: ModelRequest, heard: Heard | None, taken: Taken | None, *, alone: bool
     ) -> ModelAnswer:
         """Send one request, and learn from how it goes."""
         health = self.health(deployment)
         began = self._clock()
-        await health.begin(_tokens(request))
+        await health.begin(tokens_of(request))
         try:
             answer = await self._provider.complete(deployment, request, heard)
         except (ModelUnavailable, ModelRefused) as error:
             _learn(health, error, alone=alone)
             await self._failures.failed(request.step.key, deployment.name, error, self._since(began))
+            await self._settle(taken, 0.0)
             raise
         except BaseException:
             health.given_up()
             raise
         health.succeeded(self._since(began))
+        await self._settle(taken, answer.cost_usd)
         return answer
 
-    async def _next(self, way: "_Way", until: float) -> Deployment | None:
+    async def _next(self, way: Way, until: float) -> tuple[Deployment, Taken | None] | None:
         """Return the deployment that is asked next, as soon as it may be; ``None`` when there is none before long."""
         while left := way.left():
-            for group, deployments in left:
-                ready = [one for one in deployments if self._ready(one, way.tokens)]
-                if ready:
-                    chosen = await self._preferred(group.strategy, ready, way.request)
-                    way.tried.add(chosen.group)
-                    return chosen
+            able = ((group, [one for one in each if self._ready(one, way.tokens)]) for group, each in left)
+            if first := next(((group, ready) for group, ready in able if ready), None):
+                group, ready = first
+                chosen = await self._preferred(group.strategy, ready, way.request)
+                way.tried.add(chosen.group)
+                taken = await self._taken(chosen, way.request)
+                if taken is None or taken.granted:
+                    return chosen, taken
+                way.waits[chosen.group] = taken.wait_seconds
+                continue
             earliest = self._clock() + min(self.health(one).pause_seconds for _, each in left for one in each)
             if max(earliest, self._clock() + _LOOK_SECONDS) > until:
                 return None
@@ -198,11 +220,33 @@ class Router:
             case Strategy.ORDER:
                 return ready[0]
 
-    def _nobody(self, way: "_Way") -> ModelUnavailable:
-        pauses = [self.health(one).pause_seconds for one in way.deployments]
+    async def _taken(self, deployment: Deployment, request: ModelRequest) -> Taken | None:
+        """Set a price aside where the deployment has a budget of its own; one that has spent it is taken out."""
+        limit = deployment.budget_usd_per_day
+        if limit is None:
+            return None
+        most = await self._provider.most_usd(deployment, request)
+        taken = await self._allowances.take(deployment.group, limit, most)
+        if taken.spent:
+            self.health(deployment).left_alone(taken.renews_in_seconds)
+        return taken
+
+    async def _settle(self, taken: Taken | None, usd: float) -> None:
+        """Count a price; what cannot be counted now stays set aside, and the answer is not held back for it."""
+        if taken is None:
+            return
+        try:
+            await self._allowances.settle(taken, usd)
+        except PrismError:
+            log.exception("what a call of %s cost could not be counted; the most it could be stays", taken.deployment)
+
+    def _nobody(self, way: Way) -> ModelUnavailable:
+        pauses = [max(self.health(one).pause_seconds, way.waits.get(one.group, 0.0)) for one in way.deployments]
         names = ", ".join(one.name for one in way.deployments)
         model = way.deployments[0].name
-        return ModelUnavailable(f"{names} cannot be asked now", model=model, retry_after=max(min(pauses), 1.0))
+        short = [one.name for one in way.deployments if one.group in way.waits or self.health(one).spent]
+        told = f"; too little is left of the day's budget of {', '.join(short)}" if short else ""
+        return ModelUnavailable(f"{names} cannot be asked now{told}", model=model, retry_after=max(min(pauses), 1.0))
 
     def _since(self, began: float) -> int:
         return round((self._clock() - began) * 1000)
@@ -215,52 +259,3 @@ def _learn(health: Health, error: ModelUnavailable | ModelRefused, *, alone: boo
         health.failed(at_once=True, alone=alone)
     else:
         health.refused()
-
-
-class _Way:
-    """The groups that a call may go to, and the deployments it went to already; each is asked once."""
-
-    def __init__(self, groups: ModelGroups, request: ModelRequest) -> None:
-        self._groups = groups
-        self._longer = False
-        self.request = request
-        self.tokens = _tokens(request)
-        self.tried: set[str] = set()
-        self._has_longer = bool(groups.find(request.group).longer)
-        self.chain = groups.chain(request.group)
-        if not any(self._reading(group) for group in self.chain):
-            self.go_longer()
-
-    @property
-    def deployments(self) -> list[Deployment]:
-        """All that may be asked."""
-        return [one for group in self.chain for one in group.deployments]
-
-    @property
-    def alone(self) -> bool:
-        """Whether there is one only: then nobody else could answer while it is left alone."""
-        return len({one.group for one in self.deployments}) == 1
-
-    def left(self) -> list[tuple[ModelGroup, list[Deployment]]]:
-        """Return who was not asked yet, by group."""
-        found = [(group, [one for one in self._reading(group) if one.group not in self.tried]) for group in self.chain]
-        return [(group, deployments) for group, deployments in found if deployments]
-
-    def go_longer(self) -> bool:
-        """Go on with those that read more; ``False`` where there are none."""
-        if self._longer or not self._has_longer:
-            return False
-        self._longer = True
-        self.chain = self._groups.chain(self.request.group, longer=True)
-        return True
-
-    def _reading(self, group: ModelGroup) -> list[Deployment]:
-        # Without a longer one to go to, the provider itself says whether a prompt is too long.
-        may_skip = self._has_longer and not self._longer
-        read = [one for one in group.deployments if one.context_tokens is None or self.tokens <= one.context_tokens]
-        return read if may_skip else list(group.deployments)
-
-
-def _tokens(request: ModelRequest) -> int:
-    """Return about as many tokens as a call takes, rather too many."""
-    return request.size // CHARACTERS_PER_TOKEN + request.max_tokens

@@ -4,7 +4,7 @@ from temporalio import activity
 
 from activities.artifacts.contracts import Texts
 from activities.plans.contracts import PlanReader
-from activities.policy.contracts import Admission, AdmissionRequest
+from activities.policy.contracts import Admission, AdmissionRequest, ModelLocality
 from activities.policy.engine import PolicyEngine
 from activities.policy.release_contracts import ReleaseDecision, ReleaseRequest
 from activities.reviews.contracts import ApprovalPlanner
@@ -19,20 +19,30 @@ class PolicyActivities:
         plans: Where rows are read from.
         approvals: Knows which rows a person must approve besides.
         texts: Reads outputs.
+        models: Knows which models are local, and whether rows are routed.
     """
 
-    def __init__(self, engine: PolicyEngine, plans: PlanReader, approvals: ApprovalPlanner, texts: Texts) -> None:
+    def __init__(
+        self,
+        engine: PolicyEngine,
+        plans: PlanReader,
+        approvals: ApprovalPlanner,
+        texts: Texts,
+        models: ModelLocality,
+    ) -> None:
         self._engine = engine
         self._plans = plans
         self._approvals = approvals
         self._texts = texts
+        self._models = models
 
     @activity.defn(name=ActivityName.ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Return the row as planned, and whether it may run."""
         row = (await self._plans.row(request.plan, request.index)).row
-        decision = await self._engine.admit(row, request.submitter, request.policy)
-        return Admission(row=row, decision=decision, approval=self._approvals.reasons(row))
+        local = self._models.serves_locally(row.model)
+        decision = await self._engine.admit(row, request.submitter, request.policy, served_locally=local)
+        return Admission(row=row, decision=decision, approval=self._approvals.reasons(row), routed=self._models.routes)
 
     @activity.defn(name=ActivityName.RELEASE)
     async def release(self, request: ReleaseRequest) -> ReleaseDecision:

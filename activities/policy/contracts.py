@@ -1,6 +1,6 @@
 """Admission: may this catalog start, may this row run, and must a person look at it."""
 
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 from pydantic import NonNegativeInt, ValidationError
 
@@ -66,6 +66,7 @@ class Decision(Contract):
         silence_approves: Whether a deadline that passes may approve, where the row asks for that.
         release: Whether the policy wants to be asked about the output before it leaves.
         decision_id: By which the policy server's own log knows the decision; empty without a server.
+        local_only: Whether nothing of the row may go to a model outside of the house.
     """
 
     allow: bool
@@ -76,6 +77,7 @@ class Decision(Contract):
     silence_approves: bool = False
     release: bool = False
     decision_id: str = ""
+    local_only: bool = False
 
 
 class CatalogDecision(Contract):
@@ -98,11 +100,26 @@ class Admission(Contract):
 
     Args:
         approval: Why the approval rules want a person to approve the output.
+        routed: Whether a step of its own chooses who writes the row.
     """
 
     row: CatalogRow
     decision: Decision
     approval: tuple[str, ...] = ()
+    routed: bool = False
+
+
+class ModelLocality(Protocol):
+    """Knows the installation's models as far as admission has to."""
+
+    @property
+    def routes(self) -> bool:
+        """Whether rows' models are chosen by the routing."""
+        ...
+
+    def serves_locally(self, name: str) -> bool:
+        """Tell whether a local deployment may answer for a row's ``model``."""
+        ...
 
 
 class AccessDecision(Contract):
@@ -112,9 +129,15 @@ class AccessDecision(Contract):
     reason: str = ""
 
 
-def admission_input(row: CatalogRow, submitter: str) -> dict[str, Any]:
-    """Return what the admission policy is asked."""
-    return {"row": row.model_dump(mode="json"), "submitter": submitter}
+def admission_input(row: CatalogRow, submitter: str, *, served_locally: bool = False) -> dict[str, Any]:
+    """Return what the admission policy is asked.
+
+    Args:
+        row: The row.
+        submitter: Who submitted its run.
+        served_locally: Whether a local model may answer for what the row names as ``model``.
+    """
+    return {"row": row.model_dump(mode="json"), "submitter": submitter, "model": {"local": served_locally}}
 
 
 def catalog_input(totals: CatalogTotals, submitter: str) -> dict[str, Any]:
@@ -145,6 +168,8 @@ def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # 
             # A bundle of before outputs were judged says nothing of it, and has no rule for it.
             release=value.get("release", False) is not False,
             decision_id=decision_id,
+            # Nor of what stays in the house: it knew models by name only.
+            local_only=value.get("local_only", False) is not False,
         )
     except (KeyError, TypeError, AttributeError, ValidationError) as error:
         raise PolicyUnavailable(f"the admission policy gave no decision: {type(error).__name__}") from error

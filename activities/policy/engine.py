@@ -65,9 +65,12 @@ class PolicyEngine(ABC):
             PolicyChanged: The pinned policy cannot answer any more.
         """
 
-    async def admit(self, row: CatalogRow, submitter: str, pinned: Digest | None = None) -> Decision:
-        """Decide on one row."""
-        return await self.decided(ADMISSION, admission_input(row, submitter), decision_of, pinned)
+    async def admit(
+        self, row: CatalogRow, submitter: str, pinned: Digest | None = None, *, served_locally: bool = False
+    ) -> Decision:
+        """Decide on one row; ``served_locally`` says whether a local model may answer for what it names."""
+        asked = admission_input(row, submitter, served_locally=served_locally)
+        return await self.decided(ADMISSION, asked, decision_of, pinned)
 
     async def admit_catalog(
         self, totals: CatalogTotals, submitter: str, pinned: Digest | None = None

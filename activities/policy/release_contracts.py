@@ -5,6 +5,7 @@ from typing import Any, Final
 from pydantic import NonNegativeFloat, ValidationError
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from activities.policy.contracts import PolicyUnavailable, reasons_of
 from activities.scans.contracts import Finding
 from catalogs.row import CatalogRow
@@ -24,6 +25,7 @@ class ReleaseRequest(Contract):
         cost_usd: What its calls cost.
         edited: Whether a person wrote the text as it stands.
         policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
+        files: What the row's program left; findings name the file that they are in.
     """
 
     step: StepRef
@@ -36,6 +38,7 @@ class ReleaseRequest(Contract):
     cost_usd: NonNegativeFloat = 0.0
     edited: bool = False
     policy: Digest | None = None
+    files: Snapshot | None = None
 
 
 class ReleaseDecision(Contract):
@@ -63,6 +66,8 @@ def release_input(request: ReleaseRequest, text: str) -> dict[str, Any]:
         text: The output itself.
     """
     known = request.model_dump(mode="json", include={"findings", "failures", "models", "cost_usd", "edited"})
+    if request.files is not None:
+        known["files"] = request.files.model_dump(mode="json")
     return {
         "row": request.row.model_dump(mode="json"),
         "submitter": request.submitter,

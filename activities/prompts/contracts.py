@@ -3,6 +3,7 @@
 from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Text
+from activities.artifacts.files import Snapshot
 from catalogs.faults import TemplateFailed
 from catalogs.row import CatalogRow
 from catalogs.team import Agent, TurnKind
@@ -13,10 +14,15 @@ __all__ = ["ComposeRequest", "NamedText", "Prompt", "TemplateFailed", "Turn"]
 
 
 class NamedText(Contract):
-    """A text and what it is: an upstream row's output, or an earlier step's."""
+    """A text and what it is: an upstream row's output, or an earlier step's.
+
+    Args:
+        files: Files that the row's program left besides.
+    """
 
     name: str
     text: Text
+    files: Snapshot | None = None
 
 
 class Turn(Contract):

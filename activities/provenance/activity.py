@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.artifacts.contracts import ArtifactStore
+from activities.artifacts.files import Files
 from activities.provenance.contracts import Seal, SealRequest, Signer
 from activities.provenance.envelope import parse_envelope
 from activities.provenance.statement import build_statement, statement_bytes
@@ -25,5 +26,6 @@ class ProvenanceActivities:
     @activity.defn(name=ActivityName.SEAL)
     async def seal(self, request: SealRequest) -> Seal:
         """Sign the statement of a row and keep the envelope."""
-        envelope = await self._signer.sign(statement_bytes(build_statement(request)), PAYLOAD_TYPE)
+        statement = build_statement(request, await Files(self._store).list(request.files))
+        envelope = await self._signer.sign(statement_bytes(statement), PAYLOAD_TYPE)
         return Seal(envelope=await self._store.put(envelope), keyid=parse_envelope(envelope).keyid)

@@ -15,13 +15,14 @@ from activities.provenance.merkle import inclusion_proof, leaf_hash
 from activities.provenance.run_contracts import RunSeal, sealed_leaves
 from activities.provenance.run_statement import ROWS_FILE, SBOM_FILE, SIGSTORE_FILE, run_predicate
 from activities.provenance.uris import RUN_SEAL
-from activities.provenance.verify import verify_envelope
+from activities.provenance.verify import left_of, verify_envelope
 
 README_FILE: Final = "README.txt"
 SEALS_FILE: Final = "seals.jsonl"
 ENVELOPES_FILE: Final = "envelopes.jsonl"
 INCLUSION_FILE: Final = "inclusion.json"
 KEY_FOLDER: Final = "keys/"
+LEFT_FOLDER: Final = "files/"
 FILES: Final = (README_FILE, SEALS_FILE, ROWS_FILE, ENVELOPES_FILE, SBOM_FILE)
 # Part of the format, as every byte of a bundle is verified: another text needs another version of it.
 README: Final = b"""Proof of a run of Prism Console, version 1.
@@ -50,6 +51,12 @@ sigstore.jsonl   What an identity signed besides the keys: a Sigstore bundle a l
                  Who signed?   prism verify THIS-FILE --identity NAME ISSUER
 """
 )
+LEFT_README_FILE: Final = f"{LEFT_FOLDER}README.txt"
+LEFT_README: Final = b"""The files that programs of the rows left. A file's name here is its SHA-256.
+
+The statement about a row (envelopes.jsonl) has each of its files as a subject after the output, named RUN/ROW#PATH.
+A proof without this folder is one of a run, or a row, whose programs left none.
+"""
 _CHUNK: Final = 256 * 1024
 # Zip can tell no earlier moment. The moments that matter are in what is signed.
 _MOMENT: Final = (1980, 1, 1, 0, 0, 0)
@@ -97,6 +104,10 @@ async def _contents(seals: list[RunSeal], store: ArtifactStore, signed: "_Keyrin
     yield SBOM_FILE, await store.get(_sbom(envelopes[-1], signed.keys))
     for keyid, pem in signed.used():
         yield key_file(keyid), pem
+    if signed.left:
+        yield LEFT_README_FILE, LEFT_README
+    for digest in sorted(signed.left):
+        yield left_file(digest), await store.get(digest)
 
 
 async def _whole(seal: RunSeal, store: ArtifactStore, signed: "_Keyring") -> Pieces:
@@ -133,6 +144,11 @@ def key_file(keyid: str) -> str:
     return f"{KEY_FOLDER}{keyid}.pem"
 
 
+def left_file(digest: Digest) -> str:
+    """Return the name that a file which a program left has in a bundle."""
+    return f"{LEFT_FOLDER}{digest.partition(':')[2]}"
+
+
 def _countersigned(envelope: bytes, keys: KeySet) -> Digest | None:
     named = run_predicate(verify_envelope(envelope, keys, predicate=RUN_SEAL).statement).countersigned
     return f"sha256:{named.digest['sha256']}" if named else None
@@ -144,16 +160,19 @@ def _sbom(envelope: bytes, keys: KeySet) -> Digest:
 
 
 class _Keyring:
-    """Notes by which keys envelopes are signed."""
+    """Notes by which keys envelopes are signed, and which files they are about."""
 
     def __init__(self, keys: KeySet) -> None:
         self.keys = keys
+        self.left: set[Digest] = set()
         self._used: set[str] = set()
 
     async def envelope(self, store: ArtifactStore, digest: Digest) -> bytes:
         """Return an envelope, its key noted."""
         envelope = await store.get(digest)
-        self._used.add(parse_envelope(envelope).keyid)
+        found = parse_envelope(envelope)
+        self._used.add(found.keyid)
+        self.left.update(left_of(found.payload))
         return envelope
 
     def used(self) -> list[tuple[str, bytes]]:

@@ -1,5 +1,6 @@
 """Verification of the proof of a run from its file alone: every signature, every row, every byte."""
 
+import hashlib
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -15,11 +16,15 @@ from activities.provenance.bundle import (
     FILES,
     INCLUSION_FILE,
     KEY_FOLDER,
+    LEFT_FOLDER,
+    LEFT_README,
+    LEFT_README_FILE,
     README,
     README_COUNTERSIGNED,
     README_FILE,
     SEALS_FILE,
     key_file,
+    left_file,
 )
 from activities.provenance.contracts import CountersignatureVerifier, ProvenanceInvalid
 from activities.provenance.countersignatures import Countersignatures
@@ -38,6 +43,7 @@ Hash = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 
 MAX_FILE_BYTES: Final = 64 * 1024 * 1024
 MAX_KEYS: Final = 1000
+_CHUNK: Final = 256 * 1024
 MAX_SEALS: Final = 10_000
 # What reading a file that is no zip, or a damaged one, may raise.
 _UNREADABLE: Final = (
@@ -75,6 +81,7 @@ class BundleReport(Contract):
         row: The one row it is about; empty where it is about all.
         root: Root of the Merkle tree over the rows.
         sealed: How many rows have a signed statement.
+        files: How many files that programs left are in it.
         countersigned: Whether somebody signed the last seal by sigstore too.
         identity: Who that was, where it was checked.
     """
@@ -95,6 +102,7 @@ class BundleReport(Contract):
     root: str = ""
     rows: NonNegativeInt = 0
     sealed: NonNegativeInt = 0
+    files: NonNegativeInt = 0
     countersigned: bool = False
     identity: str = ""
 
@@ -133,6 +141,7 @@ class _Bundle:
         self._keys = self._own_keys()
         self._trusted = trusted or self._keys
         self._signed_by: set[str] = set()
+        self._checked: set[str] = set()
 
     def report(self, *, pinned: bool) -> BundleReport:
         if self._small(README_FILE) != (README_COUNTERSIGNED if self._is_countersigned else README):
@@ -141,6 +150,12 @@ class _Bundle:
         row = self._single(told) if self._is_single else self._rows(told, lines)
         if digest_set(digest_of(self._small(SBOM_FILE))) != told.builder.sbom.digest:
             raise ProvenanceInvalid(f"{SBOM_FILE} was altered: it is not the one that was sealed")
+        if self._checked:
+            if LEFT_README_FILE not in self._left or self._small(LEFT_README_FILE) != LEFT_README:
+                raise ProvenanceInvalid(f"{LEFT_README_FILE} is missing or was altered")
+            self._left.remove(LEFT_README_FILE)
+        if added := self._left - self._checked:
+            raise ProvenanceInvalid(f"the file {min(added)} was added: no row has it")
         if idle := set(self._keys.ids) - self._signed_by:
             raise ProvenanceInvalid(f"the key {min(idle)} was added: it signed nothing here")
         return BundleReport(
@@ -152,6 +167,7 @@ class _Bundle:
             root=told.rows.root,
             rows=told.rows.size,
             sealed=told.rows.sealed,
+            files=len(self._checked),
             countersigned=told.countersigned is not None,
             identity=self._countersignatures.identity,
             **told.model_dump(include={"run", "title", "state", "counts", "number", "catalog", "plan"}),
@@ -161,7 +177,8 @@ class _Bundle:
         """Return the keys that are in the bundle, after a look at what is in it at all."""
         names = self._file.namelist()
         keys = [name for name in names if name.startswith(KEY_FOLDER)]
-        others = set(names) - set(keys)
+        self._left = {name for name in names if name.startswith(LEFT_FOLDER)}
+        others = set(names) - set(keys) - self._left
         self._is_single = INCLUSION_FILE in others
         self._is_countersigned = SIGSTORE_FILE in others
         known = others - {INCLUSION_FILE, SIGSTORE_FILE} == set(FILES)
@@ -249,6 +266,23 @@ class _Bundle:
             raise ProvenanceInvalid(f"{what} is about another row")
         if verified.output != leaf.output:
             raise ProvenanceInvalid(f"{what} is about another output than the row's")
+        for path, digest in verified.files.items():
+            self._file_of(leaf.row, path, digest)
+
+    def _file_of(self, row: str, path: str, digest: Digest) -> None:
+        """Check that a file that a row's program left is there, as it was sealed."""
+        name = left_file(digest)
+        if name in self._checked:
+            return
+        if name not in self._left:
+            raise ProvenanceInvalid(f"the file {path} of row {row} is missing")
+        found = hashlib.sha256()
+        with self._file.open(name) as file:
+            while chunk := file.read(_CHUNK):
+                found.update(chunk)
+        if f"sha256:{found.hexdigest()}" != digest:
+            raise ProvenanceInvalid(f"the file {path} of row {row} was altered")
+        self._checked.add(name)
 
     def _verified(self, envelope: bytes, what: str, predicate: str) -> Verified:
         try:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
+from activities.artifacts.files import Snapshot
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
@@ -54,6 +55,8 @@ class CustodyAct(Contract):
         outcome: How it ended, in a word or two.
         result: Digest of all that is known of it (canonical JSON).
         round: The round of the review in which a person edited.
+        found: List of the files that the program found.
+        files: List of the files that it left, or that were scanned.
         agent: Name and version of the agent whose turn it was.
         definition: Digest of that agent's definition.
         template: Version of the words of the prompt, or digest of the row's own template.
@@ -71,6 +74,8 @@ class CustodyAct(Contract):
     outcome: str = ""
     result: Digest | None = None
     round: PositiveInt | None = None
+    found: Digest | None = None
+    files: Digest | None = None
     agent: str = ""
     definition: Digest | None = None
     template: str = ""
@@ -84,17 +89,18 @@ class UsedText(Contract):
 
 
 class UpstreamOutput(Contract):
-    """The output of a row that this one depends on."""
+    """The output of a row that this one depends on, and the list of the files that it left."""
 
     row: str
     output: Digest
+    files: Digest | None = None
 
 
 class SealRequest(Contract):
     """What is to be signed: digests of everything that went into an output.
 
     Args:
-        output: Digest of the output, the statement's subject.
+        output: Digest of the output, the statement's first subject.
         row_digest: Digest of the row as planned (canonical JSON).
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
@@ -107,6 +113,8 @@ class SealRequest(Contract):
         used: Passages and notes that were put to its prompts, as far as these had room.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
+        files: What the row's program left; each file is a further subject.
+        route: Which model groups were chosen to write it, why, and which one wrote it; ``None`` where none was chosen.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
     """
 
@@ -128,6 +136,8 @@ class SealRequest(Contract):
     used: tuple[UsedText, ...] = ()
     submitter: str = ""
     generation: NonNegativeInt = 0
+    files: Snapshot | None = None
+    route: dict[str, Any] | None = None
 
 
 class Seal(Contract):

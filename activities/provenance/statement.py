@@ -1,26 +1,36 @@
 """The in-toto statement of a row: SLSA v1 provenance, the same bytes for the same request."""
 
 import json
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Final
 
 from activities.artifacts.contracts import Digest
+from activities.artifacts.files import StoredFile
 from activities.provenance.contracts import SealRequest
 from activities.provenance.uris import BUILDER, ROW_BUILD, SLSA_PROVENANCE, STATEMENT_TYPE
 
+OF_FILE: Final = "#"
+"""Stands between a row and the path of a file in the name of a subject; no row's id holds it."""
 
-def build_statement(request: SealRequest) -> dict[str, Any]:
-    """Return the statement of how an output came to be.
+
+def build_statement(request: SealRequest, files: Sequence[StoredFile] = ()) -> dict[str, Any]:
+    """Return the statement of how an output came to be, and the files beside it.
 
     Args:
         request: Digests of everything that went into the output.
+        files: What the row's program left.
 
     Returns:
-        An in-toto Statement v1 whose subject is the output and whose predicate is SLSA provenance v1.
+        An in-toto Statement v1 whose subjects are output and files, and whose predicate is SLSA provenance v1.
     """
     step = request.step
+    name = f"{step.run}/{step.row}"
     return {
         "_type": STATEMENT_TYPE,
-        "subject": [{"name": f"{step.run}/{step.row}", "digest": digest_set(request.output)}],
+        "subject": [
+            {"name": name, "digest": digest_set(request.output)},
+            *({"name": f"{name}{OF_FILE}{one.path}", "digest": digest_set(one.digest)} for one in files),
+        ],
         "predicateType": SLSA_PROVENANCE,
         "predicate": {
             "buildDefinition": {
@@ -41,6 +51,8 @@ def build_statement(request: SealRequest) -> dict[str, Any]:
                     "custody": [act.model_dump(mode="json", exclude_defaults=True) for act in request.custody],
                     "attempt": step.attempt,
                     "generation": request.generation,
+                    # Absent where nothing was chosen: the bytes of such a statement are as before.
+                    **({"route": request.route} if request.route else {}),
                 },
                 "resolvedDependencies": _dependencies(request),
             },
@@ -68,6 +80,7 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
         *((f"upstream/{one.row}", one.output) for one in request.upstream),
         *((one.name, one.digest) for one in request.used),
         *sorted({(f"agent/{act.agent}", act.definition) for act in request.custody if act.definition}),
+        *((f"upstream-files/{one.row}", one.files) for one in request.upstream if one.files),
         *((f"prompt/{number}", digest) for number, digest in enumerate(request.prompts, start=1)),
     ]
     models = (
@@ -77,9 +90,9 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
 
 
 def _byproducts(request: SealRequest) -> list[dict[str, Any]]:
-    if request.code_result is None:
-        return []
-    return [{"name": "code-result", "digest": digest_set(request.code_result)}]
+    files = request.files.manifest if request.files else None
+    made = (("code-result", request.code_result), ("files", files))
+    return [{"name": name, "digest": digest_set(digest)} for name, digest in made if digest is not None]
 
 
 def _times(request: SealRequest) -> dict[str, str]:

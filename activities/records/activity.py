@@ -12,6 +12,7 @@ from activities.records.contracts import (
     RowRecord,
     RunChange,
     RunOpening,
+    Steering,
 )
 from catalogs.plan import PlannedRow
 from catalogs.prompt_version import prompt_version
@@ -60,6 +61,12 @@ class RecordActivities:
     async def row_ending(self, asked: RowAsked) -> RowEnding:
         """Return how a row stands, for a run that was not told."""
         return await self._keeper.row_ending(asked)
+
+    @activity.defn(name=ActivityName.STEERED)
+    async def steered(self, steering: Steering) -> Recorded:
+        """Tell the audit log that somebody steers a run."""
+        await self._keeper.steered(steering)
+        return Recorded()
 
 
 def _pending(planned: PlannedRow, ids: list[str]) -> dict[str, object]:

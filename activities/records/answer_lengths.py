@@ -11,6 +11,7 @@ from activities.records.transactions import Transactions
 from temporal.contract import Contract
 
 _CALLS = CallRow.__table__  # type: ignore[attr-defined]
+_TOKENS = _CALLS.c.answer["completion_tokens"].as_integer()
 # Enough for a mean, and as much as is read of a table of millions.
 NEWEST: Final = 200
 
@@ -41,8 +42,9 @@ async def answer_lengths(engine: Engine, groups: Sequence[str]) -> dict[str, Ans
 
 def _length(connection: Connection, group: str) -> AnswerLength | None:
     newest = (
-        select(_CALLS.c.answer["completion_tokens"].as_integer().label("tokens"))
-        .where(_CALLS.c.model_group == group, _CALLS.c.answered_at.is_not(None))
+        select(_TOKENS.label("tokens"))
+        # An answer that served again was not written anew.
+        .where(_CALLS.c.model_group == group, _CALLS.c.answered_at.is_not(None), _TOKENS > 0)
         .order_by(_CALLS.c.answered_at.desc())
         .limit(NEWEST)
         .subquery()

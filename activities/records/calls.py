@@ -8,6 +8,7 @@ from sqlalchemy import Engine, Executable, func, insert, select, update
 from activities.llm.contracts import Begun, IdempotencyMismatch, ModelAnswer
 from activities.records.database import timestamp, upsert
 from activities.records.tables import CallFailureRow, CallRow
+from activities.routing.counting import count_answer
 from temporal.errors import PrismError
 
 _CALLS = CallRow.__table__  # type: ignore[attr-defined]
@@ -79,14 +80,16 @@ class SqlCallLedger:
         return Begun(used=int(used or 0))
 
     def _record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+        stored = (
+            update(_CALLS)
+            .where(_CALLS.c.key == key, _CALLS.c.answer.is_(None))
+            .values(answer=answer.model_dump(mode="json"), answered_at=timestamp(), under_way=False)
+        )
         with self._engine.begin() as connection:
-            connection.execute(
-                update(_CALLS)
-                .where(_CALLS.c.key == key, _CALLS.c.answer.is_(None))
-                .values(answer=answer.model_dump(mode="json"), answered_at=timestamp(), under_way=False)
-            )
-            stored = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
-        return ModelAnswer.model_validate(stored)
+            if connection.execute(stored).rowcount:
+                count_answer(connection, self._engine, key, answer)
+            standing = connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+        return ModelAnswer.model_validate(standing)
 
 
 def _cut_off(key: str) -> dict[str, str | int]:

@@ -6,6 +6,7 @@ from typing import Any, Protocol
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
@@ -144,10 +145,13 @@ class RowRecord(Contract):
     prompt_tokens: NonNegativeInt = 0
     completion_tokens: NonNegativeInt = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: NonNegativeInt = 0
     envelope: Digest | None = None
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()
     steps: tuple[StepRecord, ...] = ()
+    files: Snapshot | None = None
 
 
 class RowAsked(Contract):
@@ -158,10 +162,28 @@ class RowAsked(Contract):
 
 
 class RowEnding(Contract):
-    """How a row stands in the records; the output by reference."""
+    """How a row stands in the records; the output and the files by reference."""
 
     state: RowState
     output: Text | None = None
+    files: Snapshot | None = None
+
+
+class Steering(Contract):
+    """What somebody has a run do.
+
+    Args:
+        signal: Name of the signal that says so.
+        act: Names this act: the log is told of it once, whoever tells it first.
+        by: Who; empty where the signal names nobody.
+        detail: What the signal says besides.
+    """
+
+    run: str
+    signal: str
+    act: str
+    by: str = ""
+    detail: dict[str, Any] = Field(default_factory=dict)
 
 
 class Recorded(Contract):
@@ -208,6 +230,10 @@ class RecordKeeper(Protocol):
 
     async def record_row(self, record: RowRecord) -> None:
         """Write a row's end and its steps."""
+        ...
+
+    async def steered(self, steering: Steering) -> None:
+        """Tell the audit log that somebody steers a run, unless it was told."""
         ...
 
     async def row_ending(self, asked: RowAsked) -> RowEnding:

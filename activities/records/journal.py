@@ -17,7 +17,10 @@ from temporal.redaction import PROCESS
 
 GROUP_SECONDS = 0.05
 GROUP_EVENTS = 500
-_SILENT = frozenset({ActivityName.RECORD_ROW, ActivityName.NOTIFY})
+# What is done for the records alone is no step of a row.
+_SILENT = frozenset(
+    {ActivityName.RECORD_ROW, ActivityName.NOTIFY, ActivityName.OPEN_REVIEW, ActivityName.RECORD_REVIEW}
+)
 # Only these take long enough for anyone to see them begin; the first of a row tells that the row has begun.
 _BEGIN_TOLD = frozenset({ActivityName.ADMIT, ActivityName.COMPLETE, ActivityName.JUDGE, ActivityName.EXECUTE})
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]

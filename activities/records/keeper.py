@@ -5,8 +5,9 @@ from typing import Any
 from sqlalchemy import Connection, Engine, func, select, update
 
 from activities.artifacts.contracts import Text, Texts
+from activities.artifacts.files import Files, StoredFile, snapshot_of
 from activities.audit.log import append
-from activities.audit.rows import row_events, run_event
+from activities.audit.rows import row_events, run_event, steering_event
 from activities.records.contracts import (
     RowAsked,
     RowChanges,
@@ -16,6 +17,7 @@ from activities.records.contracts import (
     RunChange,
     RunOpening,
     RunState,
+    Steering,
 )
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
@@ -31,13 +33,14 @@ class SqlRecordKeeper:
 
     Args:
         engine: The records database.
-        texts: Where outputs too large for a column are read from and kept.
+        texts: Where outputs too large for a column are read from and kept, and lists of files are read from.
     """
 
     def __init__(self, engine: Engine, texts: Texts) -> None:
         self._engine = engine
         self._transactions = Transactions(engine)
         self._texts = texts
+        self._files = Files(texts.store)
 
     async def open_run(self, opening: RunOpening) -> None:
         """Insert the run unless it is there."""
@@ -71,18 +74,24 @@ class SqlRecordKeeper:
             # The text is kept as an artifact too, so that provenance can be checked by digest alone.
             output = await self._texts.keep(await self._texts.read(record.output))
             record = record.model_copy(update={"output": output})
-        await self._transactions.run(lambda connection: self._record_row(connection, record))
+        files = await self._files.list(record.files)
+        await self._transactions.run(lambda connection: self._record_row(connection, record, files))
 
     async def row_ending(self, asked: RowAsked) -> RowEnding:
         """Return how a row that is recorded stands."""
         here = (_ROWS.c.run == asked.run) & (_ROWS.c.row == asked.row)
-        statement = select(_ROWS.c.state, _ROWS.c.output_digest).where(here)
-        state, digest = await self._transactions.run(lambda connection: connection.execute(statement).one())
+        statement = select(_ROWS.c.state, _ROWS.c.output_digest, _ROWS.c.files).where(here)
+        state, digest, files = await self._transactions.run(lambda connection: connection.execute(statement).one())
         output = None
         if digest:
             text = await self._texts.read(Text(digest=digest, size=0))
             output = Text(digest=digest, size=len(text.encode()))
-        return RowEnding(state=RowState(state), output=output)
+        left = snapshot_of(map(StoredFile.model_validate, files)) if files else None
+        return RowEnding(state=RowState(state), output=output, files=left)
+
+    async def steered(self, steering: Steering) -> None:
+        """Tell the audit log that somebody steers a run, unless it was told."""
+        await self._transactions.run(lambda connection: append(connection, steering_event(steering)))
 
     def _open_run(self, connection: Connection, opening: RunOpening) -> None:
         connection.execute(
@@ -138,7 +147,7 @@ class SqlRecordKeeper:
             key = f"{changes.run}/{change.row}/{change.attempt}/{change.state.value}"
             self._event(connection, changes.run, change.row, "row", key, changes.at, body)
 
-    def _record_row(self, connection: Connection, record: RowRecord) -> None:
+    def _record_row(self, connection: Connection, record: RowRecord, files: tuple[StoredFile, ...]) -> None:
         step = record.step
         values = {
             "state": record.state.value,
@@ -152,9 +161,12 @@ class SqlRecordKeeper:
             "prompt_tokens": record.prompt_tokens,
             "completion_tokens": record.completion_tokens,
             "cost_usd": record.cost_usd,
+            "saved_usd": record.saved_usd,
+            "cached_calls": record.cached_calls,
             "envelope": record.envelope,
             "verdicts": [verdict.model_dump(mode="json") for verdict in record.verdicts],
             "findings": [finding.model_dump(mode="json") for finding in record.findings],
+            "files": [one.model_dump(mode="json") for one in files],
             "started_at": record.started_at,
             "finished_at": record.finished_at,
         }

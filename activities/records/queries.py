@@ -20,6 +20,7 @@ from activities.records.views import (
     RunView,
     StepView,
 )
+from activities.routing.counting import calls_of
 from temporal.contract import Contract
 
 View = TypeVar("View", bound=Contract)
@@ -272,8 +273,12 @@ def _by_state(table: Any) -> Select[Any]:  # noqa: ANN401 -- a SQLAlchemy table
 
 def _run_views(connection: Connection, statement: Select[Any]) -> list[RunView]:
     runs = [dict(row) for row in connection.execute(statement).mappings()]
-    totals = _totals(connection, [run["run"] for run in runs])
-    return [RunView.model_validate(run | _summed(run, totals.get(run["run"], []))) for run in runs]
+    named = [run["run"] for run in runs]
+    totals, calls = _totals(connection, named), calls_of(connection, named)
+    return [
+        RunView.model_validate(run | _summed(run, totals.get(run["run"], [])) | calls.get(run["run"], {}))
+        for run in runs
+    ]
 
 
 def _totals(connection: Connection, runs: Sequence[str]) -> dict[str, list[Any]]:
@@ -286,6 +291,8 @@ def _totals(connection: Connection, runs: Sequence[str]) -> dict[str, list[Any]]
             func.count().label("rows"),
             func.sum(case((_ROWS.c.finished_at >= recently, 1), else_=0)).label("recent"),
             func.sum(_ROWS.c.cost_usd).label("cost"),
+            func.sum(_ROWS.c.saved_usd).label("saved"),
+            func.sum(_ROWS.c.cached_calls).label("cached"),
             func.sum(_ROWS.c.prompt_tokens).label("prompt"),
             func.sum(_ROWS.c.completion_tokens).label("completion"),
         )
@@ -304,6 +311,8 @@ def _summed(run: dict[str, Any], totals: list[Any]) -> dict[str, Any]:
     summed: dict[str, Any] = {
         "counts": counts,
         "cost_usd": sum(total.cost or 0 for total in totals),
+        "saved_usd": sum(total.saved or 0 for total in totals),
+        "cached_calls": sum(total.cached or 0 for total in totals),
         "prompt_tokens": sum(total.prompt or 0 for total in totals),
         "completion_tokens": sum(total.completion or 0 for total in totals),
     }

@@ -63,9 +63,14 @@ class TaskRecord(SQLModel, table=True):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    saved_usd: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
+    cached_calls: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
+    files: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list, server_default="[]")
+    )
     started_at: str | None = None
     finished_at: str | None = None
 

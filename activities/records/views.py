@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import Field
 
+from activities.artifacts.files import StoredFile
 from activities.records.contracts import RowState, RunState, StepState
 from activities.verification.contracts import OUTPUT_SCHEMA
 from temporal.contract import Contract
@@ -14,10 +15,13 @@ class RunView(Contract):
     """A run as recorded.
 
     Args:
+        saved_usd: What calls would have cost that earlier answers served for; ``cached_calls`` says how many.
         counts: Rows by state; states without rows are left out.
         rows_per_second: Ended rows by elapsed time.
         eta_seconds: Estimate until the last row ends, at this rate.
         policy: Digest of the version of the policy that it keeps to; ``None`` follows the newest.
+        calls: Model calls that wrote its rows.
+        local_calls: Those of them that local models answered.
     """
 
     run: str
@@ -33,11 +37,20 @@ class RunView(Contract):
     finished_at: str | None = None
     counts: dict[RowState, int] = Field(default_factory=dict)
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     prompt_tokens: int = 0
     completion_tokens: int = 0
     rows_per_second: float | None = None
     eta_seconds: float | None = None
     policy: str | None = None
+    calls: int = 0
+    local_calls: int = 0
+
+    @property
+    def local_share(self) -> float | None:
+        """What local models took of its calls; ``None`` before the first."""
+        return self.local_calls / self.calls if self.calls else None
 
     @property
     def cursor(self) -> str:
@@ -53,6 +66,7 @@ class RowView(Contract):
         prompt_version: Short digest of agent and template: rows that have it alike are asked in the same words.
         output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
         verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
+        files: What the row's program left; each file is an artifact.
     """
 
     run: str
@@ -76,9 +90,12 @@ class RowView(Contract):
     prompt_tokens: int = 0
     completion_tokens: int = 0
     cost_usd: float = 0.0
+    saved_usd: float = 0.0
+    cached_calls: int = 0
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
     findings: list[dict[str, Any]] = Field(default_factory=list)
+    files: list[StoredFile] = Field(default_factory=list)
     started_at: str | None = None
     finished_at: str | None = None
 

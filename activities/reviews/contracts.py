@@ -107,7 +107,10 @@ class ReviewTerms(Contract):
         members: Persons of each role, as the approval rules name them.
         approvals: How many persons must approve.
         everyone: Each of ``reviewers`` must be represented by a person of its own.
+        seats: Which reviewers that are, where all of them are asked: whom the round was escalated to may take anybody's
+            place, one each, and has none of their own. Empty too in rounds that were opened before there were seats.
         rejections: How many persons must reject.
+        unanimous: Each of ``reviewers`` must be represented by a person of its own who rejects.
         four_eyes: The submitter does not decide.
         rounds: How many rounds there can be.
         form: JSON schema of what is to be filled in.
@@ -121,7 +124,9 @@ class ReviewTerms(Contract):
     members: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     approvals: PositiveInt = 1
     everyone: bool = False
+    seats: tuple[str, ...] = ()
     rejections: PositiveInt = 1
+    unanimous: bool = False
     four_eyes: bool = False
     rounds: PositiveInt = DEFAULT_ROUNDS
     form: dict[str, Any] | None = None
@@ -131,6 +136,11 @@ class ReviewTerms(Contract):
     due_at: str | None = None
     on_deadline: OnDeadline = OnDeadline.REJECT
     rule: str = ""
+
+    @property
+    def needed(self) -> int:
+        """How many persons it takes to approve."""
+        return max(self.approvals, len(self.seats or self.reviewers)) if self.everyone else self.approvals
 
     @property
     def people(self) -> tuple[str, ...]:

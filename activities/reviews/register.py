@@ -91,7 +91,10 @@ class SqlReviewRegister:
             if not connection.execute(update(_REVIEWS).where(here).values(values)).rowcount:
                 return False
         connection.execute(delete(_REVIEWERS).where(_here(_REVIEWERS, place)))
-        asked = dict.fromkeys([*terms.reviewers, *(one for people in terms.members.values() for one in people)])
+        # Whom it may be escalated to has roles among the members as well, and is not asked yet.
+        asked = dict.fromkeys(
+            [*terms.reviewers, *(one for role in terms.reviewers for one in terms.members.get(role, ()))]
+        )
         if not terms.reviewers:
             asked = {ANYONE: None}
         connection.execute(
@@ -141,6 +144,9 @@ def _filtered(statement: Select[Any], wanted: ReviewFilter) -> Select[Any]:
         statement = statement.where(_REVIEWS.c.state == wanted.state.value)
     if wanted.reviewers is not None:
         statement = statement.where(_asked(wanted.reviewers))
+    if wanted.person:
+        four_eyes = _REVIEWS.c.terms["four_eyes"].as_boolean()
+        statement = statement.where(~(four_eyes & (_RUNS.c.submitter == wanted.person)))
     if wanted.boards is not None:
         statement = statement.where(_ROWS.c.board.in_(wanted.boards))
     for column, value in ((_ROWS.c.board, wanted.board), (_ROWS.c.risk, wanted.risk), (_REVIEWS.c.run, wanted.run)):

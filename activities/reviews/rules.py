@@ -90,7 +90,7 @@ class ApprovalRule(_Part):
         risk: The least risk.
         reviewers: Persons and ``role:<name>``.
         approvals: ``any`` one of them, ``all`` of them, or how many persons.
-        rejections: How many persons it takes to reject.
+        rejections: Likewise, who it takes to reject.
         four_eyes: Whether the submitter is kept from deciding, also where the policy does not ask for it.
         remind: How long before the deadline reviewers are reminded.
     """
@@ -102,7 +102,7 @@ class ApprovalRule(_Part):
     risk: Risk = Risk.LOW
     reviewers: Reviewers
     approvals: Approvals = "any"
-    rejections: PositiveInt = 1
+    rejections: Approvals = "any"
     rounds: PositiveInt = DEFAULT_ROUNDS
     four_eyes: bool = False
     deadline: Duration | None = None

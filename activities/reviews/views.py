@@ -11,6 +11,7 @@ class ReviewFilter(Contract):
 
     Args:
         reviewers: Only what these may decide on: a person's name and ``role:<name>`` of their roles; ``None`` for all.
+        person: Without what this person may not decide on, as they submitted it.
         boards: Only rows of these boards; ``None`` for all.
         due_before: Only what is due until then, ISO 8601 UTC.
         text: Only rows whose id, title or objective holds this text.
@@ -18,6 +19,7 @@ class ReviewFilter(Contract):
 
     state: ReviewState | None = ReviewState.WAITING
     reviewers: tuple[str, ...] | None = None
+    person: str = ""
     boards: frozenset[str] | None = None
     run: str = ""
     board: str = ""
@@ -65,5 +67,4 @@ class ReviewView(Contract):
     @property
     def needed(self) -> int:
         """How many approvals it takes."""
-        terms = self.terms
-        return max(terms.approvals, len(terms.reviewers)) if terms.everyone else terms.approvals
+        return self.terms.needed

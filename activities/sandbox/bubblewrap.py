@@ -16,6 +16,8 @@ from activities.sandbox.capture import Capture
 from activities.sandbox.cgroups import Cgroup, CgroupParents, find_parents
 from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
 from activities.sandbox.enclosure import (
+    GIVEN,
+    SEARCH_PATH,
     Descriptors,
     Tools,
     drop_root,
@@ -23,15 +25,20 @@ from activities.sandbox.enclosure import (
     find_tools,
     interpreter,
     own_python,
+    program_path,
     secret_arguments,
 )
 from activities.sandbox.endings import SIGNAL_BASE, Ending, reason_of
+from activities.sandbox.launching import LAUNCHER_BYTES, given_files, program_name
+from activities.sandbox.relay import Relay, result_of_report
 from activities.sandbox.seccomp import seccomp_filter
 
 _CHUNK_BYTES: Final = 64 * 1024
 _SETTLE_SECONDS: Final = 5.0
 _OWN_PROCESSES: Final = 4
 """bubblewrap itself, its process 1 and the shell that starts it count against a control group too."""
+_HAND_OVER_SECONDS: Final = 20.0
+"""What a launcher takes to lay files before a program's time begins, and to hand them out after."""
 _JOIN: Final = 'while [ "$1" != -- ]; do echo $$ > "$1" || exit 97; shift; done; shift; exec "$@"'
 """Joins the control groups named before ``--``, then becomes the command after it."""
 
@@ -92,15 +99,16 @@ class BubblewrapSandbox:
             SandboxUnavailable: The program could not be started in isolation.
         """
         tools = self._prepare()
-        command = interpreter(execution.language, execution.limits, self._python)
-        limits = execution.limits
-        cgroup = self._parents.create(limits.memory_bytes, limits.processes + _OWN_PROCESSES)
+        given, command = self._given(execution)
+        limits, launched = execution.limits, execution.workspace is not None
+        own = LAUNCHER_BYTES if launched else 0
+        cgroup = self._parents.create(limits.memory_bytes + own, limits.processes + _OWN_PROCESSES + launched)
         try:
             with ExitStack() as stack:
                 stdin = stack.enter_context(_memory_file(execution.stdin.encode(errors="replace")))
-                hidden = secret_arguments(execution.environment)
+                hidden = None if launched else secret_arguments(execution.environment)
                 descriptors = Descriptors(
-                    program=stack.enter_context(_memory_file(execution.code.encode(errors="replace"))),
+                    given={path: stack.enter_context(_memory_file(content)) for path, content in given.items()},
                     status=stack.enter_context(_memory_file(None)),
                     seccomp=stack.enter_context(_memory_file(self._filter)) if self._filter else None,
                     arguments=stack.enter_context(_memory_file(hidden)) if hidden else None,
@@ -113,6 +121,7 @@ class BubblewrapSandbox:
                     descriptors=descriptors,
                     python=self._python,
                     own_user=self._own_user,
+                    launched=launched,
                 )
                 if self._is_root and not self._own_user:
                     arguments = [*drop_root(tools), *arguments]
@@ -126,6 +135,17 @@ class BubblewrapSandbox:
         finally:
             if cgroup is not None:
                 await asyncio.shield(_clear(cgroup))
+
+    def _given(self, execution: Execution) -> tuple[dict[str, bytes], list[str]]:
+        """Return the files that are shown to a program, and its command line; one with files has a launcher."""
+        command = interpreter(execution.language, execution.limits, self._python)
+        if execution.workspace is None:
+            place = program_path(execution.language)
+            return {place: execution.code.encode(errors="replace")}, [*command, place]
+        program = f"{GIVEN}/{program_name(execution.language)}"
+        given = given_files(execution, [*command, program], SEARCH_PATH)
+        launcher = [str(self._python), "-I", "-B", f"{GIVEN}/launcher.py", GIVEN]
+        return {f"{GIVEN}/{name}": content for name, content in given.items()}, launcher
 
     def _prepare(self) -> Tools:
         if self._tools is None:
@@ -181,12 +201,13 @@ async def _attend(
     assert process.stderr is not None  # noqa: S101
     limits = execution.limits
     output, errors = Capture(limits.output_bytes), Capture(limits.output_bytes)
-    streams = asyncio.gather(_drain(process.stdout, output), _drain(process.stderr, errors))
+    relay = Relay(limits) if execution.workspace is not None else None
+    streams = asyncio.gather(_drain(process.stdout, relay or output), _drain(process.stderr, errors))
     begin = time.monotonic()
     overran = False
     try:
         try:
-            async with asyncio.timeout(limits.wall_seconds):
+            async with asyncio.timeout(limits.wall_seconds + (_HAND_OVER_SECONDS if relay else 0.0)):
                 await process.wait()
         except TimeoutError:
             overran = True
@@ -199,6 +220,12 @@ async def _attend(
         streams.cancel()
         await asyncio.wait({streams})
     oom_kills = cgroup.oom_kills() if cgroup else 0
+    if relay is not None and "exit_code" in relay.report:
+        return result_of_report(relay, execution, oom_kills=oom_kills)
+    if relay is not None and (fault := relay.report.get("fault")):
+        raise SandboxUnavailable(f"the program could not be started: {fault}")
+    if relay is not None:
+        output = relay.stdout
     exit_code = _exit_code(process, status, errors, excused=overran or oom_kills > 0)
     ending = Ending(exit_code, seconds, overran, oom_kills, errors.last)
     return ExecutionResult(
@@ -231,7 +258,7 @@ def _exit_code(process: asyncio.subprocess.Process, status: int, errors: Capture
     raise SandboxUnavailable(f"the sandbox could not be set up: {said or f'exit code {code}'}", exit_code=code)
 
 
-async def _drain(stream: asyncio.StreamReader, capture: Capture) -> None:
+async def _drain(stream: asyncio.StreamReader, capture: Capture | Relay) -> None:
     """Read to the end, so that the program never blocks, and keep what fits."""
     while chunk := await stream.read(_CHUNK_BYTES):
         capture.feed(chunk)

@@ -7,7 +7,8 @@ from typing import Any, Final
 
 from pydantic import SecretStr
 
-from activities.sandbox.contracts import Execution, Limits, SandboxUnavailable
+from activities.sandbox.contracts import Execution, Limits, SecretNotText
+from activities.sandbox.launching import LAUNCHER_BYTES, SURROUNDINGS, given_files, program_name
 from activities.sandbox.seccomp import seccomp_profile
 from catalogs.row import Language
 
@@ -44,12 +45,25 @@ exec 3>&2 2>/dev/null
 "$@" "$program" 2>&3 3>&-
 exit $?
 """
-
-
-class SecretNotText(SandboxUnavailable):
-    """A value cannot be given to a program; trying again cannot help."""
-
-    retryable = False
+# Where a program has files, standard input begins with what its launcher is given, told by a line of JSON. What follows
+# is the program's own.
+_LAUNCH: Final = """
+import json, os
+def take(size):
+    data = bytearray()
+    while len(data) < size:
+        piece = os.read(0, size - len(data))
+        if not piece: os._exit(125)
+        data += piece
+    return bytes(data)
+line = bytearray()
+while not line.endswith(b"\\n"): line += take(1)
+for name, size in json.loads(line).items():
+    with open("/program/" + name, "wb") as file: file.write(take(size))
+os.chdir("/work")
+os.execvp("python3", ["python3", "-I", "-B", "/program/launcher.py", "/program"])
+"""
+_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
 
 
 def spare_user() -> int:
@@ -57,14 +71,21 @@ def spare_user() -> int:
     return _FIRST_UID + secrets.randbelow(_UIDS)
 
 
-def command_of(language: Language, limits: Limits) -> list[str]:
-    """Return the command that reads standard input and runs a program of a language."""
+def command_of(execution: Execution) -> list[str]:
+    """Return the command that reads standard input and runs a program."""
+    language = execution.language
+    if execution.workspace is not None:
+        return ["python3", "-I", "-B", "-c", _LAUNCH]
+    return ["bash", "-c", _START, "prism", _FILES[language], *_interpreter(language, execution.limits)]
+
+
+def _interpreter(language: Language, limits: Limits) -> list[str]:
     options = {
         Language.PYTHON: ["-I", "-B", "-u"],
         Language.SHELL: [],
         Language.JAVASCRIPT: [f"--max-old-space-size={max(limits.memory_bytes * 3 // 4 // _MEGABYTE, 16)}"],
     }
-    return ["bash", "-c", _START, "prism", _FILES[language], INTERPRETERS[language], *options[language]]
+    return [INTERPRETERS[language], *options[language]]
 
 
 def input_of(execution: Execution) -> bytes:
@@ -73,6 +94,10 @@ def input_of(execution: Execution) -> bytes:
     Raises:
         SecretNotText: A value cannot stand in an environment.
     """
+    if execution.workspace is not None:
+        given = _given(execution)
+        sizes = json.dumps({name: len(content) for name, content in given.items()}).encode() + b"\n"
+        return b"".join((sizes, *given.values(), execution.stdin.encode(errors="replace")))
     program = execution.code.encode(errors="replace")
     return b"".join(
         (
@@ -82,6 +107,11 @@ def input_of(execution: Execution) -> bytes:
             execution.stdin.encode(errors="replace"),
         )
     )
+
+
+def _given(execution: Execution) -> dict[str, bytes]:
+    program = f"/program/{program_name(execution.language)}"
+    return given_files(execution, [*_interpreter(execution.language, execution.limits), program], _PATH)
 
 
 def host_config(execution: Execution, user: int, runtime: str = "") -> dict[str, Any]:
@@ -94,7 +124,10 @@ def host_config(execution: Execution, user: int, runtime: str = "") -> dict[str,
     """
     limits = execution.limits
     size = limits.file_bytes
-    program = (len(execution.code.encode(errors="replace")) // _PAGE + 2) * _PAGE
+    launched = execution.workspace is not None
+    shown = _given(execution).values() if launched else (execution.code.encode(errors="replace"),)
+    program = sum((len(content) // _PAGE + 2) * _PAGE for content in shown)
+    own = LAUNCHER_BYTES + program if launched else 0
     # The engine gives a folder the mode that it has in the image; the owner remains.
     owned = f"rw,nosuid,nodev,mode=1777,uid={user},gid={user}"
     folders = dict.fromkeys(_FOLDERS, f"{owned},exec,size={size}")
@@ -107,8 +140,8 @@ def host_config(execution: Execution, user: int, runtime: str = "") -> dict[str,
         "cap_drop": ["ALL"],
         "security_opt": ["no-new-privileges:true", f"seccomp={json.dumps(seccomp_profile())}"],
         "ipc_mode": "private",
-        "mem_limit": limits.memory_bytes,
-        "memswap_limit": limits.memory_bytes,
+        "mem_limit": limits.memory_bytes + own,
+        "memswap_limit": limits.memory_bytes + own,
         "pids_limit": limits.processes + _OWN_PROCESSES,
         "nano_cpus": _NANO,
         "ulimits": [
@@ -136,11 +169,11 @@ def container_config(execution: Execution, image: str, user: int, until: int) ->
     return {
         "image": image,
         "entrypoint": [],
-        "command": command_of(execution.language, execution.limits),
+        "command": command_of(execution),
         "user": f"{user}:{user}",
         "hostname": "sandbox",
         "working_dir": "/",
-        "environment": {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/work", "TMPDIR": "/tmp"},  # noqa: S108
+        "environment": {"PATH": _PATH, **SURROUNDINGS},
         "labels": {LABEL: "program", UNTIL: str(until)},
         "stdin_open": True,
         "tty": False,

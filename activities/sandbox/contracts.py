@@ -6,6 +6,7 @@ from typing import Protocol
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
 from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.files import Snapshot
 from catalogs.row import Language
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidSettings, PrismError
@@ -17,6 +18,18 @@ class SandboxUnavailable(PrismError):
 
     code = ErrorCode.SANDBOX_UNAVAILABLE
     retryable = True
+
+
+class SecretNotText(SandboxUnavailable):
+    """A value cannot be given to a program; trying again cannot help."""
+
+    retryable = False
+
+
+class WorkspaceTooLarge(SandboxUnavailable):
+    """The files that a program would find cannot be laid; trying again cannot help."""
+
+    retryable = False
 
 
 class ProgramForbidden(PrismError):
@@ -49,6 +62,8 @@ class Limits(Contract):
         processes: Processes and threads.
         file_bytes: Largest file it may write.
         output_bytes: How much of each of stdout and stderr is kept.
+        workspace_bytes: How large the files may be together that it finds, and those that are kept of it.
+        workspace_files: How many of each.
     """
 
     wall_seconds: PositiveFloat = 30.0
@@ -57,6 +72,31 @@ class Limits(Contract):
     processes: PositiveInt = 64
     file_bytes: PositiveInt = 64 * 1024 * 1024
     output_bytes: PositiveInt = 256 * 1024
+    workspace_bytes: PositiveInt = 16 * 1024 * 1024
+    workspace_files: PositiveInt = 256
+
+
+class UpstreamFiles(Contract):
+    """The files of a row that this one depends on."""
+
+    row: str
+    files: Snapshot
+
+
+class WorkspaceRequest(Contract):
+    """The folder that a program works in: what it finds there, and what is kept of it.
+
+    A program that is run again, after a crash or in another round of a review, finds the same again.
+
+    Args:
+        keep: Patterns of the files that are kept.
+        base: What lies in the folder itself: the files of the row that this one goes on with.
+        inputs: What lies below ``inputs/<row id>/``.
+    """
+
+    keep: tuple[str, ...] = ()
+    base: Snapshot | None = None
+    inputs: tuple[UpstreamFiles, ...] = ()
 
 
 class SandboxRequest(Contract):
@@ -69,6 +109,7 @@ class SandboxRequest(Contract):
         risk: The row's, for the policy.
         labels: The row's, for the policy.
         policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
+        workspace: Its folder of files; ``None`` where it has none.
     """
 
     step: StepRef
@@ -81,6 +122,7 @@ class SandboxRequest(Contract):
     risk: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     policy: Digest | None = None
+    workspace: WorkspaceRequest | None = None
 
 
 class SandboxResult(Contract):
@@ -89,6 +131,9 @@ class SandboxResult(Contract):
     Args:
         policy: Digest of the policy that let it run.
         limits: What it might use.
+        before: Its folder as it found it.
+        files: What is kept of the folder as it left it; ``None`` where it failed: what it did there is undone.
+        unkept: Why nothing is kept of what it left, though it ended well.
     """
 
     reason: ExitReason
@@ -99,6 +144,21 @@ class SandboxResult(Contract):
     seconds: float = 0.0
     policy: Digest | None = None
     limits: Limits | None = None
+    before: Snapshot | None = None
+    files: Snapshot | None = None
+    unkept: str = ""
+
+
+class Workspace(Contract):
+    """A program's folder, by value.
+
+    Args:
+        files: What it finds, by path within the folder.
+        keep: Patterns of the files that are kept.
+    """
+
+    files: dict[str, bytes] = Field(default_factory=dict)
+    keep: tuple[str, ...] = ()
 
 
 class Execution(Contract):
@@ -108,6 +168,7 @@ class Execution(Contract):
         environment: Variables that only the program sees: not the host's processes, nor command lines.
         key: The same when the same call is made again, as after a crash; a backend that outlives the worker then
             finds the program it started. Empty when there is none.
+        workspace: Its folder of files; ``None`` where it has none.
     """
 
     language: Language
@@ -116,10 +177,16 @@ class Execution(Contract):
     environment: dict[str, SecretStr] = Field(default_factory=dict)
     limits: Limits = Limits()
     key: str = ""
+    workspace: Workspace | None = None
 
 
 class ExecutionResult(Contract):
-    """What a backend reports: everything by value."""
+    """What a backend reports: everything by value.
+
+    Args:
+        files: What is kept of its folder, by path; nothing where it did not end well.
+        unkept: Why nothing is kept, though it ended well.
+    """
 
     reason: ExitReason
     exit_code: int | None
@@ -127,6 +194,8 @@ class ExecutionResult(Contract):
     stderr: str
     truncated: bool = False
     seconds: float = 0.0
+    files: dict[str, bytes] = Field(default_factory=dict)
+    unkept: str = ""
 
 
 class Sandbox(Protocol):

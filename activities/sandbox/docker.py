@@ -17,6 +17,7 @@ from activities.sandbox.capture import Capture
 from activities.sandbox.container import INTERPRETERS, LABEL, UNTIL, container_config, host_config, input_of, spare_user
 from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
 from activities.sandbox.endings import Ending, reason_of
+from activities.sandbox.relay import Relay, result_of_report
 
 Result = TypeVar("Result")
 
@@ -30,6 +31,8 @@ _UNIX: Final = "unix://"
 # What an engine on a loaded machine takes to make or to remove a container.
 _ANSWER_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 5.0
+# What a launcher takes to lay files before a program's time begins, and to hand them out after.
+_HAND_OVER_SECONDS: Final = 20.0
 # Beyond its own time nobody waits for a container any more: its worker is gone.
 _GRACE_SECONDS: Final = 120.0
 _SWEEP_SECONDS: Final = 60.0
@@ -107,15 +110,16 @@ class DockerSandbox:
     async def _run(self, engine: APIClient, container: str, execution: Execution, given: bytes) -> ExecutionResult:
         limits = execution.limits
         output, errors = Capture(limits.output_bytes), Capture(limits.output_bytes)
+        relay = Relay(limits) if execution.workspace is not None else None
         stream = await self._call(self._attach, engine, container)
         reader, writer = await asyncio.open_connection(sock=stream)
         feeding = asyncio.ensure_future(_feed(writer, given))
-        listening = asyncio.ensure_future(_listen(reader, output, errors))
+        listening = asyncio.ensure_future(_listen(reader, relay or output, errors))
         overran = False
         try:
             await self._call(engine.start, container)
             try:
-                async with asyncio.timeout(limits.wall_seconds):
+                async with asyncio.timeout(limits.wall_seconds + (_HAND_OVER_SECONDS if relay else 0.0)):
                     await asyncio.shield(listening)
                     await self._ended(engine, container)
             except TimeoutError:
@@ -128,9 +132,23 @@ class DockerSandbox:
             listening.cancel()
             writer.close()
         state = (await self._call(engine.inspect_container, container))["State"]
+        if relay is not None and (ended := self._reported(relay, execution, state)):
+            return ended
         if state["ExitCode"] == _NO_INTERPRETER and not overran:
             await self._check_interpreter(engine, execution)
-        return _result(state, execution, output, errors, overran=overran)
+        return _result(state, execution, relay.stdout if relay else output, errors, overran=overran)
+
+    def _reported(self, relay: Relay, execution: Execution, state: dict[str, Any]) -> ExecutionResult | None:
+        """Return what the launcher told of a program's end; nothing where it was ended before.
+
+        Raises:
+            SandboxMisconfigured: It could not start the program.
+        """
+        if fault := relay.report.get("fault"):
+            raise SandboxMisconfigured(f"the image {self._image} cannot run {execution.language}: {fault}")
+        if "exit_code" not in relay.report:
+            return None
+        return result_of_report(relay, execution, oom_kills=int(bool(state.get("OOMKilled"))))
 
     async def _check_interpreter(self, engine: APIClient, execution: Execution) -> None:
         """Tell whether the image has what a language needs.
@@ -231,7 +249,7 @@ async def _feed(writer: asyncio.StreamWriter, given: bytes) -> None:
         writer.write_eof()
 
 
-async def _listen(reader: asyncio.StreamReader, output: Capture, errors: Capture) -> None:
+async def _listen(reader: asyncio.StreamReader, output: Capture | Relay, errors: Capture) -> None:
     """Read to the end, so that the program never blocks, and keep what fits."""
     with contextlib.suppress(asyncio.IncompleteReadError, ConnectionError):
         while True:

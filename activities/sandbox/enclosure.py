@@ -11,7 +11,8 @@ from typing import Final
 
 from pydantic import SecretStr
 
-from activities.sandbox.contracts import Limits, SandboxUnavailable
+from activities.sandbox.contracts import Limits, SandboxUnavailable, SecretNotText
+from activities.sandbox.launching import EXTENSIONS, SURROUNDINGS
 from catalogs.row import Language
 
 _NOBODY: Final = 65_534
@@ -19,17 +20,13 @@ _FIRST_UID: Final = 1_900_000_000
 _UIDS: Final = 1 << 24
 _OPEN_FILES: Final = 256
 _MEGABYTE: Final = 1 << 20
-_EXTENSIONS: Final = {Language.PYTHON: "py", Language.SHELL: "sh", Language.JAVASCRIPT: "js"}
+SEARCH_PATH: Final = "/usr/local/bin:/usr/bin:/bin"
+GIVEN: Final = "/run/prism"
+"""Where a launcher finds what it is given."""
 
 
 class SandboxNotInstalled(SandboxUnavailable):
     """A program the sandbox needs is not installed; trying again cannot help."""
-
-    retryable = False
-
-
-class SecretNotText(SandboxUnavailable):
-    """A value cannot be given to a program; trying again cannot help."""
 
     retryable = False
 
@@ -54,13 +51,13 @@ class Descriptors:
     """Open files that bubblewrap inherits; the program inside does not.
 
     Args:
-        program: To read the program from.
+        given: To read files from that are shown, each by its path.
         status: For bubblewrap's reports.
         seccomp: To read the system call filter from, if there is one.
         arguments: To read arguments from that no other process may see, if there are any.
     """
 
-    program: int
+    given: Mapping[str, int]
     status: int
     seccomp: int | None
     arguments: int | None = None
@@ -69,7 +66,7 @@ class Descriptors:
     def open(self) -> tuple[int, ...]:
         """All of them."""
         return tuple(
-            number for number in (self.program, self.status, self.seccomp, self.arguments) if number is not None
+            number for number in (*self.given.values(), self.status, self.seccomp, self.arguments) if number is not None
         )
 
 
@@ -115,6 +112,11 @@ def interpreter(language: Language, limits: Limits, python: Path) -> list[str]:
     return [str(python), "-I", "-B", "-u"]
 
 
+def program_path(language: Language) -> str:
+    """Return where a program finds itself."""
+    return f"/run/program.{EXTENSIONS[language]}"
+
+
 def enclose(
     tools: Tools,
     command: list[str],
@@ -124,27 +126,32 @@ def enclose(
     descriptors: Descriptors,
     python: Path,
     own_user: bool,
+    launched: bool = False,
 ) -> list[str]:
     """Return the command line that runs a program in its enclosure.
 
     Args:
         tools: Programs of the host.
-        command: The interpreter; the program's path is appended.
+        command: The interpreter with the program's path, or the launcher.
         limits: What it may use.
         language: What the program is written in.
         descriptors: What bubblewrap reads and writes.
         python: The Python interpreter; its installation is shown when it is outside /usr.
         own_user: bubblewrap runs as root, and the program as a user that nobody else is. Otherwise
             bubblewrap runs as an ordinary user, and the program in a user namespace of its own.
+        launched: The command is a launcher: process 1, which no signal from inside ends, and which limits the program.
     """
-    program = f"/run/program.{_EXTENSIONS[language]}"
     arguments = [
         tools.bwrap,
         *("--unshare-pid", "--unshare-net", "--unshare-ipc", "--unshare-uts", "--unshare-cgroup-try"),
         *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
         *_environment(),
         *_files(limits, python),
-        *("--perms", "0444", "--ro-bind-data", str(descriptors.program), program),
+        *(
+            word
+            for path, number in descriptors.given.items()
+            for word in ("--perms", "0444", "--ro-bind-data", str(number), path)
+        ),
         *("--remount-ro", "/", "--remount-ro", "/dev", "--chdir", "/work"),
         *("--json-status-fd", str(descriptors.status)),
     ]
@@ -153,10 +160,10 @@ def enclose(
     if descriptors.arguments is not None:
         arguments += ["--args", str(descriptors.arguments)]
     arguments += _identity(own_user=own_user)
-    arguments += ["--", tools.prlimit, *_resource_limits(limits, language), "--"]
+    arguments += ["--as-pid-1", "--"] if launched else ["--", tools.prlimit, *_resource_limits(limits, language), "--"]
     if own_user:
         arguments += drop_root(tools)
-    return [*arguments, *command, program]
+    return [*arguments, *command]
 
 
 def secret_arguments(environment: Mapping[str, SecretStr]) -> bytes | None:
@@ -173,7 +180,7 @@ def secret_arguments(environment: Mapping[str, SecretStr]) -> bytes | None:
 
 
 def _environment() -> list[str]:
-    values = {"PATH": "/usr/local/bin:/usr/bin:/bin", "LANG": "C.UTF-8", "HOME": "/work", "TMPDIR": "/tmp"}  # noqa: S108
+    values = {"PATH": SEARCH_PATH, **SURROUNDINGS}
     return ["--clearenv", *(word for item in values.items() for word in ("--setenv", *item))]
 
 

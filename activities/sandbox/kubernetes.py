@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from activities.sandbox import kubernetes_manifest as manifests
-from activities.sandbox.contracts import Execution, ExecutionResult, Limits, SandboxUnavailable
+from activities.sandbox.contracts import Execution, ExecutionResult, SandboxUnavailable
 from activities.sandbox.kubernetes_api import ClusterApi, ClusterSilent, Conflict, Patience, open_client
 from activities.sandbox.kubernetes_manifest import CONTAINER, HOLDER, Manifest, PodTemplate
 from activities.sandbox.kubernetes_outcome import PodState, SandboxRefused, log_limit, read_log, result_of
@@ -50,7 +50,7 @@ class KubernetesSandbox:
             job = await self._start(name, execution, given, holder)
             seconds = self._template.start_seconds, execution.limits.wall_seconds
             state = await PodWait(self._api, job, *seconds).end()
-            result = await self._result(state, execution.limits)
+            result = await self._result(state, execution)
         except ClusterSilent:
             if not execution.key:
                 await self._remove(name, holder)
@@ -105,7 +105,7 @@ class KubernetesSandbox:
         with contextlib.suppress(Conflict):
             await self._api.create(manifests.owned(given, job))
 
-    async def _result(self, state: PodState, limits: Limits) -> ExecutionResult:
+    async def _result(self, state: PodState, execution: Execution) -> ExecutionResult:
         """Read how a program ended and what it printed.
 
         Raises:
@@ -113,10 +113,11 @@ class KubernetesSandbox:
         """
         said = ""
         for _ in range(_LOG_ATTEMPTS):
-            printed = read_log(await self._api.log(state.name, CONTAINER, log_limit(limits)) or b"")
-            if result := result_of(state, printed, limits):
+            lines = await self._api.log(state.name, CONTAINER, log_limit(execution)) or b""
+            told = read_log(lines, execution.limits)
+            if result := result_of(state, told, execution):
                 return result
-            said = printed.other
+            said = told.last_line
             await asyncio.sleep(0.5)
         raise ClusterSilent(
             f"the pod {state.name} ended ({state.reason or state.exit_code}) and its log does not say how: "

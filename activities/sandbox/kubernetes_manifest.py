@@ -1,19 +1,14 @@
 """What a program's Job, Secret and network policy look like to Kubernetes; pure functions."""
 
-import base64
 import gzip
 import hashlib
-import json
 import math
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Final
 
-from activities.sandbox import kubernetes_launcher
 from activities.sandbox.contracts import Execution, Limits, SandboxUnavailable
-from activities.sandbox.enclosure import SecretNotText
-from activities.sandbox.seccomp import seccomp_filter
+from activities.sandbox.launching import LAUNCHER_BYTES, encoded, given_files, program_name
 from catalogs.row import Language
 
 Manifest = dict[str, Any]
@@ -26,14 +21,15 @@ MADE_BY: Final = "prism-console/made-by"
 """Annotation of a Job: which call made it."""
 EXECUTION: Final = "prism-console/execution"
 """Label of a Job and of its pod: the Job's name."""
+KEPT_BYTES: Final = 4 * 1024 * 1024
+"""Files leave a pod by its log, of which a node keeps ten megabytes."""
 SECRET_BYTES: Final = 1_000_000
 """Kubernetes takes a little over a million bytes in one Secret."""
 
 _NAMED: Final = {"app.kubernetes.io/name": "prism-sandbox"}
 _LABELS: Final = {**_NAMED, "app.kubernetes.io/managed-by": "prism-console"}
 _FOLDER: Final = "/run/prism"
-_LAUNCHER: Final = Path(kubernetes_launcher.__file__)
-_LAUNCHER_BYTES: Final = 48 * 1024 * 1024
+_PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _LOG_BYTES: Final = 64 * 1024 * 1024
 _END_SECONDS: Final = 10
 _KEPT_SECONDS: Final = 300
@@ -41,8 +37,6 @@ _FIRST_UID: Final = 1_900_000_000
 _UIDS: Final = 1 << 24
 _MEGABYTE: Final = 1 << 20
 _WRITABLE: Final = {"work": "/work", "tmp": "/tmp", "shm": "/dev/shm"}  # noqa: S108 -- of the pod
-_MACHINES: Final = ("x86_64", "aarch64")
-_EXTENSIONS: Final = {Language.PYTHON: "py", Language.SHELL: "sh", Language.JAVASCRIPT: "js"}
 
 
 class ProgramTooLarge(SandboxUnavailable):
@@ -129,21 +123,15 @@ def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
         ProgramTooLarge: It does not fit.
         SecretNotText: A value cannot stand in an environment.
     """
-    for variable, value in execution.environment.items():
-        if "\0" in value.get_secret_value():
-            raise SecretNotText(f"the secret for {variable} holds a NUL byte, which no environment variable can")
-    program = f"program.{_EXTENSIONS[execution.language]}"
-    files = {
-        "launcher.py": _LAUNCHER.read_bytes(),
-        "task.json": json.dumps(_task(execution, f"{_FOLDER}/{program}")).encode(),
-        "stdin.gz": gzip.compress(execution.stdin.encode(errors="replace"), mtime=0),
-        program: execution.code.encode(errors="replace"),
-    }
+    files = given_files(execution, _command(execution), _PATH, most_bytes=KEPT_BYTES)
+    files["stdin.gz"] = gzip.compress(execution.stdin.encode(errors="replace"), mtime=0)
+    if archive := files.get("inputs.tar"):
+        files["inputs.tar"] = gzip.compress(archive, mtime=0)
     size = sum(map(len, files.values()))
     if size > SECRET_BYTES:
         raise ProgramTooLarge(
-            f"the program and its input are {size} bytes together, of which a sandbox in Kubernetes takes "
-            f"{SECRET_BYTES}: make them smaller (input is compressed, the program is not)"
+            f"the program, its input and its files are {size} bytes together, of which a sandbox in Kubernetes takes "
+            f"{SECRET_BYTES}: make them smaller (input and files are compressed, the program is not)"
         )
     return {
         "apiVersion": "v1",
@@ -155,7 +143,7 @@ def secret(name: str, execution: Execution, template: PodTemplate) -> Manifest:
         },
         "type": "Opaque",
         "immutable": True,
-        "data": {file: _encoded(content) for file, content in files.items()},
+        "data": {file: encoded(content) for file, content in files.items()},
     }
 
 
@@ -176,32 +164,15 @@ def network_policy(template: PodTemplate) -> Manifest:
     }
 
 
-def _encoded(content: bytes) -> str:
-    return base64.b64encode(content).decode()
-
-
-def _task(execution: Execution, program: str) -> Manifest:
-    """Return what the launcher reads."""
-    limits = execution.limits
+def _command(execution: Execution) -> list[str]:
+    """Return the interpreter with the program's file."""
+    heap = max(execution.limits.memory_bytes * 3 // 4 // _MEGABYTE, 16)
     commands = {
         Language.PYTHON: ["python3", "-I", "-B", "-u"],
         Language.SHELL: ["bash"],
-        Language.JAVASCRIPT: [
-            "node",
-            f"--max-old-space-size={max(limits.memory_bytes * 3 // 4 // _MEGABYTE, 16)}",
-        ],
+        Language.JAVASCRIPT: ["node", f"--max-old-space-size={heap}"],
     }
-    given = {name: value.get_secret_value() for name, value in execution.environment.items()}
-    path = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-    return {
-        "command": [*commands[execution.language], program],
-        "environment": {"PATH": path, "LANG": "C.UTF-8", "HOME": "/work", "TMPDIR": _WRITABLE["tmp"], **given},
-        # V8 reserves far more address space than it uses: its writable memory is limited instead.
-        "memory_limit": "RLIMIT_DATA" if execution.language is Language.JAVASCRIPT else "RLIMIT_AS",
-        # The node may be another kind of machine than the worker.
-        "filters": {machine: _encoded(found) for machine in _MACHINES if (found := seccomp_filter(machine))},
-        **limits.model_dump(mode="json"),
-    }
+    return [*commands[execution.language], f"{_FOLDER}/{program_name(execution.language)}"]
 
 
 def _pod(given: str, limits: Limits, template: PodTemplate, seconds: int) -> Manifest:
@@ -240,7 +211,7 @@ def _container(limits: Limits, image: str) -> Manifest:
     resources = {
         "cpu": "1",
         # What is written to memory volumes counts too.
-        "memory": str(limits.memory_bytes + _LAUNCHER_BYTES),
+        "memory": str(limits.memory_bytes + LAUNCHER_BYTES),
         "ephemeral-storage": str(_LOG_BYTES),
     }
     return {

@@ -1,17 +1,14 @@
 """Reading what Kubernetes says about a pod, and what the launcher wrote to its log; pure functions."""
 
-import base64
-import binascii
-import json
 import signal
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from activities.sandbox.contracts import ExecutionResult, ExitReason, Limits, SandboxUnavailable
-from activities.sandbox.endings import SIGNAL_BASE, Ending, reason_of
-from activities.sandbox.kubernetes_launcher import REPORT
-from activities.sandbox.kubernetes_manifest import CONTAINER, Manifest
+from activities.sandbox.contracts import Execution, ExecutionResult, ExitReason, Limits, SandboxUnavailable
+from activities.sandbox.endings import SIGNAL_BASE
+from activities.sandbox.kubernetes_manifest import CONTAINER, KEPT_BYTES, Manifest
+from activities.sandbox.relay import Relay, result_of_report
 
 _LINE_EXTRA: Final = 64 * 1024
 _HOPELESS: Final = frozenset({"InvalidImageName", "ErrImageNeverPull"})
@@ -56,23 +53,6 @@ class PodState:
     exit_code: int | None = None
     said: str = ""
     seconds: float = 0.0
-
-
-@dataclass(frozen=True)
-class Printed:
-    """What a log holds.
-
-    Args:
-        stdout: The beginning of standard output.
-        stderr: The beginning of standard error.
-        report: What the launcher reported at its end; empty when it was killed before.
-        other: The end of what is not the launcher's, such as the fault of a Python that cannot run it.
-    """
-
-    stdout: bytes
-    stderr: bytes
-    report: Manifest
-    other: str = ""
 
 
 def state_of(pod: Manifest, *, deleted: bool = False) -> PodState:
@@ -147,69 +127,46 @@ def _because(why: str) -> str:
     return f": {why}" if why else ""
 
 
-def log_limit(limits: Limits) -> int:
+def log_limit(execution: Execution) -> int:
     """Return how many bytes the launcher's log can have."""
-    both = 2 * limits.output_bytes
-    return both * 3 // 2 + int(limits.wall_seconds) * 256 + _LINE_EXTRA
+    limits = execution.limits
+    told = 2 * limits.output_bytes + (KEPT_BYTES + limits.workspace_files * 2_048 if execution.workspace else 0)
+    return told * 3 // 2 + int(limits.wall_seconds) * 256 + _LINE_EXTRA
 
 
-def read_log(log: bytes) -> Printed:
+def read_log(log: bytes, limits: Limits) -> Relay:
     """Return what a launcher's log holds; a last line that was cut is passed over."""
-    streams = {1: bytearray(), 2: bytearray()}
-    report: Manifest = {}
-    other = b""
-    for line in log.splitlines():
-        number, _, encoded = line.partition(b" ")
-        try:
-            content = base64.b64decode(encoded, validate=True)
-            if int(number) == REPORT:
-                report = json.loads(content)
-            else:
-                streams[int(number)] += content
-        except (ValueError, KeyError, binascii.Error):
-            other = line
-    return Printed(bytes(streams[1]), bytes(streams[2]), report, other.decode(errors="replace")[:300])
+    relay = Relay(limits)
+    relay.feed(log)
+    return relay
 
 
-def result_of(state: PodState, printed: Printed, limits: Limits) -> ExecutionResult | None:
+def result_of(state: PodState, told: Relay, execution: Execution) -> ExecutionResult | None:
     """Return how a program ended; nothing when neither launcher nor Kubernetes tell.
 
     Raises:
         SandboxUnavailable: The launcher could not start it.
     """
-    if printed.report.get("open_network"):
+    if told.report.get("open_network"):
         raise SandboxRefused(
             "the cluster does not enforce network policies (its pods reach its API), so the program was not run: "
             "it needs a network plugin that does, such as Calico or Cilium"
         )
-    if fault := printed.report.get("fault"):
+    if fault := told.report.get("fault"):
         raise SandboxRefused(f"the image {state.image} cannot run this language: {fault}", image=state.image)
-    told = _told(state, printed, limits)
-    if told is None:
+    if told.report:
+        return result_of_report(told, execution, oom_kills=int(state.reason == "OOMKilled"))
+    ended = _ended_from_outside(state, execution.limits)
+    if ended is None:
         return None
-    reason, exit_code, seconds = told
+    reason, exit_code, seconds = ended
     return ExecutionResult(
-        reason=reason,
-        exit_code=exit_code,
-        stdout=printed.stdout.decode(errors="replace"),
-        stderr=printed.stderr.decode(errors="replace"),
-        truncated=bool(printed.report.get("truncated")),
-        seconds=seconds,
+        reason=reason, exit_code=exit_code, stdout=told.stdout.text, stderr=told.stderr.text, seconds=seconds
     )
 
 
-def _told(state: PodState, printed: Printed, limits: Limits) -> tuple[ExitReason, int | None, float] | None:
-    report = printed.report
-    if report:
-        ending = Ending(
-            exit_code=report["exit_code"],
-            seconds=report["seconds"],
-            overran=report["overran"],
-            oom_kills=report["oom_kills"] + (state.reason == "OOMKilled"),
-            last_errors=report["last_errors"],
-        )
-        return reason_of(ending, limits), None if ending.overran else ending.exit_code, ending.seconds
-    # The launcher wrote no report, so somebody outside of the pod ended it.
+def _ended_from_outside(state: PodState, limits: Limits) -> tuple[ExitReason, int | None, float] | None:
+    """Return how a program ended whose launcher wrote no report, so that somebody outside of the pod ended it."""
     killed = SIGNAL_BASE + signal.SIGKILL
     if state.reason == "OOMKilled":
         return ExitReason.OUT_OF_MEMORY, killed, state.seconds

@@ -53,7 +53,15 @@ class FolderCodeScanner:
         Raises:
             ScannerFailed: A scanner could not look: what it would have found is not known.
         """
-        files = code_files(text, language, program)
+        report = await self.found(code_files(text, language, program))
+        return CodeScanReport(scanners=report.scanners, findings=self.findings(report)), merged(report)
+
+    async def found(self, files: Mapping[str, CodeFile]) -> FolderReport:
+        """Return what scanners find in pieces of code, each finding at its origin.
+
+        Raises:
+            ScannerFailed: A scanner could not look: what it would have found is not known.
+        """
         wanted = {name for one in files.values() for name in one.scanners}
         folder = Path(await asyncio.to_thread(tempfile.mkdtemp, prefix="prism-code-"))
         try:
@@ -64,9 +72,12 @@ class FolderCodeScanner:
         finally:
             await asyncio.shield(asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True))
         _refuse_incomplete(report, wanted - self._scanners.keys() - OPTIONAL)
-        report = report.model_copy(update={"findings": tuple(_placed(one, files) for one in report.findings)})
-        told = tuple(_finding(one) for one in report.findings if not one.suppressed)
-        return CodeScanReport(scanners=report.scanners, findings=told), merged(report)
+        return report.model_copy(update={"findings": tuple(_placed(one, files) for one in report.findings)})
+
+    @staticmethod
+    def findings(report: FolderReport) -> tuple[Finding, ...]:
+        """Return what is told of a report to the row: what nobody suppressed."""
+        return tuple(_finding(one) for one in report.findings if not one.suppressed)
 
 
 def _write(folder: Path, files: Iterable[CodeFile]) -> None:

@@ -73,6 +73,22 @@ def code_files(text: str, language: Language | None, program: str) -> dict[str, 
     return {one.path: one for one in files}
 
 
+def files_of_code(files: Mapping[str, bytes]) -> dict[str, CodeFile]:
+    """Return those of files that are code, by path, each under a name that only says what it is written in."""
+    found = {path: _ending_of(path) for path in files}
+    coded = [
+        CodeFile(_path(number, ending), files[path].decode(errors="replace"), 1, path, _LOOKS_AT[ending])
+        for number, (path, ending) in enumerate(found.items())
+        if ending
+    ]
+    return {one.path: one for one in coded}
+
+
+def _ending_of(path: str) -> str:
+    name = path.rpartition("/")[2].lower()
+    return _ending(name.rpartition(".")[2])
+
+
 def _ending(tag: str) -> str:
     return _ENDING.get(tag.strip("{.}"), "")
 

@@ -10,7 +10,7 @@ from api.cli.session import Session, with_session
 @click.command()
 @with_session
 def agents(session: Session) -> None:
-    """List the agents and the collections of documents that rows may name."""
+    """List the agents and documents that rows may name."""
     with session.client() as client:
         found = client.agents()
     made = tables.table("agent", "version", "role", "model", "tools")

@@ -8,6 +8,7 @@ from typing import Final
 import click
 from rich.text import Text
 
+from activities.artifacts.files import StoredFile, path_problem
 from activities.records.contracts import RowState, RunState
 from api.cli import tables
 from api.cli.progress import follow
@@ -81,6 +82,34 @@ def row(session: Session, run: str, row: str) -> None:
     with session.client() as client:
         view = client.row(run, row)
     session.show(view, tables.row(view))
+
+
+@click.command()
+@click.argument("run")
+@click.argument("row")
+@click.option("--out", "folder", type=click.Path(file_okay=False, path_type=Path), help="Folder to write them into.")
+@with_session
+def files(session: Session, run: str, row: str, folder: Path | None) -> None:
+    """List the files that a row's program left, or download them with --out."""
+    with session.client() as client:
+        found = client.row(run, row).files
+        if folder is not None:
+            for one in found:
+                _save_file(folder, one, client.artifact(one.digest))
+    none = Text(f"row {row} has no files", style="dim")
+    told = [Text(f"✓ {len(found)} files are in {folder}", style="green")] if folder is not None and found else []
+    session.show(found, *([tables.files(found), *told] if found else [none]))
+
+
+def _save_file(folder: Path, file: StoredFile, data: bytes) -> None:
+    # What a server says is not what this machine writes anywhere.
+    if problem := path_problem(file.path):
+        raise PrismApiError(f"the path {file.path!r} {problem}", code=ErrorCode.INTERNAL, status=502)
+    place = folder / file.path
+    if not place.parent.resolve().is_relative_to(folder.resolve()):
+        raise PrismApiError(f"{place.parent} leads out of {folder}", code=ErrorCode.CONFLICT, status=409)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write(place, [data])
 
 
 @click.command()

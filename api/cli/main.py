@@ -31,13 +31,16 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "submit": Entry("api.cli.catalogs", "submit", "Start a run of a catalog."),
         "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
         "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
-        "agents": Entry("api.cli.agents", "agents", "List the agents and the collections of documents that rows may name."),
+        "agents": Entry("api.cli.agents", "agents", "List the agents and documents that rows may name."),
     },
     "Look": {
         "status": Entry("api.cli.look", "status", "Show a run, or follow it with --watch."),
         "runs": Entry("api.cli.look", "runs", "List runs."),
         "rows": Entry("api.cli.look", "rows", "List a run's rows."),
         "row": Entry("api.cli.look", "row", "Show a row with its output and every step."),
+        "files": Entry(
+            "api.cli.look", "files", "List the files that a row's program left, or download them with --out."
+        ),
         "results": Entry("api.cli.look", "results", "Download every row's output as CSV, JSON lines or JSON."),
         "notifications": Entry("api.cli.look", "notifications", "List notifications."),
         "export": Entry("api.cli.verify", "export", "Download the proof of a run, which holds without Prism."),
@@ -78,10 +81,15 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "users": Entry("api.cli.accounts", "users", "List and change users."),
     },
     "System": {
-        "system": Entry("api.cli.installation", "system", "Show queues and who serves them, policies, spending."),
+        "system": Entry(
+            "api.cli.installation",
+            "system",
+            "Show queues, policies, models, the local share, spending.",
+        ),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
         "usage": Entry("api.cli.usage", "usage", "Show calls, spend, latency, cache and local share, and what failed."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
+        "cache": Entry("api.cli.cache", "cache", "Show and clear the cache of model answers."),
         "login-link": Entry("api.cli.system", "login_link", "Make a one-time login link, on Prism's own machine."),
         "up": Entry("api.cli.system", "up", "Start Prism: Temporal, workers, model gateway, API and console."),
         "audit": Entry("api.cli.audit", "audit", "Verify, export and list who did and decided what."),

@@ -9,6 +9,7 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from activities.artifacts.files import StoredFile
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RowView, RunView
 from api.cli import text
@@ -90,13 +91,20 @@ def run(view: RunView) -> RenderableType:
         ("speed", text.rate(view.rows_per_second)),
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
-        ("cost", text.money(view.cost_usd)),
+        ("cost", text.money(view.cost_usd) + text.saved(view)),
+        ("local", local(view)),
         ("created", text.moment(view.created_at)),
         ("plan", view.plan),
     ]
     if not view.state.ended:
         pairs.insert(6, ("ETA", text.seconds(view.eta_seconds)))
     return facts(pairs)
+
+
+def local(view: RunView) -> str:
+    """Return what local models took of a run's calls."""
+    share = view.local_share
+    return "-" if share is None else f"{share:.1%} of {text.plural(view.calls, 'call')}"
 
 
 def rows(views: Sequence[RowView]) -> Table:
@@ -148,7 +156,7 @@ def row(view: RowDetail) -> RenderableType:
         ("after", ", ".join(view.upstream) or "-"),
         ("model", text.snippet(view.model) or "-"),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
-        ("cost", text.money(view.cost_usd)),
+        ("cost", text.money(view.cost_usd) + text.saved(view)),
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("attempt", str(view.attempt)),
         ("envelope", view.envelope or "-"),
@@ -158,11 +166,21 @@ def row(view: RowDetail) -> RenderableType:
         parts.append(_verdicts(view.verdicts))
     if view.steps:
         parts.append(_steps(view))
+    if view.files:
+        parts.append(files(view.files))
     if (output := view.shown_output) is not None:
         parts += [Text("output", style="bold"), Padding(Text(text.safe(output)), (0, 0, 0, 2))]
     elif view.output_digest:
         parts.append(Text(f"the output is large; its artifact is {view.output_digest}", style="dim"))
     return Group(*parts)
+
+
+def files(listed: Sequence[StoredFile]) -> Table:
+    """Return files, one a line."""
+    made = table("file", "bytes", "digest")
+    for one in listed:
+        made.add_row(Text(text.safe(one.path)), f"{one.size:,}", one.digest)
+    return made
 
 
 def notifications(views: Sequence[NotificationView]) -> Table:

@@ -7,6 +7,7 @@ from typing import Final
 from rich.text import Text
 
 from activities.records.contracts import RowState, RunState, StepState
+from activities.records.views import RowView, RunView
 
 # The escape sequences of a model's answer must not reach the terminal.
 _CONTROLS = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
@@ -91,6 +92,13 @@ def rate(value: float | None) -> str:
 def money(value: float) -> str:
     """Return an amount of US dollars."""
     return f"${value:,.2f}" if not value or value >= 1 else f"${value:.4f}"
+
+
+def saved(view: RunView | RowView) -> str:
+    """Return what earlier answers saved, as far as they did."""
+    if not view.cached_calls:
+        return ""
+    return f", {money(view.saved_usd)} saved by {plural(view.cached_calls, 'answer')} from the cache"
 
 
 def moment(value: str | None) -> str:

@@ -7,16 +7,18 @@ import click
 from rich.console import RenderableType
 from rich.text import Text
 
+from activities.artifacts.contracts import digest_of
 from activities.provenance.bundle_verify import BundleReport, verify_bundle
 from activities.provenance.contracts import CountersignatureVerifier, ProvenanceInvalid
 from activities.provenance.keys import KeySet
-from activities.provenance.verify import verify_envelope
+from activities.provenance.verify import check_files, verify_envelope
 from api.cli import tables, text
 from api.cli.look import write
 from api.cli.session import Session, with_session
 from api.models import Verification
 
 FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
 
 @click.command()
@@ -48,8 +50,9 @@ def export(session: Session, run: str, row: str | None, file: Path | None) -> No
 @click.option("--identity", nargs=2, metavar="NAME ISSUER", help="Offline: who must have signed by sigstore too.")
 @click.option("--trust", type=FILE, help="Offline: root of trust of another sigstore than the public one.")
 @click.option("--output", type=FILE, help="Offline: the output that the envelope should be about.")
+@click.option("--files", type=FOLDER, help="Offline: the folder of files that the envelope should be about.")
 @with_session
-def verify(
+def verify(  # noqa: PLR0913, PLR0917 -- each is an option of the command
     session: Session,
     run: str | None,
     row: str | None,
@@ -58,20 +61,21 @@ def verify(
     output: Path | None,
     identity: tuple[str, str] | None,
     trust: Path | None,
+    files: Path | None,
 ) -> None:
     """Verify a row's provenance, or the proof of a whole run.
 
     Online: RUN and ROW. Offline: the file that 'prism export' wrote, with --key to say whose signature counts, or
     --identity where sigstore signed it too; or --envelope and --key. Exit code 1 when it does not hold.
     """
-    if run and not (row or envelope or output):
+    if run and not (row or envelope or output or files):
         _bundle(session, Path(run), keys, _verifier(*identity, trust) if identity else None)
         return
     if identity or trust:
         raise click.UsageError("--identity and --trust are for the file of a run's proof")
     if envelope and keys and not (run or row):
-        found = _offline(envelope, keys, output)
-    elif run and row and not (envelope or keys or output):
+        found = _offline(envelope, keys, output, files)
+    elif run and row and not (envelope or keys or output or files):
         with session.client() as client:
             found = client.verify(run, row)
     else:
@@ -116,6 +120,7 @@ def _proven(report: BundleReport) -> list[RenderableType]:
         *([("row", f"{text.safe(report.row)} (only this one)")] if report.row else []),
         ("ended", f"{report.state.replace('_', ' ')}, {report.finished_at}"),
         ("rows", f"{report.rows} ({counts}); {report.sealed} have a signed statement"),
+        *([("files", f"{report.files}, left by programs")] if report.files else []),
         *([("seal", f"number {report.number}: rows were retried after it had ended")] if report.number > 1 else []),
         ("catalog", text.safe(report.catalog)),
         ("root", report.root),
@@ -144,16 +149,23 @@ def _countersigned(report: BundleReport) -> str:
     return "signed too; by whom was not checked: give --identity"
 
 
-def _offline(envelope: Path, keys: tuple[Path, ...], output: Path | None) -> Verification:
+def _offline(envelope: Path, keys: tuple[Path, ...], output: Path | None, files: Path | None) -> Verification:
     try:
         verified = verify_envelope(
             envelope.read_bytes(),
             KeySet(key.read_bytes() for key in keys),
             output=output.read_bytes() if output else None,
         )
+        if files is not None:
+            check_files(verified.files, _digests(files))
     except ProvenanceInvalid as error:
         return Verification(valid=False, reason=error.message)
-    return Verification(valid=True, **verified.model_dump())
+    return Verification(valid=True, files_checked=files is not None, **verified.model_dump())
+
+
+def _digests(folder: Path) -> dict[str, str]:
+    found = (path for path in folder.rglob("*") if path.is_file())
+    return {path.relative_to(folder).as_posix(): digest_of(path.read_bytes()) for path in found}
 
 
 def _told(found: Verification) -> list[RenderableType]:
@@ -161,6 +173,8 @@ def _told(found: Verification) -> list[RenderableType]:
         return [Text.assemble(("✗ not proven: ", "bold red"), found.reason)]
     about = "this output" if found.output_checked else "the output with this digest (the output itself was not checked)"
     pairs = [("output", found.output), ("key", found.keyid)]
+    unchecked = "" if found.files_checked else "  (the file itself was not checked)"
+    pairs += [("file", f"{text.safe(path)}  {digest}{unchecked}") for path, digest in found.files.items()]
     definition = found.statement.get("predicate", {}).get("buildDefinition", {})
     made, within = definition.get("externalParameters", {}), definition.get("internalParameters", {})
     pairs += [(name, text.safe(str(made[name]))) for name in ("run", "row", "plan") if made.get(name)]

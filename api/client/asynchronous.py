@@ -16,6 +16,7 @@ from api.client import calls
 from api.client.accounts import AsyncAccountMethods
 from api.client.audit import AsyncAuditCalls
 from api.client.budgets import AsyncBudgetMethods
+from api.client.cache import AsyncCacheCalls
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.feedback import AsyncFeedbackCalls
@@ -46,6 +47,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.url = url.rstrip("/")
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
+        self.cache = AsyncCacheCalls(self)
         self.feedback = AsyncFeedbackCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)

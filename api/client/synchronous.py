@@ -15,6 +15,7 @@ from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
 from api.client.budgets import BudgetMethods
+from api.client.cache import CacheCalls
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.feedback import FeedbackCalls
@@ -50,6 +51,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         self.url = url.rstrip("/")
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
+        self.cache = CacheCalls(self)
         self.feedback = FeedbackCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)

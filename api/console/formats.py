@@ -25,6 +25,11 @@ def money(value: float) -> str:
     return f"${value:,.2f}"
 
 
+def share(value: float | None) -> str:
+    """Return a part of a whole in per cent."""
+    return NONE if value is None else f"{value:.1%}"
+
+
 def duration(seconds: float | None) -> str:
     """Return a span of time in its two largest units; tenths below ten seconds."""
     if seconds is None:

@@ -29,6 +29,7 @@ def _environment() -> Environment:
     for filter_ in (
         formats.number,
         formats.money,
+        formats.share,
         formats.duration,
         formats.rate,
         formats.size,

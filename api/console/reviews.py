@@ -16,7 +16,7 @@ from api.console.diffs import Line, side_by_side
 from api.console.render import Account, page
 from api.permission import Access, Ground, may
 from api.review_models import ReviewRound
-from api.reviewing import detail, mine
+from api.reviewing import detail, mine, themselves
 from api.services import Served, Services
 from catalogs.row import Risk
 
@@ -71,7 +71,8 @@ async def inbox_page(
     """Show what waits for a person, the most urgent first."""
     last_event = await services.queries.last_event()
     own = None if everybody else mine(services, access.principal)
-    fitting = ReviewFilter(reviewers=own, boards=access.boards, limit=SHOWN)
+    person = "" if everybody else themselves(access.principal)
+    fitting = ReviewFilter(reviewers=own, person=person, boards=access.boards, limit=SHOWN)
     wanted = fitting.model_copy(
         update={"board": board, "risk": risk if risk in set(Risk) else "", "text": q, "due_before": _until(due)}
     )
@@ -127,7 +128,8 @@ async def shown_review(services: Services, principal: Principal, run: str, row: 
 async def next_review(services: Services, access: Access, run: str, row: str) -> ReviewView | None:
     """Return what else waits for somebody, the most urgent of it; ``None`` when nothing does."""
     own = mine(services, access.principal)
-    waiting = await services.register.reviews(ReviewFilter(reviewers=own, boards=access.boards, limit=2))
+    wanted = ReviewFilter(reviewers=own, person=themselves(access.principal), boards=access.boards, limit=2)
+    waiting = await services.register.reviews(wanted)
     return next((one for one in waiting if (one.run, one.row) != (run, row)), None)
 
 

@@ -29,5 +29,6 @@ async def system_page(services: Served, access: Sees) -> Response:
         spent={name: sum(getattr(one, name) for one in found.spend) for name in ("day", "week", "month")},
         scans=services.access_policy.decide(access.principal, "scans.read").allow,
         secrets=services.access_policy.decide(access.principal, "secrets.read").allow,
+        clears=services.access_policy.decide(access.principal, "cache.clear").allow,
         temporal_url=services.settings.web_url,
     )

@@ -24,12 +24,20 @@ _CALLS = CallRow.__table__  # type: ignore[attr-defined]
 
 
 async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
-    """Return a row with what its workflow knows; unchanged when it has ended or its workflow does not answer."""
+    """Return a row with what its workflow knows, where it answers, and what a model has said so far."""
     if row.state.ended:
         return row
-    progress = await _progress(services, row)
-    if progress is None:
-        return row
+    unrecorded = row.output is None
+    if progress := await _progress(services, row):
+        row = await _as_told(services, row, progress)
+    if unrecorded and (asking := under_way(row.steps)):
+        # Of a second draft what is there of it so far; the first one until then.
+        said = await heard_so_far(services.settings.socket, _key(row, asking))
+        row = row.model_copy(update={"output": said}) if said else row
+    return row
+
+
+async def _as_told(services: Services, row: RowDetail, progress: RowProgress) -> RowDetail:
     told = [StepView.model_validate(step.model_dump() | {"attempt": row.attempt}) for step in progress.steps]
     known = {(step.attempt, step.step, step.ordinal) for step in told}
     noted = [step for step in row.steps if (step.attempt, step.step, step.ordinal) not in known]
@@ -40,7 +48,7 @@ async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
             update["verdicts"] = step.detail["verdicts"]
         if step.step == "scan":
             findings.clear()  # of an earlier draft
-        if step.step in {"scan", "code-scan"}:
+        if step.step in {"scan", "code-scan", "files-scan"}:
             findings.extend(step.detail.get("findings", []))
     answers = [step for step in progress.steps if step.step == "model"]
     if answers and row.output is None:
@@ -49,9 +57,6 @@ async def up_to_now(services: Services, row: RowDetail) -> RowDetail:
             update["output"] = await services.stores.texts.read(answer.output)
             update["output_digest"] = answer.output.digest
             update["model"] = answer.model
-    if row.output is None and (asking := under_way([*told, *noted])):
-        # Of a second draft what is there of it so far; the first one until then.
-        update |= {"output": said} if (said := await heard_so_far(services.settings.socket, _key(row, asking))) else {}
     return row.model_copy(update=update)
 
 

@@ -5,9 +5,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 from starlette.responses import Response
 
+from activities.artifacts.contracts import ArtifactCorrupt, ArtifactNotFound
 from activities.provenance.contracts import ProvenanceInvalid
 from activities.provenance.keys import KeySet
-from activities.provenance.verify import verify_envelope
+from activities.provenance.verify import Verified, check_files, verify_envelope
+from activities.records.views import RowView
 from api.control import known_row
 from api.errors import BadRequest, NotFound, errors
 from api.models import Verification, VerifyBody
@@ -49,8 +51,8 @@ async def get_key(services: Served) -> Response:
 
 @router.post("/provenance/verify", responses=errors(400, 404, 422, 503), dependencies=[may("provenance.verify")])
 async def verify(body: VerifyBody, services: Served) -> Verification:
-    """Verify a row's envelope against its output, or an envelope by digest."""
-    output = None
+    """Verify a row's envelope against its output and its files, or an envelope by digest."""
+    output = row = None
     if body.run and body.row:
         row = await known_row(services, body.run, body.row)
         if row.envelope is None:
@@ -63,6 +65,8 @@ async def verify(body: VerifyBody, services: Served) -> Verification:
         raise BadRequest("name a run and a row, or an envelope")
     try:
         verified = verify_envelope(await services.stores.artifacts.get(digest), _keys(services), output=output)
+        if row is not None:
+            await _check_files(services, row, verified)
     except ProvenanceInvalid as error:
         return Verification(valid=False, reason=error.message)
     return Verification(
@@ -71,7 +75,23 @@ async def verify(body: VerifyBody, services: Served) -> Verification:
         output=verified.output,
         output_checked=verified.output_checked,
         statement=verified.statement,
+        files=verified.files,
+        files_checked=row is not None,
     )
+
+
+async def _check_files(services: Services, row: RowView, verified: Verified) -> None:
+    """Check that the files of a row are stored as they were sealed, and are those that its record lists.
+
+    Raises:
+        ProvenanceInvalid: One is missing or was changed.
+    """
+    check_files(verified.files, {one.path: one.digest for one in row.files})
+    for path, digest in verified.files.items():
+        try:
+            await services.stores.artifacts.get(digest)
+        except (ArtifactNotFound, ArtifactCorrupt) as fault:
+            raise ProvenanceInvalid(f"the file {path} is missing or was changed: {fault.message}", path=path) from None
 
 
 def _keys(services: Services) -> KeySet:

@@ -7,6 +7,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, Gauge, generate_latest
 from starlette.responses import JSONResponse, Response
 from temporalio.service import RPCError
 
+from api import caching
 from api.errors import errors
 from api.models import Health
 from api.permission import SEES_SYSTEM
@@ -18,6 +19,9 @@ router = APIRouter(tags=["health"])
 PROBE_SECONDS = 2.0
 RUNS = Gauge("prism_runs", "Runs by state", ["state"])
 ROWS = Gauge("prism_rows", "Rows by state", ["state"])
+CACHE = Gauge("prism_answers", "Model calls by what answered them since the gateway started", ["by"])
+SAVED = Gauge("prism_answers_saved_usd", "What those that no model was asked for would have cost")
+FAULTS = Gauge("prism_cache_faults", "How often what gateways share could not be used since the gateway started")
 
 
 @router.get("/healthz", responses=errors())
@@ -43,12 +47,17 @@ async def readyz(services: Served) -> Response:
     responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **errors(503)},
 )
 async def metrics(services: Served) -> Response:
-    """Prometheus metrics of this process, and how many runs and rows are in which state."""
+    """Prometheus metrics of this process, how many runs and rows are in which state, and what the cache saved."""
     counts = await services.queries.counts_by_state()
     for gauge, states in ((RUNS, counts["runs"]), (ROWS, counts["rows"])):
         gauge.clear()
         for state, count in states.items():
             gauge.labels(state).set(count)
+    if cached := (await caching.cache(services)).counts:
+        for by in ("near", "shared", "joined", "missed"):
+            CACHE.labels(by).set(getattr(cached, by))
+        SAVED.set(cached.saved_usd)
+        FAULTS.set(cached.faults)
     return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
 
 

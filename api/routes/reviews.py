@@ -10,7 +10,7 @@ from api.errors import errors
 from api.models import DecisionBody
 from api.permission import Access, Ground, may
 from api.review_models import BulkBody, BulkDecided, Decided, ReviewBody, ReviewDetail, ReviewQuery, Reviews
-from api.reviewing import decide, decide_many, detail, mine, signed
+from api.reviewing import decide, decide_many, detail, mine, signed, themselves
 from api.services import Served
 
 router = APIRouter(tags=["reviews"])
@@ -30,6 +30,7 @@ async def list_reviews(services: Served, access: Reads, asked: Annotated[ReviewQ
     wanted = ReviewFilter(
         state=None if asked.state == "all" else asked.state,
         reviewers=reviewers,
+        person=themselves(access.principal) if asked.mine else "",
         boards=access.boards,
         text=asked.q,
         **asked.model_dump(include={"run", "board", "risk", "due_before", "limit", "offset"}),

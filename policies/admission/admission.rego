@@ -15,6 +15,7 @@ decision := {
 	"review": [reason | some reason in review],
 	"four_eyes": four_eyes,
 	"silence_approves": silence_approves,
+	"local_only": local_only,
 	"release": release,
 }
 
@@ -108,17 +109,36 @@ deny contains "labels are no table" if {
 # METADATA
 # title: A data class is one of the known ones
 deny contains reason if {
-	labelled
-	not data_class in object.keys(data.admission.data_classes)
+	some class in classes
+	not class in object.keys(data.admission.data_classes)
 	known := concat(", ", sort(object.keys(data.admission.data_classes)))
-	reason := sprintf("data_class %v is none of %s", [data_class, known])
+	reason := sprintf("data_class %v is none of %s", [class, known])
+}
+
+# METADATA
+# title: A row has one data class
+# description: Whichever of two counted, the other would be broken.
+deny contains "data_class is said twice, and not alike, by the column and by a label" if count(classes) > 1
+
+# METADATA
+# title: Data that stays in the house needs a model there
+# description: Whether a local model may answer is told by who asks; what is not told is not proven.
+deny contains reason if {
+	some class in classes
+	data.admission.data_classes[class].local
+	not input.model.local == true
+	model := object.get(input, ["row", "model"], "")
+	reason := sprintf("no local model may answer for model %q; rows of data_class %v go to no other", [
+		sprintf("%v", [model]),
+		class,
+	])
 }
 
 # METADATA
 # title: Data of a class goes only to models that are allowed for it
 # description: A row without a model takes whichever is the default, which proves nothing.
 deny contains reason if {
-	labelled
+	some data_class in classes
 	models := data.admission.data_classes[data_class].models
 	model := object.get(input, ["row", "model"], "")
 	not model in models
@@ -139,7 +159,7 @@ review contains reason if {
 # METADATA
 # title: Output made of data of some classes is reviewed
 review contains reason if {
-	labelled
+	some data_class in classes
 	data.admission.data_classes[data_class].review
 	reason := sprintf("data_class is %s", [data_class])
 }
@@ -174,7 +194,17 @@ release := false if {
 	known_risk
 	not input.row.risk in data.admission.release_risks
 	input.row.scan in data.admission.plain_scans
-	not labelled
+	count(classes) == 0
+}
+
+# METADATA
+# title: Data of some classes goes to local models only, whoever stands in for whom
+# scope: document
+default local_only := false
+
+local_only if {
+	some class in classes
+	data.admission.data_classes[class].local
 }
 
 # METADATA
@@ -203,15 +233,11 @@ amount(value) if {
 }
 
 # METADATA
-# title: The row says which class its data is of
-labelled if {
-	is_object(input.row.labels)
-	"data_class" in object.keys(input.row.labels)
-}
+# title: The classes of the row's data, as its column and its label say
+# scope: document
+classes contains input.row.data_class if not input.row.data_class in {"", null}
 
-# METADATA
-# title: The class of the row's data, as its label says
-data_class := input.row.labels.data_class
+classes contains input.row.labels.data_class if is_object(input.row.labels)
 
 # METADATA
 # title: Everything of a row that may reach a model, with its column

@@ -111,31 +111,63 @@ test_forbidden_content_is_found_in_lists_and_variables if {
 	decide({"variables": {"extra": key}}).deny == ["extra holds an AWS access key"]
 }
 
-classed(class, model) := decide({"labels": {"data_class": class}, "model": model})
+classed(class, local) := decision if {
+	classed_row := object.union(row, {"data_class": class, "model": "fast"})
+	decision := admission.decision with input as {"row": classed_row, "model": {"local": local}}
+}
 
 test_public_data_goes_to_any_model if {
-	classed("public", "").allow
-	classed("internal", "openai").allow
+	every class in ["", "public", "internal"] {
+		classed(class, false).allow
+		not classed(class, false).local_only
+	}
 }
 
 test_restricted_data_goes_only_to_local_models if {
-	classed("restricted", "local").allow
-	classed("restricted", "openai").deny == ["model openai is not allowed for data_class restricted: name one of local"]
+	every class in ["confidential", "restricted"] {
+		classed(class, true).allow
+		classed(class, true).local_only
+		classed(class, false).deny == [sprintf("no local model may answer for model \"fast\"; rows of data_class %s go to no other", [class])]
+	}
 }
 
-test_a_default_model_proves_nothing_about_restricted_data if {
-	not classed("restricted", "").allow
+test_what_is_not_told_of_a_model_is_not_proven if {
+	not decide({"data_class": "restricted"}).allow
+	not classed("restricted", "true").allow
+	not classed("restricted", null).allow
+}
+
+test_a_label_is_as_good_as_the_column if {
+	labelled := object.union(row, {"labels": {"data_class": "restricted"}})
+	decision := admission.decision with input as {"row": labelled, "model": {"local": true}}
+	decision.allow
+	decision.local_only
 	not decide({"labels": {"data_class": "restricted"}}).allow
 }
 
+test_a_class_said_twice_has_to_be_the_same if {
+	decide({"data_class": "public", "labels": {"data_class": "public"}}).allow
+	twice := decide({"data_class": "public", "labels": {"data_class": "internal"}})
+	twice.deny == ["data_class is said twice, and not alike, by the column and by a label"]
+}
+
 test_output_of_restricted_data_is_reviewed if {
-	classed("restricted", "local").review == ["data_class is restricted"]
-	classed("confidential", "local").review == []
+	classed("restricted", true).review == ["data_class is restricted"]
+	classed("confidential", true).review == []
 }
 
 test_an_unknown_data_class_is_denied if {
-	decision := classed("secretive", "local")
+	decision := classed("secretive", true)
 	decision.deny == ["data_class secretive is none of confidential, internal, public, restricted"]
+	not classed(7, true).allow
+}
+
+test_a_class_may_name_the_models_that_are_allowed if {
+	classes := {"partner": {"models": ["fast"]}}
+	allowed := decide({"data_class": "partner", "model": "fast"}) with data.admission.data_classes as classes
+	allowed.allow
+	refused := decide({"data_class": "partner", "model": "best"}) with data.admission.data_classes as classes
+	refused.deny == ["model best is not allowed for data_class partner: name one of fast"]
 }
 
 test_a_row_without_a_data_class_is_as_before if decide({"labels": {"team": "treasury"}}).allow

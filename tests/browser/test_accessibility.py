@@ -1,5 +1,6 @@
 """Every page as axe-core judges it by WCAG 2.2 AA: on a desktop and a phone, in the light and in the dark."""
 
+import re
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from workers.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("browser")
 
+TEMPLATES = Path(__file__).parents[2] / "api" / "console" / "templates"
 AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text()
 LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PAGES = {
@@ -88,6 +90,12 @@ async def test_a_page_violates_no_rule(browser: Browser, week: Serving, path: st
 @pytest.mark.parametrize(("width", "scheme"), LOOKS)
 async def test_the_login_violates_no_rule(browser: Browser, guarded: Guarded, scheme: str, width: int) -> None:
     assert await violations(browser, f"{guarded.served.url}/login", scheme, width) == []
+
+
+@pytest.mark.parametrize("template", sorted(TEMPLATES.glob("*.html")), ids=lambda path: path.stem)
+def test_what_scrolls_is_reached_by_the_keyboard_and_named(template: Path) -> None:
+    scrolling = re.findall(r'<\w+[^>]*class="(?:scroll|text|graph|timeline)"[^>]*>', template.read_text())
+    assert [tag for tag in scrolling if 'tabindex="0"' not in tag or "aria-label" not in tag] == []
 
 
 async def test_the_judge_finds_what_is_wrong(browser: Browser) -> None:

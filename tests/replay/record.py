@@ -134,6 +134,15 @@ async def denied(prism: Installation) -> Run:
     return await prism.start("id,objective,budget_usd\na,Spend,1000\nsecret,Leak,\n")
 
 
+async def files(prism: Installation) -> Run:
+    """Programs whose files are kept, found by others, gone on with and scanned; one that leaves what is not kept."""
+    return await prism.start(
+        "id,objective,language,code,files,workspace,depends_on\n"
+        "a,Make,shell,echo 1 > a.txt,*.txt,,\nb,Go on,shell,echo 2 >> a.txt,*.txt,a,\n"
+        "c,Use,shell,cat inputs/a/a.txt,,,a\nd,Link,shell,ln -s a b,*,,\n"
+    )
+
+
 async def sealed(prism: Installation) -> Run:
     """A run whose end is sealed: a row that succeeds, one that does not, one that it blocks."""
     return await prism.start("id,objective,verification,depends_on\na,One,,\nb,Two,contains:zebra,\nc,Three,,b\n")
@@ -241,6 +250,20 @@ async def tool_calls(prism: Installation) -> Run:
     return run
 
 
+async def judged_edit(prism: Installation) -> Run:
+    """A text of a reviewer that is judged and seen again; a run that is asked meanwhile to retry a row under way."""
+    run = await prism.start(
+        "id,objective,review,verification\na,One,required,is friendly;max_words:3\n", judge_group="judge"
+    )
+    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+    await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=("a",)))
+    edited = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=Text.by_value("One two three four"))
+    await run.row("a").execute_update(RowWorkflow.decide, edited)
+    await run.row_reaches("a", lambda progress: _in_round(progress, 2))
+    await run.row("a").execute_update(RowWorkflow.decide, ANA)
+    return run
+
+
 async def agents(prism: Installation) -> Run:
     """Rows of several agents in every pattern, one that reads documents, and a note that a later row reads."""
     told = prism.model.answer
@@ -284,6 +307,23 @@ async def folder_scan(prism: Installation) -> WorkflowHistory:
         return await run.fetch_history()
 
 
+async def routed(prism: Installation) -> Run:
+    """Rows whose model is chosen: by the share, by risk, by the data's class; a draft that the next tier writes."""
+    run = await prism.start(
+        "id,objective,model,risk,data_class,verification\na,One,,,,contains:zebra\nb,Two,,,confidential,\nc,Three,,high,,\n"
+    )
+    await run.row_reaches("c", lambda progress: progress.state is RowState.REVIEW)
+    await run.row("c").signal(RowWorkflow.approve, ANA)
+    return run
+
+
+MODELS = """
+deployments: {house: {model: openai/llama, url: "http://127.0.0.1:9/v1", local: true}, best: {model: openai/gpt-4.1}}
+groups: {house: {deployments: [house]}, best: {deployments: [best]}}
+routing: {tiers: [house, best], local_share: 100%}
+"""
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -300,6 +340,9 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         released,
         structured,
         tool_calls,
+        judged_edit,
+        files,
+        routed,
         agents,
     )
 }
@@ -311,6 +354,8 @@ LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {
 
 
 def _answer(request: ModelRequest) -> str:
+    if request.group == "judge":
+        return '[{"criterion": 1, "passed": true, "reason": "it is"}]'
     return "aws_access_key_id = AKIA" + "QWERTYUIOP234567" if request.step.row == "secret" else "An answer."
 
 
@@ -323,9 +368,12 @@ async def record(names: list[str]) -> None:
         server = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
         try:
             client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
+            models = home / "models.yaml"
+            models.write_text(MODELS)
             (home / "documents" / "handbook").mkdir(parents=True)
             (home / "documents" / "handbook" / "three.md").write_text("Three is a number.\n")
-            settings = Settings(home=home, knowledge=home / "documents")
+            documents = home / "documents"
+            settings = Settings(home=home, knowledge=documents, models=models if names == [routed.__name__] else None)
             prism = Installation.with_settings(settings, client, _answer)
             for name in names:
                 if name in LOOPS:

@@ -87,8 +87,16 @@ async def test_a_paused_run_starts_no_row_until_it_is_resumed(prism: Installatio
     await run.row("a").signal(RowWorkflow.approve, ReviewDecision(by="ana"))
     await reaches(run, lambda progress: progress.counts.get(RowState.SUCCEEDED) == 1)
     assert (await run.progress()).counts[RowState.PENDING] == 1
-    await run.handle.signal(CatalogWorkflow.resume, ME)
+    await run.handle.signal(CatalogWorkflow.resume)
     assert (await run.result()).state is RunState.COMPLETED
+    told = prism.query(
+        "SELECT kind, actor, detail FROM audit_entries WHERE subject = :run AND kind LIKE 'run.%' ORDER BY sequence",
+        run=f"run/{run.run}",
+    )
+    assert [(one["kind"], one["actor"]) for one in told] == [
+        ("run.submitted", "tester"), ("run.paused", "tester"), ("run.resumed", "nobody"),
+    ]  # fmt: skip
+    assert '"via":"signal"' in told[1]["detail"]
 
 
 async def test_no_more_rows_than_allowed_are_under_way_and_the_limit_can_change(

@@ -203,6 +203,43 @@ def test_escalation_takes_no_fewer_approvals() -> None:
     assert process.take(decision("cara"), AT).message == "1 of 2 approvals"
 
 
+ALL = {"reviewers": ("role:cfo", "role:lead"), "seats": ("role:cfo", "role:lead"), "everyone": True}
+MEMBERS = {"role:cfo": ("ana", "bo"), "role:lead": ("cara",), "role:board": ("dan", "eve")}
+
+
+def test_whom_an_all_round_was_escalated_to_takes_the_place_of_one_who_is_silent() -> None:
+    process = opened(**ALL, members=MEMBERS, escalate_to=("role:board",))
+    process.take(decision("ana"), AT)
+    process.escalate(AT)
+    assert process.take(decision("bo"), AT).state is ReviewState.WAITING
+    assert process.take(decision("dan"), AT).state is ReviewState.APPROVED
+    alone = opened(**ALL, members=MEMBERS, escalate_to=("role:board",))
+    alone.escalate(AT)
+    assert alone.take(decision("eve"), AT).message == "1 of 2 approvals"
+    assert refusal(alone, decision("eve")) is ErrorCode.ALREADY_DECIDED
+    assert alone.take(decision("dan"), AT).state is ReviewState.APPROVED
+
+
+def test_an_all_round_that_was_escalated_and_then_handed_on_asks_all_of_the_new_ones() -> None:
+    process = opened(**ALL, members=MEMBERS, escalate_to=("role:board",))
+    process.escalate(AT)
+    process.take(decision("op", "reassign", reviewers=("fay", "gil"), roles=("operator",)), AT)
+    assert refusal(process, decision("dan")) is ErrorCode.NOT_A_REVIEWER
+    assert process.take(decision("fay"), AT).message == "1 of 2 approvals"
+    assert process.take(decision("gil"), AT).state is ReviewState.APPROVED
+
+
+def test_where_all_must_reject_one_for_each_does() -> None:
+    terms = {**ALL, "everyone": False, "members": MEMBERS, "unanimous": True}
+    process = opened(**terms)
+    process.take(decision("ana", "reject"), AT)
+    assert process.take(decision("bo", "reject"), AT).message == "0 of 1 approvals, 2 against"
+    assert process.take(decision("cara", "reject"), AT).state is ReviewState.REJECTED
+    process = opened(**terms)
+    process.take(decision("ana", "reject"), AT)
+    assert process.take(decision("cara"), AT).state is ReviewState.APPROVED
+
+
 def test_a_deadline_that_passes_ends_the_round_once() -> None:
     process = opened()
     process.expire(ReviewState.EXPIRED, AT)
@@ -238,6 +275,7 @@ terms_ = st.builds(
     rejections=st.integers(1, 2),
     four_eyes=st.booleans(),
     everyone=st.booleans(),
+    unanimous=st.booleans(),
 )
 
 

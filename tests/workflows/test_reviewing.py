@@ -3,6 +3,7 @@
 import asyncio
 import base64
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from activities.artifacts.contracts import Text, digest_of
-from activities.records.contracts import RowState, RunState
+from activities.llm.contracts import ModelRequest
+from activities.records.contracts import RowRecord, RowState, RunState
 from activities.reviews.contracts import DecisionKind, ReviewDecision, ReviewOutcome, ReviewState
 from activities.reviews.register import SqlReviewRegister
 from activities.reviews.views import ReviewFilter, ReviewView
@@ -131,6 +133,31 @@ async def test_a_secret_pasted_by_an_editor_is_looked_at_again(prism: Installati
     assert recorded(prism, run)["output"] == "Clean."
 
 
+async def test_a_text_that_a_reviewer_wrote_is_judged_and_shown_again_where_it_fails_what_the_model_had_right(
+    prism: Installation,
+) -> None:
+    def answer(request: ModelRequest) -> str:
+        if request.group != "judge":
+            return "Hello friend"
+        return '[{"criterion": 1, "passed": false, "reason": "it is curt"}]'
+
+    prism.model.answer = answer
+    run = await prism.start(
+        "id,objective,review,verification\na,Greet,required,is friendly;max_words:3\n", judge_group="judge"
+    )
+    progress = await waiting(run)
+    assert progress.review[1:] == ("is friendly: it is curt",)
+    longer = decision("ana", "edit", output=Text.by_value("Go away, all of you"))
+    await decide(run, longer)
+    progress = await waiting(run, 2)
+    assert progress.review == ("after the edit by ana: max_words:3: found 5 words, expected max_words:3",)
+    shown = [(one["criterion"], one["basis"], one["passed"]) for one in json.loads(recorded(prism, run)["verdicts"])]
+    assert shown == [("is friendly", "judged", False), ("max_words:3", "proven", False)]
+    assert "Go away, all of you" in (await prism.model.prompts())[-1]
+    await decide(run, decision("bo", round=2))
+    assert (await run.result()).state is RunState.COMPLETED
+
+
 async def test_changes_are_written_by_the_model_with_the_feedback_and_its_last_answer(prism: Installation) -> None:
     answers = iter(["First try.", "Second try."])
     prism.model.answer = lambda request: next(answers)
@@ -212,6 +239,7 @@ async def test_the_submitter_decides_on_no_way_what_is_critical(prism: Installat
 async def test_signals_of_outside_systems_pass_through_the_same_machine(prism: Installation) -> None:
     run = await prism.start("id,objective,review,quorum\na,Hedge,required,2\n")
     await waiting(run)
+    await run.row("a").signal("approve")
     await run.row("a").signal(RowWorkflow.request_changes, decision("ana", comment="shorter"))
     await waiting(run, 2)
     await run.row("a").signal(RowWorkflow.approve, decision("ana"))
@@ -226,6 +254,41 @@ async def test_signals_of_outside_systems_pass_through_the_same_machine(prism: I
     assert (last.decided_by, [entry.via for entry in last.entries if entry.by]) == ("bo and ana", ["signal"])
 
 
+async def test_a_decision_and_a_deadline_at_the_same_moment_have_one_winner_that_both_are_told(
+    prism: Installation,
+) -> None:
+    names = [f"r{number}" for number in range(6)]
+    lines = "".join(f"{name},Hedge,required,2s\n" for name in names)
+    run = await prism.start(f"id,objective,review,deadline\n{lines}")
+
+    async def at_the_deadline(row: str, early: float) -> str:
+        progress = await run.row_reaches(row, lambda progress: progress.outcome is not None)
+        if progress.terms and progress.terms.due_at:
+            left = datetime.fromisoformat(progress.terms.due_at) - datetime.now(UTC)
+            await asyncio.sleep(max(left.total_seconds() - early, 0))
+        try:
+            return (await decide(run, decision("ana"), row)).state
+        except WorkflowUpdateFailedError as refused:
+            return str(refused.cause)
+        except RPCError as gone:
+            return gone.status.name
+
+    told = await asyncio.gather(*(at_the_deadline(row, 0.01 * number) for number, row in enumerate(names)))
+    await run.result()
+    register = SqlReviewRegister(prism.stores.engine)
+    for row, answer in zip(names, told, strict=True):
+        last = (await register.rounds(run.run, row))[-1]
+        ends = [entry.kind for entry in last.entries if entry.kind in {"approve", "expired"}]
+        if answer == ReviewState.APPROVED:
+            assert (last.state, last.decided_by, ends) == (ReviewState.APPROVED, "ana", ["approve"])
+        else:
+            # Of a row that has closed by then there is nothing left to ask.
+            assert "the deadline of this review has passed" in answer or answer == "NOT_FOUND"
+            assert (last.state, last.decided_by, ends) == (ReviewState.EXPIRED, "nobody", ["expired"])
+    outcomes = ["succeeded" if answer == ReviewState.APPROVED else "rejected" for answer in told]
+    assert list(prism.states(run).values()) == outcomes
+
+
 async def test_a_cancelled_run_closes_its_reviews(prism: Installation) -> None:
     run = await prism.start("id,objective,review\na,Hedge,required\n")
     await waiting(run)
@@ -236,6 +299,29 @@ async def test_a_cancelled_run_closes_its_reviews(prism: Installation) -> None:
     assert recorded(prism, run)["state"] == "cancelled"
     with pytest.raises(RPCError):
         await decide(run, decision("ana"))
+
+
+@pytest.mark.parametrize("rows", [("a",), ()])
+async def test_a_row_that_is_retried_as_soon_as_its_end_is_seen_is_retried(
+    prism: Installation, monkeypatch: pytest.MonkeyPatch, rows: tuple[str, ...]
+) -> None:
+    run = await prism.start("id,objective,review\na,Hedge,required\nb,Wait,required\n")
+    record_row = prism.stores.keeper.record_row
+
+    async def recorded_and_seen(record: RowRecord) -> None:
+        await record_row(record)
+        if record.state is RowState.REJECTED:
+            # Somebody sees the record, and asks before the run itself is told.
+            await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=rows))
+
+    monkeypatch.setattr(prism.stores.keeper, "record_row", recorded_and_seen)
+    await waiting(run)
+    await decide(run, decision("ana", "reject", comment="no"))
+    await run.row_reaches("a", lambda progress: progress.state is RowState.REVIEW)
+    await decide(run, decision("ana"))
+    await waiting(run, row="b")
+    await decide(run, decision("ana"), "b")
+    assert (await run.result()).state is RunState.COMPLETED
 
 
 async def test_a_rejected_row_that_is_retried_is_reviewed_anew(prism: Installation) -> None:

@@ -115,6 +115,18 @@ def test_an_output_is_forgotten_once_all_dependants_succeeded() -> None:
     assert not schedule.carried(paused=False, concurrency=1, sequence=0).outputs
 
 
+def test_a_row_whose_end_is_on_its_way_is_retried_once_it_is_told() -> None:
+    schedule = loaded((), ())
+    taken(schedule)
+    schedule.retry_when_told(0)
+    schedule = Schedule.restored(2, PAGE, schedule.carried(paused=False, concurrency=1, sequence=0))
+    schedule.finish(ended(0, RowState.FAILED))
+    schedule.finish(ended(1))
+    assert [schedule.wanted_again(index) for index in (0, 0, 1)] == [True, False, False]
+    schedule.retry_when_told(0)
+    assert not schedule.wanted_again(0)
+
+
 def test_retry_makes_failed_rows_and_what_they_blocked_pending_again() -> None:
     schedule = loaded((), (0,), ())
     taken(schedule)

@@ -7,9 +7,11 @@ from activities.audit import tables as audit_tables  # noqa: F401 -- registers t
 from activities.budgets import tables as budgets_tables  # noqa: F401 -- likewise
 from activities.feedback import tables as feedback_tables  # noqa: F401 -- likewise
 from activities.identity import tables as identity_tables  # noqa: F401 -- likewise
+from activities.llm import cache_tables  # noqa: F401 -- likewise
 from activities.provenance import tables as provenance_tables  # noqa: F401 -- likewise
 from activities.records import tables  # noqa: F401 -- likewise
 from activities.reviews import tables as reviews_tables  # noqa: F401 -- likewise
+from activities.routing import tables as routing_tables  # noqa: F401 -- likewise
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -126,6 +126,9 @@ function table(faults) {
     }
   }
   const scroll = element("div", "scroll");
+  scroll.tabIndex = 0; // Keys scroll it too.
+  scroll.setAttribute("role", "region");
+  scroll.setAttribute("aria-label", "What was found in the file");
   scroll.append(whole);
   return scroll;
 }

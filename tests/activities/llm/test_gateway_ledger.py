@@ -9,12 +9,16 @@ from typing import cast
 import pytest
 
 import activities.llm.gateway as gateway_module
-from activities.artifacts.contracts import Text, digest_of
+from activities.artifacts.contracts import Text, Texts, digest_of
+from activities.llm.answer_cache import AnswerCache
+from activities.llm.cache_contracts import SharedAnswers
 from activities.llm.contracts import Begun, ModelAnswer, ModelRequest, ModelUnavailable
 from activities.llm.gateway import Gateway
 from activities.llm.gateway_socket import BadSocketPath, GatewayRunning, listening
+from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.routing import Router
+from catalogs.row import Cache
 from temporal.contract import StepRef
 
 
@@ -74,6 +78,9 @@ class CountingRouter:
         self.calls = 0
         self.fails = 0
 
+    def answering(self, _request: ModelRequest) -> list[Deployment]:
+        return []
+
     async def most_usd(self, _request: ModelRequest) -> float:
         return 0.0
 
@@ -99,7 +106,9 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 
 
 def gateway(router: CountingRouter, ledger: SqliteLedger) -> Gateway:
-    return Gateway(cast("Router", router), ledger, NoBudgets())
+    # Nothing is answered twice here: texts and what is shared are never touched.
+    nothing = AnswerCache(cast("SharedAnswers", None), cast("Texts", None), Cache.BYPASS, 60)
+    return Gateway(cast("Router", router), ledger, NoBudgets(), nothing)
 
 
 def asked(row: str = "a") -> ModelRequest:

@@ -33,12 +33,13 @@ async def test_every_fault_of_a_file_is_told_with_its_place(tmp_path: Path) -> N
     path.write_text(
         "deployments:\n"
         "  a: {model: gpt, key_env: A, key_secret: 'secret://a', rpm: 0, url: gpu}\n"
-        "  local: {model: openai/x}\n"
+        "  local: {model: openai/x, local: true, budget_usd_per_day: 0}\n"
         "groups:\n"
         "  fast: {deployments: [a, b], strategy: best, fallback: [slow]}\n"
         "  empty: {deployments: []}\n"
         "aliases: {fast: slow}\n"
         "default: none\n"
+        "routing: {tiers: [fast, none], local_share: 140%, best_for: [odd]}\n"
         "key: sk-planted\n"
     )
     with pytest.raises(InvalidModels) as refused:
@@ -50,13 +51,18 @@ async def test_every_fault_of_a_file_is_told_with_its_place(tmp_path: Path) -> N
         "line 2: deployments.a.rpm",
         "line 2: deployments.a.key_secret: the key stands in key_env already",
         "line 3: deployments.local: this is the name of the embedded model",
+        "line 3: deployments.local.local: the provider's own endpoint is not of the house",
+        "line 3: deployments.local.budget_usd_per_day: must be more than nothing",
         "line 5: groups.fast.deployments.1: there is no deployment 'b'",
         "line 5: groups.fast.strategy",
         "line 5: groups.fast.fallback.0: there is no group 'slow'",
         "line 6: groups.empty.deployments",
         "line 7: aliases.fast: this is the name of a group",
         "line 8: default: there is no group 'none'",
-        "line 9: key",
+        "line 9: routing.tiers.1: there is no group 'none'",
+        "line 9: routing.local_share: must be a share from 0% to 100%",
+        "line 9: routing.best_for.0",
+        "line 10: key",
     ):
         assert expected in told
     assert "sk-planted" not in told

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from activities.artifacts.contracts import Text, digest_of
+from activities.budgets.contracts import Taken
 from activities.llm import routing
 from activities.llm.contracts import (
     AttemptsExhausted,
@@ -15,6 +16,7 @@ from activities.llm.contracts import (
     ModelRefused,
     ModelRequest,
     ModelUnavailable,
+    NoLocalModel,
     PromptTooLong,
 )
 from activities.llm.groups import Deployment, ModelGroup, ModelGroups, Strategy
@@ -27,6 +29,33 @@ from temporal.errors import PrismError
 DOWN = ModelUnavailable("down")
 
 
+class Purse:
+    """What deployments have spent of their budgets, in memory; the real one is tested where it is."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        self.renews_in = 3600.0
+
+    async def take(self, deployment: str, limit_usd: float, usd: float) -> Taken:
+        amount = round(usd * 1_000_000)
+        granted = self.spent[deployment] + amount <= limit_usd * 1_000_000
+        return Taken(
+            deployment=deployment,
+            period="day",
+            amount=amount,
+            granted=granted,
+            spent=not granted,
+            wait_seconds=0.0 if granted else self.renews_in,
+            renews_in_seconds=self.renews_in,
+        )
+
+    async def settle(self, taken: Taken, usd: float) -> None:
+        self.spent[taken.deployment] += round(usd * 1_000_000)
+
+    async def spent_usd(self, deployment: str) -> float:
+        return self.spent[deployment] / 1_000_000
+
+
 class Scripted:
     """A provider that answers by script and counts; the last word of a script is repeated."""
 
@@ -36,6 +65,7 @@ class Scripted:
         self.prices: dict[str, float] = {}
         self.failures: list[tuple[str, str]] = []
         self.during: Callable[[str], None] = lambda _name: None
+        self.allowances = Purse()
 
     async def complete(self, deployment: Deployment, request: ModelRequest, _heard: Heard | None) -> ModelAnswer:
         self.asked.append(deployment.group)
@@ -44,7 +74,8 @@ class Scripted:
         fault = script.pop(0) if len(script) > 1 else script[0]
         if fault:
             raise fault
-        return ModelAnswer(output=request.prompt, group=request.group, model=deployment.name)
+        cost = self.prices.get(deployment.group, 0.0)
+        return ModelAnswer(output=request.prompt, group=request.group, model=deployment.name, cost_usd=cost)
 
     async def most_usd(self, deployment: Deployment, _request: ModelRequest) -> float:
         return self.prices.get(deployment.group, 0.0)
@@ -87,7 +118,7 @@ def group(name: str, *deployments: Deployment, **changes: object) -> ModelGroup:
 
 def router(provider: Scripted, clock: Clock, *groups: ModelGroup) -> Router:
     found = ModelGroups(groups=groups, default=groups[0].name, aliases={"quick": groups[0].name})
-    return Router(found, provider, provider, clock, random.Random(7))  # noqa: S311 -- repeatable
+    return Router(found, provider, provider, provider.allowances, clock, random.Random(7))  # noqa: S311 -- repeatable
 
 
 def request(**changes: object) -> ModelRequest:
@@ -288,3 +319,75 @@ async def test_a_replaced_key_is_used_at_once_also_where_the_old_one_was_why_nob
     found.use(ModelGroups(groups=(group("fast", new, B), group("spare", C)), default="fast"))
     assert (found.health(new).state, found.health(C).under_way) == ("closed", 1)
     assert found.groups.find("fast").deployments[0].api_key == new.api_key
+
+
+HOUSE = deployment("house", api_base="http://gpu.internal/v1", local=True)
+
+
+@pytest.mark.parametrize(
+    ("asked", "who"),
+    [
+        ("fast", ["house"]),  # a member of the group, whatever the strategy prefers
+        ("quick", ["house"]),  # an alias
+        ("auto", ["house"]),  # the default group
+        ("remote", ["house"]),  # a fallback
+        ("short", ["house"]),  # where prompts go that are too long
+    ],
+)
+async def test_data_of_the_house_goes_to_local_models_whoever_stands_in_for_whom(
+    provider: Scripted, clock: Clock, asked: str, who: list[str]
+) -> None:
+    provider.scripts = {"house": [DOWN]}
+    found = router(
+        provider,
+        clock,
+        group("fast", A, HOUSE, B),
+        group("remote", A, fallback=["fast"]),
+        group("short", C, longer=["fast"]),
+    )
+    with pytest.raises(ModelUnavailable):
+        await found.complete(request(group=asked, local_only=True))
+    assert provider.asked == who
+
+
+async def test_where_no_local_model_may_answer_nothing_is_asked(provider: Scripted, clock: Clock) -> None:
+    found = router(provider, clock, group("fast", A, fallback=["smart"], longer=["smart"]), group("smart", B))
+    for asking in (found.complete, found.most_usd):
+        with pytest.raises(NoLocalModel, match="no local model may answer for 'fast'") as refused:
+            await asking(request(group="fast", local_only=True))
+        assert not refused.value.retryable
+    assert provider.asked == []
+
+
+def test_what_may_not_leave_is_another_request_and_all_others_are_as_they_were() -> None:
+    assert request(local_only=True).digest != request().digest
+    assert request().digest == "sha256:4671d6f2b5bd5d31a4d122a96093d3f129cf52bd02b44790eabcad6919772972"
+
+
+async def test_a_deployment_whose_budget_is_spent_is_taken_out_and_probed_when_the_day_turns(
+    provider: Scripted, clock: Clock
+) -> None:
+    provider.prices = {"a": 0.4, "b": 0.1}
+    dear = deployment("a", budget_usd_per_day=1)
+    found = router(provider, clock, group("fast", dear, B))
+    answers = [await found.complete(request()) for _ in range(4)]
+    assert [one.model for one in answers] == ["openai/a", "openai/a", "openai/b", "openai/b"]
+    assert answers[2].attempt == 1, "nothing was sent to the one whose budget is spent"
+    assert (found.health(dear).state, found.health(dear).spent) == ("open", True)
+
+    clock.now += provider.allowances.renews_in
+    provider.allowances.spent.clear()
+    assert found.health(dear).state == "half-open"
+    assert (await found.complete(request())).model == "openai/a"
+    assert found.health(dear).state == "closed"
+
+
+async def test_a_row_that_nobody_else_can_answer_is_told_how_long_the_budget_lasts(
+    provider: Scripted, clock: Clock
+) -> None:
+    provider.prices = {"a": 2.0}
+    found = router(provider, clock, group("fast", deployment("a", budget_usd_per_day=1)))
+    with pytest.raises(ModelUnavailable, match="too little is left of the day's budget of openai/a") as refused:
+        await found.complete(request())
+    assert refused.value.details["retry_after"] == 3600.0
+    assert provider.asked == []

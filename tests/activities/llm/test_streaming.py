@@ -5,12 +5,19 @@ import signal
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
+import httpx
 import pytest
 
 from activities.llm.contracts import ModelRefused, ModelUnavailable
 from activities.llm.partial import heard_so_far
+from activities.records.contracts import RowState, RunState, StepEvent, StepState
+from activities.records.database import timestamp
+from activities.records.journal import SqlStepJournal
 from tests.activities.llm.conftest import GatewayProcess
 from tests.activities.llm.test_gateway import request
+from tests.api.http.seeding import Seed, Seeder
+from tests.api.http.serving import serving
+from tests.conftest import free_port
 from tests.provider.process import VendorProcess
 
 
@@ -45,6 +52,33 @@ async def test_an_answer_is_heard_while_it_arrives_and_kept_whole(
     assert all(answer.output.inline.startswith(text) for text in growing)
     assert await heard_so_far(streaming.settings.socket, asked.step.key) == ""
     assert await vendor.requests() == 1
+
+
+async def test_the_page_of_a_row_shows_what_has_arrived_of_an_answer(
+    streaming: GatewayProcess, vendor: VendorProcess
+) -> None:
+    asked = request("watched", timeout=60)
+    await Seeder(streaming.settings, streaming.stores).run(
+        "r", "Told", [Seed("watched", "Watched", "Say hello", state=RowState.RUNNING)], state=RunState.RUNNING
+    )
+    async with SqlStepJournal(streaming.stores.engine) as journal:
+        journal.note(StepEvent(step=asked.step, state=StepState.RUNNING, at=timestamp()))
+    await vendor.script(pause=2.0, answers={"Say hello": "one two three four five six seven eight"})
+    with serving(streaming.settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})) as served:
+        async with (
+            aclosing(streaming.client()) as client,
+            httpx.AsyncClient(base_url=served.url, headers={"accept": "text/html"}, timeout=20) as browser,
+        ):
+            asking = asyncio.create_task(client.complete(asked))
+            page = ""
+            while not asking.done() and "one two" not in page:
+                page = (await browser.get("/runs/r/rows/watched")).text
+            await vendor.script(pause=0.0)
+            await asking
+    assert "one two" in page
+    assert "seven eight" not in page
+    assert "so far" in page
+    assert 'hx-trigger="every 700ms"' in page
 
 
 @pytest.mark.parametrize(

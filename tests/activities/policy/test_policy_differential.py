@@ -53,6 +53,7 @@ ROWS = st.builds(
     risk=st.sampled_from(Risk),
     on_deadline=st.sampled_from(OnDeadline),
     budget_usd=st.none() | st.floats(0, 1e6) | st.sampled_from([100.0, 100.5]),
+    data_class=st.just("") | CLASSES,
     labels=st.dictionaries(st.just("data_class"), CLASSES),
     variables=st.dictionaries(st.sampled_from(["title", "region"]), TEXTS),
 )

@@ -49,9 +49,11 @@ async def test_silence_approves_where_row_and_policy_agree(engine: PolicyEngine)
 
 
 async def test_restricted_data_stays_on_local_models(engine: PolicyEngine) -> None:
-    restricted = {"labels": {"data_class": "restricted"}}
-    assert (await engine.admit(row(model="local", **restricted), "")).allow
-    assert not (await engine.admit(row(model="openai", **restricted), "")).allow
+    for restricted in ({"labels": {"data_class": "restricted"}}, {"data_class": "restricted"}):
+        decision = await engine.admit(row(model="house", **restricted), "", served_locally=True)
+        assert (decision.allow, decision.local_only) == (True, True)
+        assert not (await engine.admit(row(model="openai", **restricted), "")).allow
+    assert not (await engine.admit(row(), "")).local_only
 
 
 async def test_an_ordinary_catalog_is_allowed(engine: PolicyEngine, embedded_policy: EmbeddedPolicy) -> None:

@@ -65,6 +65,23 @@ async def test_the_inbox_shows_what_a_person_may_decide_on(register: SqlReviewRe
     assert await register.waiting(ReviewFilter(reviewers=("ana",))) == 2
 
 
+async def test_what_somebody_submitted_under_four_eyes_does_not_wait_for_them(register: SqlReviewRegister) -> None:
+    await register.record(record("pay/a", terms=ReviewTerms(four_eyes=True)))
+    await register.record(record("pay/b"))
+    assert await found(register, reviewers=("sam",), person="sam") == ["pay/b"]
+    assert await found(register, reviewers=("ana",), person="ana") == ["pay/a", "pay/b"]
+
+
+async def test_whom_a_review_may_be_escalated_to_is_not_asked_before(register: SqlReviewRegister) -> None:
+    members = {"role:cfo": ("cara",), "role:board": ("dan",)}
+    terms = ReviewTerms(reviewers=("role:cfo",), members=members, escalate_to=("role:board",))
+    await register.record(record("pay/a", 1, terms=terms))
+    assert await found(register, reviewers=("dan",)) == []
+    later = terms.model_copy(update={"reviewers": ("role:cfo", "role:board")})
+    await register.record(record("pay/a", 2, terms=later, escalated=True))
+    assert await found(register, reviewers=("dan",)) == ["pay/a"]
+
+
 async def test_the_inbox_is_filtered_and_the_most_urgent_comes_first(register: SqlReviewRegister) -> None:
     await register.record(record("pay/a", terms=ReviewTerms(due_at="2026-11-25T09:00:00.000000Z")))
     await register.record(record("pay/b", terms=ReviewTerms(due_at="2026-11-24T09:00:00.000000Z")))

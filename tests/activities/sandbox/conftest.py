@@ -10,7 +10,7 @@ import pytest
 from docker import APIClient
 
 from activities.sandbox.bubblewrap import BubblewrapSandbox
-from activities.sandbox.contracts import Execution, ExecutionResult, Limits, Sandbox
+from activities.sandbox.contracts import Execution, ExecutionResult, Limits, Sandbox, Workspace
 from activities.sandbox.docker import DockerSandbox
 from activities.sandbox.enclosure import own_python
 from activities.sandbox.kubernetes import open_kubernetes_sandbox
@@ -70,11 +70,17 @@ def bubblewrap(backend: str) -> BubblewrapSandbox:
 @pytest.fixture
 def run(sandbox: Sandbox) -> Run:
     async def execute(
-        code: str, language: Language = Language.PYTHON, stdin: str = "", **limits: float
+        code: str,
+        language: Language = Language.PYTHON,
+        stdin: str = "",
+        workspace: Workspace | None = None,
+        **limits: float,
     ) -> ExecutionResult:
         given: dict[str, float] = {"wall_seconds": 20.0, "memory_bytes": 256 * 1024 * 1024, **limits}
         return await sandbox.execute(
-            Execution(language=language, code=code, stdin=stdin, limits=Limits.model_validate(given))
+            Execution(
+                language=language, code=code, stdin=stdin, limits=Limits.model_validate(given), workspace=workspace
+            )
         )
 
     return execute
@@ -89,7 +95,10 @@ def sandboxed_processes() -> list[int]:
                 command = (folder / "cmdline").read_bytes()
             except OSError:
                 continue
-            if any(place in command for place in (b"/run/program.", b"/program/main.", b"/run/prism/program.")):
+            if any(
+                place in command
+                for place in (b"/run/program.", b"/program/main.", b"/run/prism/program.", b"/program/program.")
+            ):
                 found.append(int(folder.name))
     return found
 

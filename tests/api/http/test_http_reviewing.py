@@ -16,9 +16,11 @@ from activities.identity.contracts import Role
 from activities.llm.contracts import ModelRequest
 from api import reviewing
 from temporal.client import connect
+from temporal.contract import run_workflow_id
 from tests.api.http.guarding import PASSWORD, Guarded, guarded_api, people
 from tests.api.http.serving import temporal_server
 from tests.installation import Installation
+from workflows.catalog import CatalogWorkflow
 
 pytestmark = pytest.mark.xdist_group("http-reviewing")
 RULES = """
@@ -237,6 +239,25 @@ async def test_a_decision_while_no_worker_runs_is_kept_and_counts_once(
                 await house.until(run, "a", "succeeded")
             rounds = (await house.get("admin", f"/runs/{run}/reviews/a")).json()["rounds"]
             assert [(one["decided_by"], one["approvals"]) for one in rounds] == [("reviewer", 1)]
+
+
+async def test_who_steers_a_run_is_told_the_audit_log_once(house: House) -> None:
+    run = await house.submit(PLAIN)
+    rows = {"rows": ["a"]}
+    for act, body in (("pause", {"reason": "lunch"}), ("retry", rows), ("resume", {}), ("concurrency", {"limit": 2})):
+        assert (await house.post("operator", f"/runs/{run}/{act}", body)).status_code == 202
+    handle = house.installation.client.get_workflow_handle_for(CatalogWorkflow.run, run_workflow_id(run))
+    async with asyncio.timeout(60):
+        while (await handle.query(CatalogWorkflow.progress)).concurrency != 2:
+            await asyncio.sleep(0.05)
+    await house.decide("reviewer", run, kind="approve")
+    await house.until(run, "a", "succeeded")
+    entries = house.installation.query(
+        "SELECT kind, actor, detail FROM audit_entries WHERE subject = :run ORDER BY sequence", run=f"run/{run}"
+    )
+    steered = [(one["kind"], one["actor"]) for one in entries if one["kind"] not in {"run.submitted", "policy.decided"}]
+    assert sorted(steered) == [(f"run.{kind}", "operator") for kind in ("concurrency", "paused", "resumed", "retried")]
+    assert not any("signal" in one["detail"] for one in entries)
 
 
 async def test_curl_tells_the_same_story(house: House) -> None:

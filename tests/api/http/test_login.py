@@ -231,7 +231,7 @@ async def test_a_stranger_sends_no_megabytes(guarded: Guarded) -> None:
     assert large.status_code == 413
 
 
-async def test_requests_are_limited_by_user(tmp_path: Path) -> None:
+async def test_requests_are_limited_by_user_and_by_address(tmp_path: Path) -> None:
     with guarded_api(tmp_path, requests_per_minute=5) as api:
         await people(api)
         async with await api.client("viewer") as client, await api.client("admin") as other:
@@ -240,6 +240,10 @@ async def test_requests_are_limited_by_user(tmp_path: Path) -> None:
             assert int(answers[-1].headers["retry-after"]) >= 1
             assert (await other.get("/api/v1/auth/me")).status_code == 200
             assert (await client.get("/healthz")).status_code == 200
+        async with await api.client() as stranger:
+            answers = [await stranger.get("/api/v1/auth/me") for _ in range(7)]
+            assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 2
+            assert int(answers[-1].headers["retry-after"]) >= 1
 
 
 async def test_the_last_administrator_cannot_be_taken_away(guarded: Guarded) -> None:

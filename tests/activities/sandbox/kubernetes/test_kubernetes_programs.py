@@ -2,12 +2,12 @@
 
 import asyncio
 import json
+import os
 
 import pytest
 from pydantic import SecretStr
 
-from activities.sandbox.contracts import ExecutionResult, ExitReason, SandboxUnavailable
-from activities.sandbox.enclosure import SecretNotText
+from activities.sandbox.contracts import ExecutionResult, ExitReason, SandboxUnavailable, SecretNotText, Workspace
 from activities.sandbox.kubernetes import KubernetesSandbox
 from activities.sandbox.kubernetes_api import ClusterSilent
 from activities.sandbox.kubernetes_manifest import ProgramTooLarge, job, name_of
@@ -100,6 +100,31 @@ async def test_large_input_arrives_whole_and_a_program_that_is_too_large_is_refu
         await sandbox.execute(program("#" * 1_000_001))
     assert not caught.value.retryable
     assert len(cluster.requests) == asked
+
+
+async def test_files_go_into_a_pod_and_come_out_of_its_log(sandbox: KubernetesSandbox, cluster: Cluster) -> None:
+    code = "data = open('inputs/a/x', 'rb').read()\nopen('y', 'wb').write(data * 2)\nopen('z', 'w').close()"
+    found = bytes(range(256)) * 2_000
+    execution = program(code, key="k").model_copy(
+        update={"workspace": Workspace(files={"inputs/a/x": found}, keep=("y",))}
+    )
+    for _ in range(2):  # the second time it is the log of the first that is read
+        result = await sandbox.execute(execution)
+        assert (result.reason, result.stderr, result.unkept) == (ExitReason.OK, "", "")
+        assert result.files == {"y": found * 2}
+    assert cluster.runs == 1
+
+
+async def test_files_that_do_not_fit_into_a_log_or_a_secret_are_refused_by_name(sandbox: KubernetesSandbox) -> None:
+    large = program("open('x', 'wb').write(bytes(5 * 2**20))").model_copy(update={"workspace": Workspace(keep=("*",))})
+    told = "the files are larger than 4194304 bytes together, with x"
+    assert (await sandbox.execute(large)).unkept == told
+    noise = Workspace(files={"x": os.urandom(2**20)})
+    with pytest.raises(
+        ProgramTooLarge,
+        match=r"its input and its files are \d+ bytes together, of which a sandbox in Kubernetes takes 1000000",
+    ):
+        await sandbox.execute(program("1").model_copy(update={"workspace": noise}))
 
 
 async def test_a_program_cannot_reach_the_process_that_reports_on_it(sandbox: KubernetesSandbox) -> None:

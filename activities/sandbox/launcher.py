@@ -1,9 +1,10 @@
-"""Process 1 of a sandbox pod: runs one program and tells, on the container's log, what it printed and how it ended.
+"""Process 1 of a sandbox: runs one program and tells what it printed, which files it left, and how it ended.
 
-This file is mounted into the pod and run by the Python (3.9 or newer) of the sandbox's image, so it imports the
-standard library alone. Kubernetes keeps standard output and standard error of a container in one log, and only the
-newest part of a long one. So each line written here is a stream's number and a piece of it in base64, up to the
-limit of each stream; the last line, number 0, is the report. The program cannot write to that log: it gets pipes.
+It runs every program in Kubernetes, and elsewhere those that have files. It is run by the Python (3.9 or newer) that is
+in the sandbox, so it imports the standard library alone. Kubernetes keeps standard output and standard error of a
+container in one log, and only the newest part of a long one. So each line written here is a stream's number and a piece
+of it in base64, up to the limit of each stream: 1 and 2 as usual, 3 the files. The last line, number 0, is the report.
+The program cannot write to that log: it gets pipes.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import base64
 import ctypes
 import fcntl
 import gzip
+import importlib.util
 import json
 import os
 import resource
@@ -21,9 +23,11 @@ import socket
 import sys
 import time
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 REPORT = 0
+FILES = 3
 _PIECE_BYTES = 6 * 1024  # as base64 it fits into one line of a container runtime's log
 _FLUSH_SECONDS = 0.2
 _SETTLE_SECONDS = 2.0
@@ -115,17 +119,12 @@ def network_is_open() -> bool:
     return True
 
 
-def start(task: dict[str, Any], stdin: bytes, outputs: tuple[int, int]) -> int:
+def start(task: dict[str, Any], given: int, outputs: tuple[int, int]) -> int:
     """Start the program and return its process id.
 
     Raises:
         RuntimeError: It could not be started.
     """
-    given = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
-    with open(given, "wb", closefd=False) as file:
-        file.write(stdin)
-    os.lseek(given, 0, os.SEEK_SET)
-    fcntl.fcntl(given, _ADD_SEALS, _SEALS)
     faults, fault = os.pipe()
     pid = os.fork()
     if pid == 0:
@@ -141,6 +140,18 @@ def start(task: dict[str, Any], stdin: bytes, outputs: tuple[int, int]) -> int:
     if said:
         raise RuntimeError(said.decode(errors="replace"))
     return pid
+
+
+def input_of(folder: Path) -> int:
+    """Return the program's standard input: the text that was given, which it cannot change, or else this process's."""
+    if not (folder / "stdin.gz").exists():
+        return 0
+    given = os.memfd_create("stdin", os.MFD_CLOEXEC | os.MFD_ALLOW_SEALING)
+    with open(given, "wb", closefd=False) as file:
+        file.write(gzip.decompress((folder / "stdin.gz").read_bytes()))
+    os.lseek(given, 0, os.SEEK_SET)
+    fcntl.fcntl(given, _ADD_SEALS, _SEALS)
+    return given
 
 
 def become(task: dict[str, Any], streams: tuple[int, int, int]) -> None:
@@ -255,11 +266,14 @@ def exit_code_of(status: int) -> int:
 def main(folder: Path) -> int:
     """Run the program of a folder and return its exit code."""
     task = json.loads((folder / "task.json").read_bytes())
-    stdin = gzip.decompress((folder / "stdin.gz").read_bytes())
+    given = input_of(folder)
     protect()
     if network_is_open():
         tell(REPORT, json.dumps({"open_network": True}).encode())
         return _NOT_STARTED
+    files = load(folder) if "files" in task else None
+    if files is not None:
+        files.lay(folder / "inputs.tar", Path.cwd())
     woken, wake = os.pipe()
     os.set_blocking(wake, False)
     signal.set_wakeup_fd(wake)
@@ -269,7 +283,7 @@ def main(folder: Path) -> int:
     killed_before = oom_kills()
     begin = time.monotonic()
     try:
-        program = start(task, stdin, (out_writer, err_writer))
+        program = start(task, given, (out_writer, err_writer))
     except RuntimeError as fault:
         tell(REPORT, json.dumps({"fault": str(fault)}).encode())
         return _NOT_STARTED
@@ -287,8 +301,43 @@ def main(folder: Path) -> int:
         "truncated": any(stream.truncated for stream in streams),
         "last_errors": streams[1].tail.decode(errors="replace"),
     }
+    if files is not None and status == 0:
+        report |= keep(files, task["files"])
     tell(REPORT, json.dumps(report).encode())
     return int(str(report["exit_code"]))
+
+
+def load(folder: Path) -> ModuleType:
+    """Return what handles files; loaded before the program could alter it."""
+    spec = importlib.util.spec_from_file_location("workspace", folder / "workspace.py")
+    module = importlib.util.module_from_spec(spec)  # type: ignore[arg-type]  # of a file that is there
+    spec.loader.exec_module(module)  # type: ignore[union-attr]  # likewise
+    return module
+
+
+def keep(files: ModuleType, wanted: dict[str, Any]) -> dict[str, Any]:
+    """Write the files that are kept to the log, once nobody is left who could change them; return what to report."""
+    while True:
+        try:
+            os.waitpid(-1, 0)
+        except ChildProcessError:
+            break
+    pending = bytearray()
+
+    def take(piece: bytes) -> None:
+        pending.extend(piece)
+        while len(pending) >= _PIECE_BYTES:
+            tell(FILES, bytes(pending[:_PIECE_BYTES]))
+            del pending[:_PIECE_BYTES]
+
+    try:
+        count = files.collect(Path.cwd(), wanted, take)
+    except files.Unkept as why:
+        return {"unkept": str(why)}
+    except OSError as fault:
+        return {"unkept": f"they cannot be read: {fault.strerror}"}
+    tell(FILES, bytes(pending))
+    return {"files": count}
 
 
 if __name__ == "__main__":
