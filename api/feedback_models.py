@@ -3,7 +3,7 @@
 from pydantic import BaseModel, Field
 
 from activities.artifacts.contracts import Digest
-from activities.feedback.contracts import Dimension, Rating, Score, Vote
+from activities.feedback.contracts import Dataset, Dimension, Rating, Score, Vote
 from api.models import Body
 
 MOST_CHARS = 1_000_000
@@ -47,3 +47,14 @@ class Scores(BaseModel):
 
     by: Dimension
     scores: list[Score]
+
+
+class Datasets(BaseModel):
+    """Data sets of preference pairs, the newest first.
+
+    Args:
+        wanted: How many new pairs make another; 0 means that none is made by itself.
+    """
+
+    datasets: list[Dataset]
+    wanted: int

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 
 from activities.audit.contracts import AuditEvent, AuditKind
 from activities.feedback.contracts import Dimension, Given, Rating, Vote
+from activities.feedback.datasets import SqlDatasetRegister
 from activities.feedback.pairs import PreferencePairs
 from activities.feedback.register import SqlFeedbackRegister
 from activities.identity.contracts import Principal
 from activities.records.database import timestamp
 from api.control import known_row
-from api.feedback_models import RateBody, RowFeedback, Scores
+from api.feedback_models import Datasets, RateBody, RowFeedback, Scores
 from api.services import Services
 
 
@@ -54,6 +55,12 @@ async def scores(services: Services, by: Dimension, days: int | None = None) -> 
     """
     since = timestamp(datetime.now(UTC) - timedelta(days=days)) if days else ""
     return Scores(by=by, scores=await SqlFeedbackRegister(services.stores.engine).scores(by, since))
+
+
+async def datasets(services: Services) -> Datasets:
+    """Return which data sets of preference pairs were made."""
+    found = await SqlDatasetRegister(services.stores.engine).datasets()
+    return Datasets(datasets=found, wanted=services.settings.pairs_wanted)
 
 
 async def pairs(services: Services) -> AsyncIterator[str]:

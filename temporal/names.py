@@ -22,6 +22,7 @@ class WorkflowName(StrEnum):
     DELIVERY = "DeliveryWorkflow"
     ROTATION = "SecretRotationWorkflow"
     FOLDER_SCAN = "FolderScanWorkflow"
+    TRAINING_DATA = "TrainingDataWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -57,6 +58,7 @@ class ActivityName(StrEnum):
     RECORD_REVIEW = "reviews.record"
     ATTACH_ANSWERS = "reviews.attach_answers"
     ROTATE_DUE = "secrets.rotate_due"
+    COLLECT_PAIRS = "feedback.collect_pairs"
     RETRIEVE = "knowledge.retrieve"
     VOTE = "teams.vote"
     CHOOSE = "teams.choose"
@@ -175,5 +177,7 @@ DEFAULT_NAMESPACE: Final = "default"
 DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
 # The schedule that looks after the age of secrets, and what its workflows' ids begin with.
 ROTATION_SCHEDULE_ID: Final = "secrets/rotation"
+# The schedule that makes data sets of preference pairs.
+TRAINING_SCHEDULE_ID: Final = "feedback/training-data"
 # Of each folder that is scanned again and again; a part that names the folder follows.
 SCAN_SCHEDULES: Final = "scans/every/"

@@ -21,11 +21,13 @@ from temporalio.client import (
 )
 from temporalio.service import RPCError
 
+from activities.feedback.activity import CollectRequest
 from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
-from temporal.names import ROTATION_SCHEDULE_ID, SCAN_SCHEDULES, TaskQueue
+from temporal.names import ROTATION_SCHEDULE_ID, SCAN_SCHEDULES, TRAINING_SCHEDULE_ID, TaskQueue
 from workflows.rotation import SecretRotationWorkflow
 from workflows.scanning import FolderScanWorkflow
+from workflows.training import TrainingDataWorkflow
 
 # Ages count in days. What was missed while nothing ran is made up for once.
 _DAILY: Final = timedelta(days=1)
@@ -51,6 +53,21 @@ async def register_scans(client: Client, folders: Sequence[str], hours: int) -> 
                 await client.get_schedule_handle(there.id).delete()
     for name, schedule in wanted.items():
         await _register(client, name, schedule)
+
+
+async def register_training(client: Client, *, wanted: bool) -> None:
+    """Have a data set made whenever enough new preference pairs are there; looked for once a day.
+
+    Args:
+        client: Of the Temporal server.
+        wanted: Whether data sets are wanted at all; how many pairs make one is the worker's setting.
+    """
+    if wanted:
+        await _register(client, TRAINING_SCHEDULE_ID, _training())
+        return
+    # There is none, or another worker was quicker.
+    with contextlib.suppress(RPCError):
+        await client.get_schedule_handle(TRAINING_SCHEDULE_ID).delete()
 
 
 def scan_schedule_id(folder: str) -> str:
@@ -83,6 +100,20 @@ def _rotation() -> Schedule:
     return Schedule(
         action=ScheduleActionStartWorkflow(
             SecretRotationWorkflow.run, RotationRequest(), id=ROTATION_SCHEDULE_ID, task_queue=TaskQueue.WORKFLOWS
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_DAILY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_DAILY),
+    )
+
+
+def _training() -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            TrainingDataWorkflow.run,
+            CollectRequest(),
+            id=TRAINING_SCHEDULE_ID,
+            task_queue=TaskQueue.WORKFLOWS,
+            static_summary="preference pairs",
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_DAILY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_DAILY),

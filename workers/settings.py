@@ -65,6 +65,7 @@ class Settings(BaseSettings):
         docker_host: Address of the Docker engine, ``unix://…`` or ``tcp://…``.
         scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
         scan_every_hours: How often; 0 only when asked for.
+        pairs_wanted: How many new preference pairs make a data set for training; 0 never.
         trivy_cache: Trivy's cache folder with its database of vulnerabilities; without it, ``trivy`` under ``home``
             where there is one.
         codeql: Program of CodeQL; empty means the one on the path, if there is one.
@@ -155,6 +156,7 @@ class Settings(BaseSettings):
 
     scan_folders: str = ""
     scan_every_hours: NonNegativeInt = 24
+    pairs_wanted: NonNegativeInt = 0
     trivy_cache: Path | None = None
     codeql: str = ""
 

@@ -57,13 +57,14 @@ from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
+from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer, run_seals
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners
-from workers.schedules import register_scans, register_schedules
+from workers.schedules import register_scans, register_schedules, register_training
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -72,13 +73,15 @@ from workflows.delivery import DeliveryWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
+from workflows.training import TrainingDataWorkflow
 
 Activities = list[Callable[..., Any]]
 
 log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
-WORKFLOWS = (CatalogWorkflow, RowWorkflow, DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow)
+LOOPS = (DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow, TrainingDataWorkflow)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, *LOOPS)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core.
 SLOTS = {
@@ -141,6 +144,7 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
 async def _register_schedules(client: Client, settings: Settings) -> None:
     try:
         await register_schedules(client)
+        await register_training(client, wanted=settings.pairs_wanted > 0)
         await register_scans(client, settings.scanned_folders, settings.scan_every_hours)
     except RPCError as error:
         # A cluster may let workers run rows and make no schedules.
@@ -251,6 +255,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         run_seals(settings, signer, stores).seal_run,
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
+        training_data(settings, stores, notifier).collect,
     ]
 
 

@@ -84,6 +84,14 @@ class Vote(Contract):
     prompt_version: str = ""
 
 
+class Dataset(Contract):
+    """All preference pairs as they were at a moment, as an artifact of JSON lines."""
+
+    digest: Digest
+    pairs: NonNegativeInt
+    at: str
+
+
 class Score(Contract):
     """How good something is by the votes on its outputs.
 

@@ -67,6 +67,10 @@ class PreferencePairs:
                 if pair is not None:
                     yield pair
 
+    async def lines(self) -> list[str]:
+        """Return every pair as a JSON line."""
+        return [pair.model_dump_json() + "\n" async for pair in self.pairs()]
+
     async def count(self) -> int:
         """Return how many pairs there are, without reading their texts."""
         found = 0

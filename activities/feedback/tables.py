@@ -24,3 +24,13 @@ class FeedbackRow(SQLModel, table=True):
     agent: str = ""
     model: str = ""
     prompt_version: str = ""
+
+
+class DatasetRow(SQLModel, table=True):
+    """A data set of preference pairs; ``digest`` is its artifact."""
+
+    __tablename__ = "datasets"
+
+    digest: str = Field(primary_key=True)
+    pairs: int
+    at: str

@@ -79,7 +79,8 @@ class AnswerCache:
 
         Args:
             request: What is asked.
-            models: Who may answer; where others do, earlier answers count no longer.
+            models: Who is meant to answer; where others are, earlier answers count no longer. What one that stood in
+                for them says is not kept.
             ask: Asks a model.
 
         Raises:
@@ -91,7 +92,7 @@ class AnswerCache:
         key = cache_key(request, models)
         if mode is Cache.REFRESH:
             answer = await ask()
-            await self._keep(key, request, answer)
+            await self._keep(key, request, models, answer)
             return answer
         # As long as the call itself may take: whoever has more patience holds up nobody who has less.
         until = asyncio.get_running_loop().time() + request.timeout
@@ -108,7 +109,7 @@ class AnswerCache:
                 return self._hit("joined", flight.answer)
         flight = self._flights[key] = _Flight()
         try:
-            flight.answer, answer = await self._first(key, request, until, ask)
+            flight.answer, answer = await self._first(key, request, models, until, ask)
         except ModelRefused as error:
             flight.refused = error
             raise
@@ -126,7 +127,9 @@ class AnswerCache:
         self._near.clear()
         await self._shared.clear()
 
-    async def _first(self, key: str, request: ModelRequest, until: float, ask: Ask) -> tuple[ModelAnswer, ModelAnswer]:
+    async def _first(
+        self, key: str, request: ModelRequest, models: Sequence[str], until: float, ask: Ask
+    ) -> tuple[ModelAnswer, ModelAnswer]:
         """Return the answer as others may have it, and as this call has it."""
         if (known := self._near.get(key)) is not None and await self._is_there(known):
             return known, self._hit("near", known)
@@ -139,7 +142,7 @@ class AnswerCache:
                 return known, self._hit("shared", known)
             self._count(missed=1)
             answer = await ask()
-            return await self._keep(key, request, answer), answer
+            return await self._keep(key, request, models, answer), answer
 
     @contextlib.asynccontextmanager
     async def _leased(self, key: str, until: float) -> AsyncIterator[None]:
@@ -187,13 +190,14 @@ class AnswerCache:
             return False
         return True
 
-    async def _keep(self, key: str, request: ModelRequest, answer: ModelAnswer) -> ModelAnswer:
+    async def _keep(self, key: str, request: ModelRequest, models: Sequence[str], answer: ModelAnswer) -> ModelAnswer:
         """Keep an answer for others, and return it as they may have it."""
         given = answer.model_copy(
             update={"replayed": False, "cached_from": answer.cached_from or digest_of(request.step.key.encode())}
         )
         # What calls tools is half a conversation, whose other half another row would not have.
-        if answer.finish_reason in _CUT or answer.calls or not answer.output.size:
+        half = answer.finish_reason in _CUT or answer.calls or not answer.output.size
+        if half or answer.model not in models:
             return given
         self._near_put(key, given)
         try:
@@ -227,7 +231,7 @@ def cache_key(request: ModelRequest, models: Sequence[str]) -> str:
 
     Args:
         request: What is asked.
-        models: Who may answer.
+        models: Who is meant to answer.
     """
     asked = request.model_dump(mode="json", exclude=_NOT_ASKED)
     return digest_of(

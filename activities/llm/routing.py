@@ -108,12 +108,14 @@ class Router:
         return known
 
     def answering(self, request: ModelRequest) -> list[Deployment]:
-        """Return the deployments that may answer a call, as far as anybody knows before it is made.
+        """Return the deployments that are meant to answer a call: not those that stand in while these cannot.
 
         Raises:
             UnknownModel: The group is not configured.
         """
-        return [one for group in self._groups.chain(request.group) for one in group.deployments]
+        first = self._groups.find(request.group)
+        meant = [first, *(self._groups.find(one) for one in first.longer)]
+        return [one for group in meant for one in group.deployments]
 
     async def most_usd(self, request: ModelRequest) -> float:
         """Return the most that one request of a call can cost, whoever answers it.

@@ -97,5 +97,18 @@ def pairs(session: Session, output: Path | None) -> None:
                 file.write(chunk)
 
 
+@feedback.command()
+@with_session
+def datasets(session: Session) -> None:
+    """List data sets of preference pairs; PRISM_PAIRS_WANTED has them made."""
+    with session.client() as client:
+        found = client.feedback.datasets()
+    made = table("made", "pairs", "artifact")
+    for one in found.datasets:
+        made.add_row(one.at[:19], str(one.pairs), one.digest)
+    when = f"{found.wanted} new pairs make one" if found.wanted else "PRISM_PAIRS_WANTED has none made by itself"
+    session.show(found, *([made] if found.datasets else []), Text(when, style="dim"))
+
+
 def _interval(one: Score) -> str:
     return f"{one.low:.0%} and {one.high:.0%}"

@@ -8,7 +8,7 @@ from activities.feedback.contracts import Dimension, Rating, Vote
 from api.client import calls
 from api.client.audit import Sends, SendsLater
 from api.client.calls import Call
-from api.feedback_models import RowFeedback, Scores
+from api.feedback_models import Datasets, RowFeedback, Scores
 
 
 class FeedbackCalls:
@@ -41,6 +41,10 @@ class FeedbackCalls:
         """Return how good agents, models, prompt versions or boards are."""
         return self._client.send(_scores(by, days))
 
+    def datasets(self) -> Datasets:
+        """Return which data sets of preference pairs were made."""
+        return self._client.send(_datasets())
+
     def pairs(self) -> Iterator[bytes]:
         """Yield the bytes of the preference pairs as JSON lines."""
         return self._client.stream(_pairs())
@@ -68,6 +72,10 @@ class AsyncFeedbackCalls:
         """Return how good agents, models, prompt versions or boards are."""
         return await self._client.send(_scores(by, days))
 
+    async def datasets(self) -> Datasets:
+        """Return which data sets of preference pairs were made."""
+        return await self._client.send(_datasets())
+
     def pairs(self) -> AsyncIterator[bytes]:
         """Yield the bytes of the preference pairs as JSON lines."""
         return self._client.stream(_pairs())
@@ -84,6 +92,10 @@ def _of(run: str, row: str) -> Call[RowFeedback]:
 
 def _scores(by: Dimension | str, days: int | None) -> Call[Scores]:
     return calls.get("/feedback/scores", Scores, by=Dimension(by).value, days=days)
+
+
+def _datasets() -> Call[Datasets]:
+    return calls.get("/feedback/datasets", Datasets)
 
 
 def _pairs() -> Call[bytes]:

@@ -31,11 +31,13 @@ async def feedback_page(
 ) -> Response:
     """Show scores with their intervals."""
     found = [(title, (await rating.scores(services, by, days)).scores) for by, title in TITLES.items()]
+    exports = services.access_policy.decide(access.principal, "feedback.export").allow
     return page(
         "feedback.html",
         account=account_of(access),
         boards=[(title, scores[:SHOWN], len(scores)) for title, scores in found if scores],
-        exports=services.access_policy.decide(access.principal, "feedback.export").allow,
+        exports=exports,
+        datasets=(await rating.datasets(services)).datasets if exports else [],
         periods=PERIODS,
         days=days,
     )

@@ -8,7 +8,7 @@ from starlette.responses import StreamingResponse
 from activities.feedback.contracts import Dimension, Vote
 from api import rating
 from api.errors import errors
-from api.feedback_models import RateBody, RowFeedback, Scores
+from api.feedback_models import Datasets, RateBody, RowFeedback, Scores
 from api.permission import Access, Ground, may
 from api.services import Served
 
@@ -39,6 +39,12 @@ async def show_scores(
 ) -> Scores:
     """Show how good agents, models, prompt versions or boards are, each with its 95 % interval."""
     return await rating.scores(services, by, days)
+
+
+@router.get("/feedback/datasets", responses=errors(422, 503), dependencies=[may("feedback.export")])
+async def list_datasets(services: Served) -> Datasets:
+    """List data sets of preference pairs; each is an artifact of JSON lines."""
+    return await rating.datasets(services)
 
 
 @router.get(

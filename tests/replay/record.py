@@ -17,6 +17,7 @@ from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
 from activities.budgets.contracts import BudgetSpent
+from activities.feedback.activity import CollectRequest
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
@@ -41,6 +42,7 @@ from workflows.performing import BUDGET
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
+from workflows.training import TrainingDataWorkflow
 
 # The round that fails for one message, and the one that repeats it after a timer.
 DELIVERY_ROUNDS = 2
@@ -290,6 +292,16 @@ async def rotation(prism: Installation) -> WorkflowHistory:
         return await run.fetch_history()
 
 
+async def training_data(prism: Installation) -> WorkflowHistory:
+    """Preference pairs that are too few for a data set."""
+    async with prism.worker():
+        run = await prism.client.start_workflow(
+            TrainingDataWorkflow.run, CollectRequest(wanted=1), id="feedback/1", task_queue=TaskQueue.WORKFLOWS
+        )
+        await run.result()
+        return await run.fetch_history()
+
+
 async def folder_scan(prism: Installation) -> WorkflowHistory:
     """A folder that is scanned once."""
     folder = prism.settings.home / "repository"
@@ -349,7 +361,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
 
 
 LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {
-    loop.__name__: loop for loop in (delivery, rotation, folder_scan)
+    loop.__name__: loop for loop in (delivery, rotation, folder_scan, training_data)
 }
 
 

@@ -20,7 +20,7 @@ from tests.provider.process import VendorProcess, vendor_process
 from workers.compose import Stores, open_stores
 from workers.settings import Settings
 
-START_SECONDS = 90
+START_SECONDS = 150
 
 
 class GatewayProcess:

@@ -196,6 +196,15 @@ async def test_where_the_installation_says_no_a_row_may_say_yes(
     assert vendor.asked == 3
 
 
+async def test_what_one_that_stood_in_said_serves_nobody_once_others_answer_again(
+    shared: RecordedAnswers, texts: Texts, vendor: Vendor
+) -> None:
+    answers = cache(shared, texts)
+    for _ in range(2):
+        await answers.answered(request(), ["openai/down"], vendor())
+    assert vendor.asked == 2
+
+
 @pytest.mark.parametrize("finish", ["length", "content_filter"])
 async def test_an_answer_that_was_cut_short_serves_nobody_later(
     shared: RecordedAnswers, texts: Texts, vendor: Vendor, finish: str

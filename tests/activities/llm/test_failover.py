@@ -281,11 +281,11 @@ def told(url: str, runs: list[str]) -> None:
         assert second.saved_usd == pytest.approx(ROWS * FRONT)
         assert client.row(runs[1], "row-0").cached_calls == 1
         for page in (f"/runs/{runs[1]}", f"/runs/{runs[1]}/rows/row-0", "/system"):
-            assert "Saved" in httpx.get(url + page).text
-        assert 'prism_answers{by="missed"} 1.0' in httpx.get(url + "/metrics").text
+            assert "Saved" in httpx.get(url + page, timeout=60).text
+        assert 'prism_answers{by="missed"} 1.0' in httpx.get(url + "/metrics", timeout=60).text
         counts = client.cache.get().counts
         assert counts
-        assert (counts.missed, counts.joined + counts.near) == (1, 2 * ROWS - 1)
+        assert (counts.missed, counts.joined + counts.near + counts.shared) == (1, 2 * ROWS - 1)
         assert client.cache.clear().counts == counts
         assert [entry.kind for entry in client.audit.entries(kind="cache.cleared").entries] == ["cache.cleared"]
 
