@@ -106,6 +106,11 @@ class Draft:
         return self.edited or self.structured or (self.answer.output if self.answer else None)
 
     @property
+    def may_escalate(self) -> bool:
+        """Whether there is a next tier that could write it."""
+        return self.route is not None and self.tier + 1 < len(self.route.groups)
+
+    @property
     def failures(self) -> tuple[str, ...]:
         """Criteria that the last answer failed, with reasons."""
         return tuple(f"{v.criterion}: {v.reason}" for v in self.verdicts if v.passed is False)
@@ -140,8 +145,9 @@ async def write_draft(
         structure = await _ask(steps, row, draft, feedback + draft.failures, previous)
         verdicts = await verified(steps, row, draft, judge_group)
         draft.verdicts = structure + verdicts
-        # What does not fit its schema was repaired in vain already.
-        if not draft.failures or any(verdict.passed is False for verdict in structure):
+        # What does not fit its schema was repaired in vain already: only a better model may do better.
+        in_vain = any(verdict.passed is False for verdict in structure) and not draft.may_escalate
+        if not draft.failures or in_vain:
             return
 
 
@@ -162,7 +168,7 @@ async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group
 
 def escalate(steps: RowSteps, draft: Draft) -> None:
     """Have the next tier write what failed verification, where there is one."""
-    if draft.route is None or draft.tier + 1 >= len(draft.route.groups):
+    if draft.route is None or not draft.may_escalate:
         return
     before, draft.tier = steps.group, draft.tier + 1
     steps.group = draft.route.groups[draft.tier]

@@ -115,7 +115,8 @@ class Router:
         """
         first = self._groups.find(request.group)
         meant = [first, *(self._groups.find(one) for one in first.longer)]
-        return [one for group in meant for one in group.deployments]
+        found = [one for group in meant for one in group.deployments]
+        return [one for one in found if one.local or not request.local_only]
 
     async def most_usd(self, request: ModelRequest) -> float:
         """Return the most that one request of a call can cost, whoever answers it.

@@ -17,16 +17,21 @@ _COUNTS: Final = ("rows", "open_rows", "calls", "local_calls", "tokens", "local_
 
 
 def count_answer(connection: Connection, engine: Engine, key: str, answer: ModelAnswer) -> None:
-    """Count a call by its idempotency key; one that writes no row, such as a judge's, counts for nothing."""
+    """Count a call by its idempotency key; one that writes no row counts for nothing.
+
+    Such is a judge's; and where an answer of before served, nobody was called.
+    """
     place, _, step = key.rpartition("/")[0].rpartition("/")
     run, row = workflow_place(place) or ("", None)
     if step != WRITES or row is None:
         return
+    here = (_ROUTES.c.run == run) & (_ROUTES.c.row == row) & _ROUTES.c.under_way
+    connection.execute(update(_ROUTES).where(here).values(under_way=False))
+    if answer.cached_from:
+        return
     tokens = answer.prompt_tokens + answer.completion_tokens
     local = {"local_calls": 1, "local_tokens": tokens} if answer.local else {}
     add(connection, engine, run, timestamp()[:10], calls=1, tokens=tokens, **local)
-    here = (_ROUTES.c.run == run) & (_ROUTES.c.row == row) & _ROUTES.c.under_way
-    connection.execute(update(_ROUTES).where(here).values(under_way=False))
 
 
 def add(connection: Connection, engine: Engine, run: str, day: str, **counts: int) -> None:

@@ -147,6 +147,7 @@ async def test_the_gateway_sends_nothing_of_the_house_outside_whatever_it_is_ask
             call = ModelRequest(step=step, group=group, prompt=Text.by_value("Secret"), local_only=True)
             answer = await client.complete(call)
             assert (answer.local, answer.model) == (True, "openai/llama")
+        step = StepRef(run="kept", row="by outside", step="model")
         with pytest.raises(NoLocalModel):
-            await client.complete(call.model_copy(update={"group": "outside"}))
+            await client.complete(call.model_copy(update={"group": "outside", "step": step}))
     assert await office.outside.requests() == before

@@ -22,12 +22,20 @@ def request(number: int, **known: object) -> RouteRequest:
     return asked().model_copy(update={"step": step, "prompt_bytes": number * 40, **known})
 
 
-async def answered(engine: Engine, number: int, *, local: bool, step: str = "model", ordinal: int = 0) -> None:
+async def answered(
+    engine: Engine, number: int, *, local: bool, step: str = "model", ordinal: int = 0, cached_from: str = ""
+) -> None:
     ledger = SqlCallLedger(engine)
     key = StepRef(run="monday", row=f"row/{number}", step=step, ordinal=ordinal).key
     await ledger.begin(key, "g", "d")
     answer = ModelAnswer(
-        output=Text.by_value("x"), group="g", model="m", prompt_tokens=30, completion_tokens=10, local=local
+        output=Text.by_value("x"),
+        group="g",
+        model="m",
+        prompt_tokens=30,
+        completion_tokens=10,
+        local=local,
+        cached_from=cached_from,
     )
     for _ in range(2):
         await ledger.record(key, answer)
@@ -81,6 +89,7 @@ async def test_calls_that_judge_and_answers_that_are_heard_again_count_for_nothi
     await answered(records, 1, local=True)
     await answered(records, 1, local=False, ordinal=1)
     await answered(records, 1, local=True, step="judge")
+    await answered(records, 2, local=True, cached_from="catalog/sunday/row/a/model/0")
     told = await SqlLocalShares(records, GROUPS).run("monday")
     assert (told.calls, told.local_calls) == (2, 1)
     assert (await SqlLocalShares(records, GROUPS).run("tuesday")).share is None
