@@ -56,11 +56,16 @@ class TokenBody(Body):
 
 
 class UserBody(Body):
-    """A user to be created; their way in is the one-time link of the answer."""
+    """A user to be created; their way in is the one-time link of the answer.
+
+    Args:
+        service: The account is a program's: nobody logs in to it, and tokens are made for it.
+    """
 
     name: UserName
     roles: Roles = Field(default_factory=list)
     boards: Boards = Field(default_factory=list)
+    service: bool = False
 
 
 class UserChange(Body):
@@ -113,7 +118,7 @@ class Users(BaseModel):
 
 
 class UserInvited(BaseModel):
-    """A user and the link that lets them in once, within a day, to choose a password."""
+    """A user and the link that lets them in once, within a day, to choose a password; a program has none."""
 
     user: User
-    link: str
+    link: str = ""

@@ -104,12 +104,13 @@ class BoardGrant(Contract):
 
 
 class User(Contract):
-    """A person with an account.
+    """A person or a program with an account.
 
     Args:
         roles: What they do on every board.
         boards: What they do on single boards.
         has_password: Whether they have set one; before, a one-time link is the only way in.
+        service: It is a program's: nobody logs in to it, and administrators make its tokens.
         via_provider: Whether they sign in through the OpenID Connect provider.
     """
 
@@ -118,6 +119,7 @@ class User(Contract):
     boards: tuple[BoardGrant, ...] = ()
     disabled: bool = False
     has_password: bool = False
+    service: bool = False
     via_provider: bool = False
     created_at: str
 
@@ -126,6 +128,8 @@ class User(Contract):
         """How they get in, in a word for people."""
         if self.disabled:
             return "disabled"
+        if self.service:
+            return "service"
         if self.via_provider:
             return "OIDC"
         return "active" if self.has_password else "invited"

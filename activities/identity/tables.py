@@ -1,11 +1,11 @@
 """Tables of the accounts, in the records database. Of a secret only its hash or digest is kept."""
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, Column, false
 from sqlmodel import Field, SQLModel
 
 
 class UserRow(SQLModel, table=True):
-    """A user. ``password`` is an argon2id hash, null until one is set."""
+    """A user, or with ``service`` a program. ``password`` is an argon2id hash, null until one is set."""
 
     __tablename__ = "users"
 
@@ -13,6 +13,7 @@ class UserRow(SQLModel, table=True):
     password: str | None = None
     roles: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     disabled: bool = False
+    service: bool = Field(default=False, sa_column_kwargs={"server_default": false()})
     created_at: str
 
 

@@ -28,7 +28,13 @@ class SqlUsers:
         self._transactions = transactions
 
     async def create(
-        self, name: str, roles: Sequence[Role], boards: Sequence[BoardGrant] = (), password: str | None = None
+        self,
+        name: str,
+        roles: Sequence[Role],
+        boards: Sequence[BoardGrant] = (),
+        password: str | None = None,
+        *,
+        service: bool = False,
     ) -> User:
         """Create a user.
 
@@ -37,12 +43,15 @@ class SqlUsers:
             roles: Roles on every board.
             boards: Roles on single boards.
             password: A hash; without one, a one-time link is their way in.
+            service: The account is a program's.
 
         Raises:
             AccountConflict: The name is taken.
         """
         try:
-            return await self._transactions.run(lambda connection: create(connection, name, roles, boards, password))
+            return await self._transactions.run(
+                lambda connection: create(connection, name, roles, boards, password, service=service)
+            )
         except IntegrityError:
             raise AccountConflict(f"there is a user {name} already", user=name) from None
 
@@ -107,13 +116,21 @@ def create(
     roles: Sequence[Role],
     boards: Sequence[BoardGrant] = (),
     password: str | None = None,
+    *,
+    service: bool = False,
 ) -> User:
     """Create a user, as the last act of a transaction.
 
     Raises:
         IntegrityError: The name is taken.
     """
-    values = {"name": name, "password": password, "disabled": False, "created_at": timestamp()}
+    values = {
+        "name": name,
+        "password": password,
+        "disabled": False,
+        "service": service,
+        "created_at": timestamp(),
+    }
     connection.execute(insert(_USERS).values(roles=_values(roles), **values))
     _grant(connection, name, boards)
     user = read(connection, name)
@@ -229,6 +246,7 @@ def _read(row: Row[Any], boards: Sequence[BoardGrant], *, via_provider: bool) ->
         boards=tuple(boards),
         disabled=row.disabled,
         has_password=row.password is not None,
+        service=row.service,
         via_provider=via_provider,
         created_at=row.created_at,
     )

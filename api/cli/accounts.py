@@ -21,6 +21,7 @@ ROLES = click.option(
     help="On every board; repeatable.",
 )
 BOARDS = click.option("--board", "boards", multiple=True, metavar="BOARD=ROLE", help="On one board; repeatable.")
+OF = click.option("--of", default="", metavar="NAME", help="Of this service account, instead of your own.")
 
 
 @click.command()
@@ -88,15 +89,20 @@ def list_users(session: Session) -> None:
 @click.argument("name")
 @ROLES
 @BOARDS
+@click.option("--service", is_flag=True, help="An account of a program: nobody logs in, tokens are made for it.")
 @with_session
-def create_user(session: Session, name: str, roles: Sequence[str], boards: Sequence[str]) -> None:
+def create_user(session: Session, name: str, roles: Sequence[str], boards: Sequence[str], *, service: bool) -> None:
     """Create a user.
 
     The link that is shown lets them in once, to choose a password.
     """
     with session.client() as client:
-        made = client.create_user(name, roles, _grants(boards))
-    session.show(made, _invited(made, f"user {name} is created"))
+        made = client.create_user(name, roles, _grants(boards), service=service)
+    if service:
+        hint = f"prism tokens create TITLE --of {name} --scope runs.submit"
+        session.show(made, _done(f"service account {name} is created"), Text(hint, style="dim"))
+    else:
+        session.show(made, _invited(made, f"user {name} is created"))
 
 
 @users.command("change")
@@ -150,11 +156,12 @@ def tokens() -> None:
 
 
 @tokens.command("list")
+@OF
 @with_session
-def list_tokens(session: Session) -> None:
+def list_tokens(session: Session, of: str) -> None:
     """List your API tokens."""
     with session.client() as client:
-        found = client.tokens()
+        found = client.tokens(of)
     shown = table("id", "title", "scopes", "made", "ends", "last used")
     for one in found.tokens:
         times = (text.moment(one.created_at), text.moment(one.expires_at), text.moment(one.used_at))
@@ -166,25 +173,27 @@ def list_tokens(session: Session) -> None:
 @click.argument("title")
 @click.option("--scope", "scopes", multiple=True, required=True, help="An action such as runs.submit; repeatable.")
 @click.option("--days", default=90, show_default=True, type=click.IntRange(1, 366), help="How long it is good.")
+@OF
 @with_session
-def create_token(session: Session, title: str, scopes: Sequence[str], days: int) -> None:
+def create_token(session: Session, title: str, scopes: Sequence[str], days: int, of: str) -> None:
     """Make an API token for a program.
 
     It acts in your name, within its scopes. Its secret is shown now and never again.
     """
     with session.client() as client:
-        made = client.create_token(title, scopes, days)
+        made = client.create_token(title, scopes, days, of=of)
     secret = Text.assemble("PRISM_API_TOKEN=", (made.secret, "bold"))
     session.show(made, _done(f"token {made.token.id} is good until {text.moment(made.token.expires_at)}"), secret)
 
 
 @tokens.command("revoke")
 @click.argument("token")
+@OF
 @with_session
-def revoke_token(session: Session, token: str) -> None:
+def revoke_token(session: Session, token: str, of: str) -> None:
     """Revoke an API token."""
     with session.client() as client:
-        session.show(client.revoke_token(token), _done(f"token {token} is revoked"))
+        session.show(client.revoke_token(token, of=of), _done(f"token {token} is revoked"))
 
 
 @click.group()

@@ -36,28 +36,34 @@ class AccountMethods:
         """End one of one's sessions."""
         return self.send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
 
-    def tokens(self) -> Tokens:
-        """Return one's API tokens, without their secrets."""
-        return self.send(calls.get("/auth/tokens", Tokens))
+    def tokens(self, of: str = "") -> Tokens:
+        """Return one's API tokens, or those of a service account, without their secrets."""
+        return self.send(calls.get(_tokens(of), Tokens))
 
-    def create_token(self, title: str, scopes: Sequence[str], days: int = 90) -> TokenMade:
-        """Make an API token; its secret is in the answer and nowhere else."""
+    def create_token(self, title: str, scopes: Sequence[str], days: int = 90, *, of: str = "") -> TokenMade:
+        """Make an API token of one's own or of a service account; its secret is in the answer and nowhere else."""
         body = {"title": title, "scopes": list(scopes), "days": days}
-        return self.send(calls.account("POST", "/auth/tokens", TokenMade, body))
+        return self.send(calls.account("POST", _tokens(of), TokenMade, body))
 
-    def revoke_token(self, token: str) -> Accepted:
-        """Revoke one of one's API tokens."""
-        return self.send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
+    def revoke_token(self, token: str, *, of: str = "") -> Accepted:
+        """Revoke one of one's API tokens, or one of a service account."""
+        return self.send(calls.account("DELETE", f"{_tokens(of)}/{calls.part(token)}", Accepted))
 
     def users(self) -> Users:
         """Return every user."""
         return self.send(calls.get("/users", Users))
 
     def create_user(
-        self, name: str, roles: Sequence[Role | str] = (), boards: Sequence[BoardGrant] = ()
+        self,
+        name: str,
+        roles: Sequence[Role | str] = (),
+        boards: Sequence[BoardGrant] = (),
+        *,
+        service: bool = False,
     ) -> UserInvited:
-        """Create a user; the answer's link lets them in once."""
-        body = {"name": name, "roles": list(roles), "boards": [grant.model_dump() for grant in boards]}
+        """Create a user, whom the answer's link lets in once, or an account of a program."""
+        grants = [grant.model_dump() for grant in boards]
+        body = {"name": name, "roles": list(roles), "boards": grants, "service": service}
         return self.send(calls.account("POST", "/users", UserInvited, body))
 
     def change_user(
@@ -102,28 +108,34 @@ class AsyncAccountMethods:
         """End one of one's sessions."""
         return await self.send(calls.account("DELETE", f"/auth/sessions/{calls.part(session)}", Accepted))
 
-    async def tokens(self) -> Tokens:
-        """Return one's API tokens, without their secrets."""
-        return await self.send(calls.get("/auth/tokens", Tokens))
+    async def tokens(self, of: str = "") -> Tokens:
+        """Return one's API tokens, or those of a service account, without their secrets."""
+        return await self.send(calls.get(_tokens(of), Tokens))
 
-    async def create_token(self, title: str, scopes: Sequence[str], days: int = 90) -> TokenMade:
-        """Make an API token; its secret is in the answer and nowhere else."""
+    async def create_token(self, title: str, scopes: Sequence[str], days: int = 90, *, of: str = "") -> TokenMade:
+        """Make an API token of one's own or of a service account; its secret is in the answer and nowhere else."""
         body = {"title": title, "scopes": list(scopes), "days": days}
-        return await self.send(calls.account("POST", "/auth/tokens", TokenMade, body))
+        return await self.send(calls.account("POST", _tokens(of), TokenMade, body))
 
-    async def revoke_token(self, token: str) -> Accepted:
-        """Revoke one of one's API tokens."""
-        return await self.send(calls.account("DELETE", f"/auth/tokens/{calls.part(token)}", Accepted))
+    async def revoke_token(self, token: str, *, of: str = "") -> Accepted:
+        """Revoke one of one's API tokens, or one of a service account."""
+        return await self.send(calls.account("DELETE", f"{_tokens(of)}/{calls.part(token)}", Accepted))
 
     async def users(self) -> Users:
         """Return every user."""
         return await self.send(calls.get("/users", Users))
 
     async def create_user(
-        self, name: str, roles: Sequence[Role | str] = (), boards: Sequence[BoardGrant] = ()
+        self,
+        name: str,
+        roles: Sequence[Role | str] = (),
+        boards: Sequence[BoardGrant] = (),
+        *,
+        service: bool = False,
     ) -> UserInvited:
-        """Create a user; the answer's link lets them in once."""
-        body = {"name": name, "roles": list(roles), "boards": [grant.model_dump() for grant in boards]}
+        """Create a user, whom the answer's link lets in once, or an account of a program."""
+        grants = [grant.model_dump() for grant in boards]
+        body = {"name": name, "roles": list(roles), "boards": grants, "service": service}
         return await self.send(calls.account("POST", "/users", UserInvited, body))
 
     async def change_user(
@@ -143,3 +155,7 @@ class AsyncAccountMethods:
     async def reset_user(self, name: str) -> UserInvited:
         """Take a user's password away; the answer's link lets them choose another."""
         return await self.send(calls.account("POST", f"/users/{calls.part(name)}/reset", UserInvited))
+
+
+def _tokens(of: str) -> str:
+    return f"/users/{calls.part(of)}/tokens" if of else "/auth/tokens"

@@ -11,7 +11,7 @@ from api.errors import BadRequest, errors
 from api.identification import COOKIE
 from api.models import Accepted
 from api.permission import Access, may
-from api.services import Served
+from api.services import Served, Services
 
 router = APIRouter(prefix="/auth", tags=["account"])
 
@@ -81,12 +81,7 @@ async def list_tokens(access: Owner, services: Served) -> TokenList:
 @router.post("/tokens", status_code=201, responses=errors(400, 409, 422, 503))
 async def create_token(body: TokenBody, access: Owner, services: Served) -> TokenMade:
     """Make a token for a program. It acts in one's name, limited to its scopes, and never does more than oneself."""
-    owner = _account(access)
-    if unknown := sorted(set(body.scopes) - services.access_policy.actions):
-        known = ", ".join(sorted(services.access_policy.actions))
-        raise BadRequest(f"there is no scope {unknown[0]}; the scopes are {known}")
-    token, secret = await services.identity.tokens.create(owner, body.title, body.scopes, body.days)
-    return TokenMade(token=token, secret=secret)
+    return await token_made(services, _account(access), body)
 
 
 @router.delete("/tokens/{token}", responses=errors(404, 409, 422, 503))
@@ -94,6 +89,19 @@ async def revoke_token(token: str, access: Owner, services: Served) -> Accepted:
     """Revoke one of one's tokens."""
     await services.identity.tokens.revoke(_account(access), token)
     return Accepted()
+
+
+async def token_made(services: Services, owner: str, body: TokenBody) -> TokenMade:
+    """Make a token that acts in an owner's name.
+
+    Raises:
+        BadRequest: A scope is no action.
+    """
+    if unknown := sorted(set(body.scopes) - services.access_policy.actions):
+        known = ", ".join(sorted(services.access_policy.actions))
+        raise BadRequest(f"there is no scope {unknown[0]}; the scopes are {known}")
+    token, secret = await services.identity.tokens.create(owner, body.title, body.scopes, body.days)
+    return TokenMade(token=token, secret=secret)
 
 
 def caller(request: Request) -> Caller:

@@ -32,9 +32,10 @@ const FORMS = {
     toast("Your password is changed");
   },
   async user(form, data) {
-    const made = await post("/api/v1/users", { name: data.get("name"), ...rights(data) });
+    const made = await post("/api/v1/users", { name: data.get("name"), service: data.has("service"), ...rights(data) });
     close(form);
-    invite(made);
+    if (made.link) invite(made);
+    else toast(`The service account ${made.user.name} is created`);
   },
   async secret(form, data) {
     const name = data.get("name");

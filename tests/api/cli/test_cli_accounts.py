@@ -160,3 +160,22 @@ def test_a_login_link_is_made_on_the_machine_itself(terminal: Terminal, tmp_path
     named = terminal.prism("login-link", "viewer", **home).strip()
     terminal.prism("login", "--link", named, stdin="a long password\na long password\n")
     assert json.loads(terminal.prism("whoami", "--json"))["name"] == "viewer"
+
+
+def test_a_service_account_works_by_tokens_that_administrators_make_and_nobody_logs_in_to_it(
+    terminal: Terminal,
+) -> None:
+    terminal.login()
+    told = terminal.prism("users", "create", "nightly", "--service", "--role", "viewer")
+    assert "login?link=" not in told
+    assert "service" in terminal.prism("users", "list")
+    scopes = ("--scope", "runs.read", "--scope", "account.read")
+    made = json.loads(terminal.prism("tokens", "create", "ci", "--of", "nightly", *scopes, "--json"))
+    own = {"PRISM_API_TOKEN": made["secret"]}
+    me = json.loads(terminal.prism("whoami", "--json", **own))
+    assert (me["name"], me["roles"], me["via"]) == ("nightly", ["viewer"], "token")
+    assert me["scopes"] == ["account.read", "runs.read"]
+    assert "nobody logs in" in terminal.prism("users", "reset", "nightly", code=1)
+    assert "people make and see their own tokens" in terminal.prism("tokens", "list", "--of", "viewer", code=1)
+    terminal.prism("tokens", "revoke", made["token"]["id"], "--of", "nightly")
+    assert "UNAUTHENTICATED" in terminal.prism("runs", code=1, **own)

@@ -70,6 +70,9 @@ GET    /api/v1/users                             401 403 403 403 403 403 200 200
 POST   /api/v1/users                             401 403 403 403 403 403 409 409
 PATCH  /api/v1/users/{name}                      401 403 403 403 403 403 404 404
 POST   /api/v1/users/{name}/reset                401 403 403 403 403 403 404 404
+GET    /api/v1/users/{name}/tokens               401 403 403 403 403 403 404 404
+POST   /api/v1/users/{name}/tokens               401 403 403 403 403 403 404 404
+DELETE /api/v1/users/{name}/tokens/{token}       401 403 403 403 403 403 404 404
 GET    /api/v1/audit                             401 403 403 403 403 403 200 200
 GET    /api/v1/audit/export                      401 403 403 403 403 403 200 200
 POST   /api/v1/audit/verify                      401 403 403 403 403 403 200 200
@@ -141,6 +144,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/auth/password": {"json": {"current": "wrong", "new": "correct horse battery"}},
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
+    "/api/v1/users/{name}/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/scans": {"json": {"folder": "/nowhere"}},
     "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
     "/api/v1/secrets/{name:path}/rotate": {"json": {}},
