@@ -15,6 +15,7 @@ from api.middleware import Gatekeeper
 from api.openapi import complete_document
 from api.routes import (
     accounts,
+    agents,
     artifacts,
     audit,
     auth,
@@ -67,6 +68,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
     install_error_handlers(app, denied)
     resources = (
         catalogs,
+        agents,
         runs,
         reviews,
         # Before rows, whose path takes whatever follows.

@@ -8,7 +8,7 @@ from typing import Any
 
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.artifacts.contracts import Text
+from activities.artifacts.contracts import Digest, Text
 from activities.audit.actor import actor
 from activities.audit.contracts import AuditEvent, AuditKind
 from activities.prompts.contracts import NamedText
@@ -23,7 +23,7 @@ from temporal.client import TemporalUnavailable
 from temporal.contract import run_workflow_id
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import RUN_REVISION, Carried, CatalogRun, RowSelection, RunOptions, Steered
-from workflows.schedule import LETTERS
+from workflows.schedule import LETTERS, MAX_NOTES
 
 # A workflow records its end a moment before it closes; until then its id cannot be started again.
 CLOSING_SECONDS = 5.0
@@ -125,17 +125,20 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
     states = [RowState(one[1]) if RowState(one[1]).ended else RowState.PENDING for one in outcomes]
     outputs: dict[int, NamedText] = {}
     unmet: dict[int, int] = {}
+    notes: dict[str, NamedText] = {}
     for number in range(len(plan.pages)):
         for planned in (await services.stores.plans.page(view.plan, number)).rows:
             if states[planned.index] is RowState.SUCCEEDED:
+                key, digest = planned.row.remember, outcomes[planned.index][4]
+                if key and digest:
+                    notes[key] = NamedText(name=key, text=await _output(services, digest))
                 continue
             for upstream in planned.upstream:
                 unmet[upstream] = unmet.get(upstream, 0) + 1
     for index in unmet:
         name, state, _, _, digest = outcomes[index]
         if state == RowState.SUCCEEDED and digest:
-            size = len(await services.stores.artifacts.get(digest))
-            outputs[index] = NamedText(name=name, text=Text(digest=digest, size=size))
+            outputs[index] = NamedText(name=name, text=await _output(services, digest))
     concurrency = view.concurrency or services.settings.concurrency
     return CatalogRun(
         run=view.run,
@@ -153,11 +156,16 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
             generations={index: one[3] for index, one in enumerate(outcomes) if one[3]},
             outputs=outputs,
             unmet=unmet,
+            notes=dict(list(notes.items())[-MAX_NOTES:]),
             next_page=len(plan.pages),
             concurrency=concurrency,
             sequence=view.sequence,
         ),
     )
+
+
+async def _output(services: Services, digest: Digest) -> Text:
+    return Text(digest=digest, size=len(await services.stores.artifacts.get(digest)))
 
 
 async def _reach(call: Any, run: str) -> None:  # noqa: ANN401 -- a coroutine of the SDK

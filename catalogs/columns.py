@@ -13,6 +13,7 @@ from catalogs.forms import parse_form
 from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
+from catalogs.team import MAX_ROUNDS, Pattern
 from catalogs.tools import tool_names
 
 
@@ -93,7 +94,39 @@ COLUMNS: Final = (
         "Rows that must succeed first.",
         cells.names,
     ),
-    Column("agent", "text", "the board", "analyst", "Role the model is asked to take.", cells.plain),
+    Column(
+        "agent",
+        "text; with `pattern`, agents separated by ` > ` or `;`",
+        "the board",
+        "writer > critic > editor",
+        "Agent that answers, by its name, or else a role in words; with `pattern` several agents.",
+        cells.plain,
+    ),
+    Column(
+        "pattern",
+        "`pipeline`, `vote`, `judge`, `debate`, `map`",
+        "one agent",
+        "pipeline",
+        "How several agents work together; of `judge`, `debate` and `map` the last one named has the last word.",
+        cells.choice(Pattern),
+    ),
+    Column("rounds", "whole number 1 to 5", "2", "3", "Rounds of a debate.", cells.whole(1, MAX_ROUNDS)),
+    Column(
+        "knowledge",
+        "names separated by `;`, `,` or spaces",
+        "none",
+        "handbook",
+        "Collections of documents whose fitting passages are put before the model.",
+        cells.names,
+    ),
+    Column(
+        "remember",
+        "letters, digits, `. _ - /`",
+        "not remembered",
+        "tone",
+        "Key under which agents of later rows of the run read this row's output as a note.",
+        cells.identifier,
+    ),
     Column(
         "model",
         "text",

@@ -9,10 +9,16 @@ from pydantic import NonNegativeInt
 from catalogs.criteria import Form, parse_criterion
 from catalogs.prompts import composed_prompt, step_prompt, system_prompt
 from catalogs.row import CatalogRow, Mode
+from catalogs.team import Pattern
+from catalogs.turns import agent_prompt
 from temporal.contract import Contract
 
 # What a judge is told around the text: instructions, markers, numbers.
 _JUDGE_CHARACTERS: Final = 1_100
+# What an agent is told about its turn.
+_ORDER_CHARACTERS: Final = 90
+# How long the lists are that agents work through is nobody's to foresee.
+_USUAL_PARTS: Final = 10
 
 
 class Load(Contract):
@@ -60,16 +66,20 @@ class DemandTally:
         self._whose = array("L")
         self._calls = array("L")
         self._characters = array("Q")
+        self._answers = array("L")
+        self._teams = array("B")
         self._verified = array("B")
         self._judged = array("Q")
 
     def add(self, row: CatalogRow) -> None:
         """Take in the next row of the file."""
-        calls, characters = _asked(row)
+        calls, characters, answers = _asked(row)
         free = sum(map(len, _free_text(row.verification)))
-        self._whose.append(self._places.setdefault((row.board, row.model), len(self._places)))
+        self._whose.append(self._places.setdefault((row.board, _group(row)), len(self._places)))
         self._calls.append(calls)
         self._characters.append(characters)
+        self._answers.append(answers)
+        self._teams.append(row.pattern is not None)
         self._verified.append(bool(row.verification or row.output_schema))
         self._judged.append(_JUDGE_CHARACTERS + len(row.objective) + free if free else 0)
 
@@ -83,10 +93,12 @@ class DemandTally:
         sums = [[0] * 9 for _ in self._places]
         for place in chosen:
             calls, characters, verified = self._calls[place], self._characters[place], self._verified[place]
-            # Each step of a row sees the answers of the steps before it.
-            quoted = calls * len(upstream.get(place, ())) + calls * (calls - 1) // 2
+            needed = len(upstream.get(place, ()))
+            quoted = calls * needed + self._answers[place]
             judged = self._judged[place]
-            again = (calls, characters, quoted) if verified else (0, 0, 0)
+            # Of a team, the one whose text it is writes it again, and is shown it.
+            whole = (1, characters // max(calls, 1), needed + 1) if self._teams[place] else (calls, characters, quoted)
+            again = whole if verified else (0, 0, 0)
             row = (calls, characters, quoted, *again, bool(judged), judged)
             found = sums[self._whose[place]]
             found[0] += 1
@@ -108,13 +120,38 @@ def _demand(board: str, group: str, numbers: Sequence[int]) -> Demand:
     )
 
 
-def _asked(row: CatalogRow) -> tuple[int, int]:
-    """Return how many calls write a row's output, and how long their prompts are."""
-    prompt, system = row.prompt or composed_prompt(row, {}), len(system_prompt(row))
+def _group(row: CatalogRow) -> str:
+    """Return whom a row asks; a team whose agents ask several groups is reckoned as if all asked the first's."""
+    return row.model or (row.team[0].model if row.team else "")
+
+
+def _asked(row: CatalogRow) -> tuple[int, int, int]:
+    """Return how many calls write a row's output, how long their prompts are, and how many answers those quote."""
+    prompt = row.prompt or composed_prompt(row, {})
+    if row.pattern is not None:
+        calls, quoted = _turns(row.pattern, len(row.team), row.rounds)
+        told = sum(len(agent.system) for agent in row.team) // max(len(row.team), 1)
+        return calls, calls * (told + len(prompt) + _ORDER_CHARACTERS), quoted
+    system = len(agent_prompt(row.team[0], row.board) if row.team else system_prompt(row))
     if row.mode is Mode.SINGLE or not row.workflow:
-        return 1, system + len(prompt)
+        return 1, system + len(prompt), 0
     steps = row.workflow
-    return len(steps), sum(system + len(step_prompt(prompt, steps, phase, ())) for phase in range(len(steps)))
+    calls = len(steps)
+    characters = sum(system + len(step_prompt(prompt, steps, phase, ())) for phase in range(calls))
+    # Each step of a row sees the answers of the steps before it.
+    return calls, characters, calls * (calls - 1) // 2
+
+
+def _turns(pattern: Pattern, agents: int, rounds: int) -> tuple[int, int]:
+    """Return how many turns a team takes, and how many answers it is shown in all of them together."""
+    others = agents - 1
+    return {
+        Pattern.PIPELINE: (agents, agents * others // 2),
+        Pattern.VOTE: (agents, 0),
+        Pattern.JUDGE: (agents, others),
+        Pattern.DEBATE: (others * rounds + 1, others * others * (rounds - 1) + others),
+        Pattern.MAP: (_USUAL_PARTS + others, _USUAL_PARTS),
+    }[pattern]
 
 
 def _free_text(criteria: Iterable[str]) -> list[str]:

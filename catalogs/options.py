@@ -5,6 +5,7 @@ from typing import Final
 from pydantic import Field, PositiveInt
 
 from catalogs.faults import KEPT_FAULTS
+from catalogs.team import Agent
 from catalogs.tools import Tool
 from temporal.contract import Contract
 
@@ -20,6 +21,8 @@ class ReadOptions(Contract):
         skip_invalid: Leave out invalid rows and those that depend on them, instead of refusing the file.
         keep_faults: How many errors, and how many warnings, are described; all are counted.
         max_cell_chars: Largest cell, in characters.
+        agents: Agents that rows may name, by name; ``None`` where nobody knows which there are.
+        knowledge: Collections that rows may name; ``None`` where nobody knows which there are.
         tools: Tools that rows may name; ``None`` where only whoever runs the catalog knows them.
     """
 
@@ -28,4 +31,6 @@ class ReadOptions(Contract):
     skip_invalid: bool = False
     keep_faults: PositiveInt = KEPT_FAULTS
     max_cell_chars: PositiveInt = MAX_CELL_CHARS
+    agents: dict[str, Agent] | None = Field(default_factory=dict)
+    knowledge: tuple[str, ...] | None = None
     tools: tuple[Tool, ...] | None = ()

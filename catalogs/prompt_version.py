@@ -13,5 +13,7 @@ _SHOWN: Final = 12
 
 def prompt_version(row: CatalogRow) -> str:
     """Return a short digest of agent, template and mode: rows that have it alike are asked in the same words."""
-    told = [row.agent, row.prompt or COMPOSED, row.literal, row.mode.value]
+    told: list[object] = [row.agent, row.prompt or COMPOSED, row.literal, row.mode.value]
+    if row.team:
+        told += [row.pattern, row.rounds, *(agent.digest for agent in row.team)]
     return hashlib.sha256(json.dumps(told).encode()).hexdigest()[:_SHOWN]

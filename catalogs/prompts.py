@@ -40,8 +40,13 @@ def composed_prompt(row: CatalogRow, outputs: Mapping[str, str]) -> str:
         parts.append(_section(heading, _numbered(row.workflow)))
     if row.verification:
         parts.append(_section("The answer is accepted if all of this holds:", _bulleted(row.verification)))
-    parts += [_quoted(f"Result of {name}", text) for name, text in outputs.items()]
-    return _joined(parts)
+    parts += [quoted(f"Result of {name}", text) for name, text in outputs.items()]
+    return joined(parts)
+
+
+def with_sources(prompt: str, sources: Iterable[tuple[str, str]]) -> str:
+    """Return a prompt with what may help to answer it before it: notes of the run, passages of documents."""
+    return joined([*(quoted(name, text) for name, text in sources), prompt])
 
 
 def step_prompt(prompt: str, steps: Sequence[str], phase: int, earlier: Iterable[tuple[str, str]]) -> str:
@@ -54,14 +59,14 @@ def step_prompt(prompt: str, steps: Sequence[str], phase: int, earlier: Iterable
         earlier: Name and output of the steps before it.
     """
     now = f"Do only step {phase + 1} of {len(steps)} now: {steps[phase]}"
-    return _joined([prompt, *(_quoted(f"Result of step {name}", text) for name, text in earlier), now])
+    return joined([prompt, *(quoted(f"Result of step {name}", text) for name, text in earlier), now])
 
 
 def retry_prompt(prompt: str, failures: Iterable[str], previous: str = "") -> str:
     """Return the prompt of an attempt after one that failed its criteria, or that a reviewer wants changed."""
-    shown = [_quoted("Your previous answer", previous)] if previous else []
+    shown = [quoted("Your previous answer", previous)] if previous else []
     wanted = _section("Your previous answer was not accepted. Correct this:", _bulleted(failures))
-    return _joined([prompt, *shown, wanted])
+    return joined([prompt, *shown, wanted])
 
 
 def _section(heading: str, body: str) -> str:
@@ -76,7 +81,7 @@ def _bulleted(items: Iterable[str]) -> str:
     return "\n".join(f"- {item}" for item in items)
 
 
-def _quoted(heading: str, text: str) -> str:
+def quoted(heading: str, text: str) -> str:
     """Return a text between marks that do not occur in it."""
     fence = "```"
     while fence in text:
@@ -84,5 +89,6 @@ def _quoted(heading: str, text: str) -> str:
     return f"{heading}:\n{fence}\n{text.strip()}\n{fence}"
 
 
-def _joined(parts: Iterable[str]) -> str:
+def joined(parts: Iterable[str]) -> str:
+    """Return the parts of a prompt that say something, a blank line between them."""
     return "\n\n".join(part for part in parts if part)

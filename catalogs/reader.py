@@ -13,6 +13,7 @@ from catalogs.options import ReadOptions
 from catalogs.records import Record, Records
 from catalogs.row import CatalogRow
 from catalogs.row_checks import check_criteria, check_objective, check_template, check_together, known_tools, read_cells
+from catalogs.team_checks import check_team
 from temporal.names import ErrorCode
 
 _CELLS_A_LINE: Final = 8
@@ -97,6 +98,7 @@ class CatalogReader:
         check_criteria(values, notes)
         implied = check_template(values, variables, notes, literal=literal)
         check_together(values, notes)
+        check_team(values, notes, self._options, implied)
         if "tools" in values:
             values["tools"] = known_tools(values["tools"], self._tools, notes)
         depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied, *_workspace(values))))

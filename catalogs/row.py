@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from catalogs.team import DEFAULT_ROUNDS, Agent, Pattern
 from temporal.contract import Contract
 
 # A reviewer that begins so is a role, not a person.
@@ -77,6 +78,12 @@ class CatalogRow(Contract):
         verification: Acceptance criteria, in the order written.
         output_schema: JSON schema of the object that the output is, as canonical JSON; ``None`` for text.
         depends_on: Ids of rows that must succeed first, written or implied by the template or the workspace.
+        agent: A role in words, or the names of agents that are defined.
+        pattern: How several agents work together; ``None`` for one role or agent.
+        rounds: Rounds of a debate.
+        team: Definitions of the agents, as they were when the catalog was read.
+        knowledge: Collections whose passages are looked up for the row.
+        remember: Key under which the run's agents find the output; empty for none.
         model: Model group; empty or ``auto`` leaves the choice to the routing, or takes the default group.
         data_class: How closely its data is kept; the policy says which models may see it.
         prompt: Template of the prompt, or empty for the composed default.
@@ -109,6 +116,11 @@ class CatalogRow(Contract):
     output_schema: dict[str, Any] | None = None
     depends_on: tuple[str, ...] = ()
     agent: str = ""
+    pattern: Pattern | None = None
+    rounds: PositiveInt = DEFAULT_ROUNDS
+    team: tuple[Agent, ...] = ()
+    knowledge: tuple[str, ...] = ()
+    remember: str = ""
     model: str = ""
     prompt: str = ""
     literal: bool = False

@@ -22,6 +22,8 @@ class StepRef(Contract):
         ordinal: How many times the workflow asked for this step before. It counts what the workflow
             wanted, not Temporal's attempts, so that a retry after a crash keeps its key.
         attempt: Which execution of the row asks, from 1. It tells events apart; no key depends on it.
+        context: What the step's prompt holds that another execution of the row may find changed: a paid answer stands
+            for what was asked, not for what would be asked now.
     """
 
     run: str
@@ -29,11 +31,13 @@ class StepRef(Contract):
     step: str
     ordinal: NonNegativeInt = 0
     attempt: PositiveInt = 1
+    context: str = ""
 
     @property
     def key(self) -> str:
         """The idempotency key of the step's effect on the world."""
-        return f"{row_workflow_id(self.run, self.row)}/{self.step}/{self.ordinal}"
+        key = f"{row_workflow_id(self.run, self.row)}/{self.step}/{self.ordinal}"
+        return f"{key}/{self.context}" if self.context else key
 
 
 def run_workflow_id(run: str) -> str:

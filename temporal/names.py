@@ -59,6 +59,10 @@ class ActivityName(StrEnum):
     ATTACH_ANSWERS = "reviews.attach_answers"
     ROTATE_DUE = "secrets.rotate_due"
     COLLECT_PAIRS = "feedback.collect_pairs"
+    RETRIEVE = "knowledge.retrieve"
+    VOTE = "teams.vote"
+    CHOOSE = "teams.choose"
+    LIST_ITEMS = "teams.list_items"
 
 
 class SearchAttribute(StrEnum):
@@ -108,6 +112,10 @@ class ErrorCode(StrEnum):
     BUDGET_EXCEEDED = "BUDGET_EXCEEDED"
     BUDGET_SPENT = "BUDGET_SPENT"
     VERIFICATION_FAILED = "VERIFICATION_FAILED"
+    NO_AGREEMENT = "NO_AGREEMENT"
+    INVALID_LIST = "INVALID_LIST"
+    UNKNOWN_COLLECTION = "UNKNOWN_COLLECTION"
+    KNOWLEDGE_UNAVAILABLE = "KNOWLEDGE_UNAVAILABLE"
     SECRETS_IN_OUTPUT = "SECRETS_IN_OUTPUT"
     SCANNER_FAILED = "SCANNER_FAILED"
     CODE_FAILED = "CODE_FAILED"

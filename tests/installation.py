@@ -22,6 +22,7 @@ from catalogs.options import ReadOptions
 from temporal.contract import row_workflow_id, run_workflow_id
 from temporal.interceptors import ErrorInterceptor
 from temporal.names import TaskQueue
+from workers.agents import installed
 from workers.compose import Stores, open_stores
 from workers.notifications import delivery_activities
 from workers.settings import Settings
@@ -146,12 +147,8 @@ class Installation:
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        compiled = compile_catalog(
-            io.BytesIO(csv.encode()),
-            "test",
-            self.stores.artifacts.write,
-            ReadOptions(tools=load_tools(self.settings.tools)),
-        )
+        reading = ReadOptions(tools=load_tools(self.settings.tools)).model_copy(update=installed(self.settings))
+        compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, reading)
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(
             run=run,

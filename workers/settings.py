@@ -73,6 +73,8 @@ class Settings(BaseSettings):
         opa_url: Address of an OPA server that decides what may run; empty means the policies in that folder decide.
         opa_token: Bearer token that server asks for.
         opa_timeout_seconds: Longest it may take to decide on one row.
+        agents: Folder of agents of one's own, one YAML file each; they go before those that ship under the same name.
+        knowledge: Folder whose subfolders are the collections of documents that rows may name.
         approval_rules: YAML file that says which rows whose approval takes; empty means none beyond catalog and policy.
         notification_rules: YAML file that says what is told outside of Prism; empty means nothing.
     """
@@ -163,6 +165,9 @@ class Settings(BaseSettings):
     opa_token: SecretStr | None = None
     opa_timeout_seconds: float = Field(default=2.0, gt=0, le=15)
 
+    agents: Path | None = None
+    knowledge: Path | None = None
+
     approval_rules: Path | None = None
     notification_rules: Path | None = None
 
@@ -193,6 +198,11 @@ class Settings(BaseSettings):
     def scanned_folders(self) -> tuple[str, ...]:
         """Folders that are scanned."""
         return tuple(folder for folder in self.scan_folders.split(":") if folder)
+
+    @property
+    def knowledge_index(self) -> Path:
+        """File of the full-text index over the documents."""
+        return self.home.resolve() / "knowledge.db"
 
     @property
     def vulnerabilities(self) -> Path | None:

@@ -17,6 +17,7 @@ from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.artifacts.files import Files
+from activities.knowledge.activity import KnowledgeActivities
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
@@ -44,6 +45,7 @@ from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
 from activities.secrets.rows import RowSecrets
+from activities.teams.activity import TeamActivities
 from activities.tools.activity import ToolActivities
 from activities.verification.activity import VerificationActivities
 from temporal.client import TemporalUnavailable, connect
@@ -51,6 +53,7 @@ from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
+from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
@@ -222,6 +225,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
+    teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
     return [
         plans.page,
@@ -237,7 +241,11 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         reviews.open_review,
         reviews.record_review,
         reviews.attach_answers,
-        PromptActivities(stores.texts).compose,
+        PromptActivities(stores.texts, await open_windows(settings)).compose,
+        KnowledgeActivities(open_library(settings), stores.texts).retrieve,
+        teams.vote,
+        teams.choose,
+        teams.list_items,
         verification.verify,
         verification.structure,
         ToolActivities(stores.texts, engine).check,

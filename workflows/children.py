@@ -33,6 +33,7 @@ async def start_row(request: CatalogRun, schedule: Schedule, head: RowHead) -> R
             attempt=schedule.attempt(head.index),
             generation=schedule.generation(head.index),
             upstream=schedule.upstream(head),
+            notes=schedule.notes,
             options=request.options,
             revision=ROW_REVISION,
         ),

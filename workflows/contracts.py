@@ -52,6 +52,7 @@ class Carried(Contract):
         attempts: Executions started, for rows executed more than once.
         generations: Fresh sets of model calls, for rows whose answers were refused.
         outputs: Outputs that rows still to come depend on.
+        notes: Outputs that the run remembers, by key.
         unmet: For each of those, how many dependants have not succeeded.
         adrift: Rows under way whose end arrives by signal.
         again: Those that are wanted again as soon as it has.
@@ -63,6 +64,7 @@ class Carried(Contract):
     generations: dict[int, int] = Field(default_factory=dict)
     outputs: dict[int, NamedText] = Field(default_factory=dict)
     unmet: dict[int, int] = Field(default_factory=dict)
+    notes: dict[str, NamedText] = Field(default_factory=dict)
     adrift: tuple[RowHead, ...] = ()
     again: tuple[NonNegativeInt, ...] = ()
     next_page: NonNegativeInt = 0
@@ -110,6 +112,7 @@ class RowRun(Contract):
         attempt: Which execution of the row this is, from 1.
         generation: Which fresh set of model calls; the same generation never pays for a call twice.
         upstream: Outputs of the rows this one depends on, and the files that they left, by reference.
+        notes: What the run remembered when the row was started, by reference.
         revision: Which process the row passes through; see ``ROW_REVISION``.
     """
 
@@ -121,12 +124,17 @@ class RowRun(Contract):
     attempt: PositiveInt = 1
     generation: NonNegativeInt = 0
     upstream: tuple[NamedText, ...] = ()
+    notes: tuple[NamedText, ...] = ()
     options: RunOptions = RunOptions()
     revision: NonNegativeInt = 0
 
 
 class RowResult(Contract):
-    """How a row ended. A row that did not succeed fails its workflow with this as the error's detail."""
+    """How a row ended. A row that did not succeed fails its workflow with this as the error's detail.
+
+    Args:
+        remember: Key under which the run remembers the output; empty for none.
+    """
 
     index: NonNegativeInt
     row: str
@@ -135,6 +143,7 @@ class RowResult(Contract):
     message: str = ""
     output: Text | None = None
     files: Snapshot | None = None
+    remember: str = ""
 
 
 class Steered(Contract):

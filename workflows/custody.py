@@ -11,17 +11,33 @@ from activities.sandbox.contracts import SandboxRequest, SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
 from activities.tools.contracts import CallOutcome, ToolCheck
 from activities.verification.contracts import OUTPUT_SCHEMA
+from catalogs.team import Agent
 from temporal.contract import Contract
 
 
-def written(prompt: Prompt, answer: ModelAnswer) -> CustodyAct:
-    """A model wrote the text, for this row or for an earlier call that was the same."""
+def written(prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> CustodyAct:
+    """A model wrote the text, for this row or for an earlier call that was the same; in whose turn, if an agent's."""
     return CustodyAct(
         act=Act.WRITTEN,
         by=answer.model,
         prompt=prompt.text.digest,
         text=answer.output.digest,
         outcome=f"from the cache, call {answer.cached_from}" if answer.cached_from else "",
+        agent=agent.label if agent else "",
+        definition=agent.digest if agent else None,
+        template=prompt.template,
+    )
+
+
+def chosen(answer: ModelAnswer, by: str, outcome: str, agent: Agent) -> CustodyAct:
+    """One of several texts was chosen; the agent is the one who wrote it."""
+    return CustodyAct(
+        act=Act.CHOSEN,
+        by=by,
+        text=answer.output.digest,
+        outcome=outcome,
+        agent=agent.label,
+        definition=agent.digest,
     )
 
 

@@ -1,6 +1,7 @@
 """How a row's output comes about: prompt, model, verification, and one more try with the failures told."""
 
-from dataclasses import dataclass, replace
+import asyncio
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from temporalio import workflow
@@ -8,16 +9,19 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
     from activities.llm.contracts import ModelAnswer
-    from activities.prompts.contracts import NamedText, Prompt
+    from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
     from activities.routing.contracts import Route
     from activities.verification.contracts import OUTPUT_SCHEMA, Basis, Verdict
     from catalogs.row import CatalogRow, Mode
+    from catalogs.team import Agent
+    from temporal.contract import StepRef
     from temporal.names import ErrorCode
-    from workflows.custody import structured, written
+    from workflows.custody import chosen, structured, written
     from workflows.performing import now
     from workflows.steps import RowSteps
+    from workflows.team import Team, TeamFailed
     from workflows.tooling import RowTools
 
 DRAFTS = 2
@@ -44,10 +48,13 @@ class Draft:
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
+        author: Agent who wrote the last answer, where one is defined.
+        passages: What was found for the row in its collections; ``None`` before it was looked up.
         looked_at: Why the policy wants a person to look at it, since the model called tools.
         routed: Whether a step of its own chooses who writes.
         route: Who was chosen.
         tier: Which of those writes now, from 0.
+        routing: Held while they are chosen.
     """
 
     answer: ModelAnswer | None = None
@@ -62,19 +69,28 @@ class Draft:
     structured: Text | None = None
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
+    author: Agent | None = None
+    passages: tuple[NamedText, ...] | None = None
     looked_at: tuple[str, ...] = ()
     routed: bool = False
     route: Route | None = None
     tier: int = 0
+    routing: asyncio.Lock = field(default_factory=asyncio.Lock)
 
-    def add(self, prompt: Prompt, answer: ModelAnswer) -> None:
-        """Take a call's answer."""
+    def add(self, prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> None:
+        """Take a call's answer, given in the turn of an agent where one is defined."""
+        self.author = agent
         self.answer = answer
         self.structured = self.edited = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
-        self.custody += (written(prompt, answer),)
+        self.custody += (written(prompt, answer, agent),)
         self.charge(answer)
+
+    def choose(self, answer: ModelAnswer, agent: Agent, by: str, outcome: str) -> None:
+        """Take one of the answers that agents gave as the output."""
+        self.answer, self.author, self.structured = answer, agent, None
+        self.custody += (chosen(answer, by, outcome, agent),)
 
     def charge(self, answer: ModelAnswer) -> None:
         """Count what a call cost."""
@@ -120,6 +136,9 @@ async def write_draft(
         feedback: What a reviewer wants changed of the output; the model is shown both.
     """
     previous = draft.output if feedback else None
+    if row.knowledge and draft.passages is None:
+        draft.passages = (await steps.retrieve(row)).passages
+    steps.sees(row, draft.passages or ())
     for number in range(DRAFTS):
         if number:
             escalate(steps, draft)
@@ -161,15 +180,46 @@ async def _ask(
     steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...], previous: Text | None
 ) -> tuple[Verdict, ...]:
     """Have the output written, in one call or step by step; return the verdict on its structure, if it has one."""
+    if row.pattern is not None:
+        return await _ask_team(steps, row, draft, failures)
+    turn = Turn(agent=row.team[0]) if row.team else None
     if row.mode is Mode.SINGLE or not row.workflow:
-        return await _write(steps, row, draft, Ask(failures=failures, previous=previous))
+        return await _write(steps, row, draft, Ask(failures=failures, previous=previous, turn=turn))
     earlier: tuple[NamedText, ...] = ()
     *before, last = range(len(row.workflow))
     for phase in before:
-        prompt = await steps.compose(row, phase=phase, earlier=earlier, failures=failures, previous=previous)
-        answer = await _converse(steps, row, draft, prompt)
+        ask = Ask(phase=phase, earlier=earlier, failures=failures, previous=previous, turn=turn)
+        answer = await _converse(steps, row, draft, ask)
         earlier += (NamedText(name=row.workflow[phase], text=answer.output),)
-    return await _write(steps, row, draft, Ask(phase=last, earlier=earlier, failures=failures, previous=previous))
+    ask = Ask(phase=last, earlier=earlier, failures=failures, previous=previous, turn=turn)
+    return await _write(steps, row, draft, ask)
+
+
+async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> tuple[Verdict, ...]:
+    """Have agents write the output; where there is one already, the agent whose text it is writes it once more."""
+    wanted: dict[str, Any] = {}
+
+    async def call(prompt: Prompt, agent: Agent, step: StepRef) -> ModelAnswer:
+        return await _call(steps, row, draft, prompt, agent=agent, step=step, **wanted)
+
+    team = Team(steps, row, call)
+    if failures and draft.author is not None:
+        wanted["output_schema"] = row.output_schema
+        await team.again(draft.author, failures, draft.output)
+    else:
+        try:
+            await team.write(draft)
+        except TeamFailed as failed:
+            # Answers that lead nowhere were refused as if a criterion had: a retry asks for fresh ones.
+            raise RowEnded(RowState.VERIFICATION_FAILED, failed.code, failed.message) from None
+    if row.output_schema is None or draft.author is None:
+        return ()
+    verdict = await _structure(steps, row.output_schema, draft)
+    if verdict.passed is False:
+        wanted["output_schema"] = row.output_schema
+        await team.again(draft.author, (*failures, f"{OUTPUT_SCHEMA}: {verdict.reason}"), draft.output)
+        verdict = await _structure(steps, row.output_schema, draft)
+    return (verdict,)
 
 
 @dataclass(frozen=True)
@@ -180,18 +230,25 @@ class Ask:
     earlier: tuple[NamedText, ...] = ()
     failures: tuple[str, ...] = ()
     previous: Text | None = None
+    turn: Turn | None = None
+
+    @property
+    def agent(self) -> Agent | None:
+        """Whose turn it is, where an agent is defined."""
+        return self.turn.agent if self.turn else None
 
 
 async def _write(steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask) -> tuple[Verdict, ...]:
     """Have the output written; one that has to fit a schema and does not is repaired once."""
-    answer = await _converse(steps, row, draft, await steps.compose(row, **vars(ask)), row.output_schema)
+    answer = await _converse(steps, row, draft, ask, row.output_schema)
     if row.output_schema is None:
         return ()
     verdict = await _structure(steps, row.output_schema, draft)
     if verdict.passed is False:
         told = (*ask.failures, f"{OUTPUT_SCHEMA}: {verdict.reason}")
         again = replace(ask, failures=told, previous=answer.output)
-        await _call(steps, row, draft, await steps.compose(row, **vars(again)), output_schema=row.output_schema)
+        prompt = await steps.compose(row, **vars(again))
+        await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=row.output_schema)
         verdict = await _structure(steps, row.output_schema, draft)
     return (verdict,)
 
@@ -206,13 +263,14 @@ async def _structure(steps: RowSteps, schema: dict[str, Any], draft: Draft) -> V
 
 
 async def _converse(
-    steps: RowSteps, row: CatalogRow, draft: Draft, prompt: Prompt, output_schema: dict[str, Any] | None = None
+    steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask, output_schema: dict[str, Any] | None = None
 ) -> ModelAnswer:
     """Ask, and carry out the calls that the model wants, until it answers or has called as often as it may."""
+    prompt = await steps.compose(row, **vars(ask))
     if not row.tools:
-        return await _call(steps, row, draft, prompt, output_schema=output_schema)
+        return await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=output_schema)
     tools = RowTools(steps, row)
-    asked: dict[str, Any] = {"output_schema": output_schema, "tools": row.tools}
+    asked: dict[str, Any] = {"agent": ask.agent, "output_schema": output_schema, "tools": row.tools}
     for _ in range(steps.options.tool_rounds):
         answer = await _call(steps, row, draft, prompt, turns=tools.turns, **asked)
         if not answer.calls:
@@ -227,7 +285,7 @@ async def _call(
     row: CatalogRow,
     draft: Draft,
     prompt: Prompt,
-    **more: Any,  # noqa: ANN401 -- fields of ModelRequest
+    **more: Any,  # noqa: ANN401 -- of ``RowSteps.complete``
 ) -> ModelAnswer:
     if row.budget_usd is not None and draft.prompts and draft.cost_usd >= row.budget_usd > 0:
         raise RowEnded(
@@ -235,11 +293,13 @@ async def _call(
             ErrorCode.BUDGET_EXCEEDED,
             f"{len(draft.prompts)} calls cost ${draft.cost_usd:.4f}; budget_usd of the row is {row.budget_usd}",
         )
-    if draft.routed and draft.route is None:
-        draft.route = await steps.route(row, prompt)
-        steps.group = draft.route.groups[0]
+    async with draft.routing:
+        # Agents take turns side by side, and the row is routed once.
+        if draft.routed and draft.route is None:
+            draft.route = await steps.route(row, prompt)
+            steps.group = draft.route.groups[0]
     answer = await steps.complete(row, prompt, **more)
-    draft.add(prompt, answer)
+    draft.add(prompt, answer, more.get("agent"))
     if not answer.output.size and not answer.calls:
         raise RowEnded(
             RowState.FAILED, ErrorCode.MODEL_REFUSED, f"{answer.model} gave an empty answer ({answer.finish_reason})"

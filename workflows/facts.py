@@ -9,7 +9,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Digest, Text
     from activities.artifacts.files import Snapshot
     from activities.policy.contracts import Admission
-    from activities.provenance.contracts import SealRequest, UpstreamOutput
+    from activities.prompts.contracts import NamedText
+    from activities.provenance.contracts import SealRequest, UpstreamOutput, UsedText
     from activities.records.contracts import RowRecord, RowState
     from activities.scans.contracts import Finding
     from catalogs.row import CatalogRow
@@ -114,11 +115,18 @@ class RowFacts:
                 UpstreamOutput(row=one.name, output=one.text.digest, files=one.files.manifest if one.files else None)
                 for one in self.request.upstream
             ),
+            used=(
+                *(UsedText(name=f"passage/{one.name}", digest=one.text.digest) for one in draft.passages or ()),
+                *(UsedText(name=f"note/{one.name}", digest=one.text.digest) for one in self._notes()),
+            ),
             files=self.files,
             submitter=self.request.submitter,
             generation=self.request.generation,
             route=self._route(),
         )
+
+    def _notes(self) -> tuple[NamedText, ...]:
+        return self.request.notes if self.row and self.row.team else ()
 
     def details(self) -> str:
         """Return what Temporal Web shows of the row, in Markdown."""

@@ -8,6 +8,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import StepRecord, StepState
+    from catalogs.team import Agent
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
     from workflows.contracts import RowRun
@@ -39,6 +40,8 @@ class StepPerformer:
         self._request = request
         self._asked: dict[str, int] = {}
         self._freed: set[int] = set()
+        # Of what prompts hold that another execution of the row may find changed: notes, passages.
+        self.context = ""
         self.records: list[StepRecord] = []
         self.current = ""
 
@@ -67,39 +70,45 @@ class StepPerformer:
             step=step,
             ordinal=ordinal,
             attempt=self._request.attempt,
+            context=self.context if paid else "",
         )
 
     def free(self, stop: int) -> None:
         """Let a call go on that a budget stopped."""
         self._freed.add(stop)
 
-    async def _paid(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:
+    async def _paid(self, step: StepRef, call: Callable[[], Awaitable[Result]], agent: Agent | None = None) -> Result:
         """Perform a step that costs money; where a budget is spent, wait for as long as it takes to get more."""
         while True:
             try:
-                return await self._perform(step, call)
+                return await self.perform(step, call, agent)
             except ActivityError as error:
                 stop = _stop(error)
                 if stop is None:
                     raise
             self.current = BUDGET
-            await self._until_freed(stop)
+            await self._until_freed(step, stop)
 
-    async def _until_freed(self, stop: int) -> None:
-        refused = self.records.pop()
+    async def _until_freed(self, step: StepRef, stop: int) -> None:
+        # Agents take turns side by side: the newest record may be of another's.
+        refused = next(one for one in reversed(self.records) if (one.step, one.ordinal) == (step.step, step.ordinal))
+        self.records.remove(refused)
         await workflow.wait_condition(lambda: stop in self._freed)
         waited = {"step": BUDGET, "ordinal": stop, "state": StepState.DONE, "finished_at": now()}
         self.records.append(refused.model_copy(update=waited))
 
-    async def _perform(self, step: StepRef, call: Callable[[], Awaitable[Result]]) -> Result:
+    async def perform(self, step: StepRef, call: Callable[[], Awaitable[Result]], agent: Agent | None = None) -> Result:
+        """Call an activity and keep a record of what came of it, under the agent's name where it was one's turn."""
         self.current = step.step
         started_at = now()
         try:
             result = await call()
         except (ActivityError, ApplicationError) as error:
-            self._keep(step, StepState.FAILED, started_at, _reason(error), {})
+            self._keep(step, StepState.FAILED, started_at, _reason(error), {"agent": agent.label} if agent else {})
             raise
         summary, detail = summarise(result)
+        if agent:
+            summary, detail = f"{agent.name}: {summary}", detail | {"agent": agent.label, "definition": agent.digest}
         self._keep(step, StepState.DONE, started_at, summary, detail)
         return result
 

@@ -259,5 +259,6 @@ class RowWorkflow:
             code=code,
             message=message,
             output=output.by_reference if output else None,
+            remember=facts.row.remember if facts.row else "",
             files=facts.files,
         )

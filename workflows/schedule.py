@@ -19,6 +19,9 @@ from workflows.contracts import Carried, RowResult
 # unfinished row can always run, however small this window is.
 LOOKAHEAD = 2000
 
+# Every row that starts is told of all of them.
+MAX_NOTES = 50
+
 LETTERS = {
     RowState.PENDING: "p",
     RowState.RUNNING: "r",
@@ -57,6 +60,7 @@ class Schedule:
         self._waiters: dict[int, list[int]] = {}
         self._outputs: dict[int, NamedText] = {}
         self._unmet: dict[int, int] = {}
+        self._notes: dict[str, NamedText] = {}
         self._attempts: dict[int, int] = {}
         self._generations: dict[int, int] = {}
         self._again: set[int] = set()
@@ -73,6 +77,7 @@ class Schedule:
         schedule._generations = dict(carried.generations)
         schedule._outputs = dict(carried.outputs)
         schedule._unmet = dict(carried.unmet)
+        schedule._notes = dict(carried.notes)
         schedule.running = {head.index: head for head in carried.adrift}
         schedule._heads = dict(schedule.running)
         schedule._again = set(carried.again)
@@ -92,6 +97,7 @@ class Schedule:
             generations=self._generations,
             outputs=self._outputs,
             unmet=self._unmet,
+            notes=self._notes,
             adrift=tuple(self.running.values()),
             again=tuple(sorted(self._again)),
             next_page=self._next_page,
@@ -156,7 +162,14 @@ class Schedule:
         head = self.running.pop(result.index, None)
         if head is None or self.state(result.index).ended:
             return []
+        if result.remember and result.state is RowState.SUCCEEDED and result.output is not None:
+            self._remember(result.remember, result.output)
         return self._end(head, result.state, result.output, result.files)
+
+    @property
+    def notes(self) -> tuple[NamedText, ...]:
+        """What the run remembers, the oldest note first."""
+        return tuple(self._notes.values())
 
     def skip(self, index: int) -> list[RowHead]:
         """End a row that was not started; returns it and what it blocks, or nothing when it was started."""
@@ -209,6 +222,13 @@ class Schedule:
         for index in list(self.running):
             self._set(index, RowState.CANCELLED)
             del self.running[index]
+
+    def _remember(self, key: str, output: Text) -> None:
+        """Keep an output under a key, in place of what was there; the oldest note goes where there are too many."""
+        self._notes.pop(key, None)
+        self._notes[key] = NamedText(name=key, text=output)
+        if len(self._notes) > MAX_NOTES:
+            del self._notes[next(iter(self._notes))]
 
     def _admit(self, head: RowHead) -> list[RowHead]:
         self._heads[head.index] = head

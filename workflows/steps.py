@@ -5,16 +5,19 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.artifacts.contracts import Text
+    from activities.artifacts.contracts import Text, digest_of
+    from activities.knowledge.activity import KnowledgeActivities
+    from activities.knowledge.contracts import Retrieved, RetrieveRequest
     from activities.llm.activity import ModelActivities
     from activities.llm.contracts import Judgement, JudgeRequest, ModelAnswer, ModelRequest, ToolCall
+    from activities.llm.groups import AUTO
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
     from activities.policy.activity import PolicyActivities
     from activities.policy.contracts import Admission, AdmissionRequest
     from activities.policy.release_contracts import ReleaseDecision, ReleaseRequest
     from activities.prompts.activity import PromptActivities
-    from activities.prompts.contracts import ComposeRequest, NamedText, Prompt
+    from activities.prompts.contracts import ComposeRequest, NamedText, Prompt, Turn
     from activities.provenance.activity import ProvenanceActivities
     from activities.provenance.contracts import Seal, SealRequest
     from activities.records.activity import RecordActivities
@@ -39,6 +42,8 @@ with workflow.unsafe.imports_passed_through():
         VerificationRequest,
     )
     from catalogs.row import CatalogRow, Mode
+    from catalogs.team import Agent
+    from temporal.contract import StepRef
     from workflows.caching import Caching
     from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
@@ -46,14 +51,35 @@ with workflow.unsafe.imports_passed_through():
 
 
 class RowSteps(StepPerformer):
-    """The steps of a row."""
+    """The steps of a row.
+
+    Args:
+        request: The row workflow's input.
+    """
 
     def __init__(self, request: RowRun) -> None:
         super().__init__(request)
+        self.passages: tuple[NamedText, ...] = ()
         # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
         self.group = ""
         self.local_only = False
         self._caching = Caching(request.generation)
+
+    @property
+    def options(self) -> RunOptions:
+        """The settings of the run."""
+        return self._request.options
+
+    @property
+    def upstream(self) -> tuple[NamedText, ...]:
+        """Outputs of the rows that this one depends on."""
+        return self._request.upstream
+
+    def sees(self, row: CatalogRow, passages: tuple[NamedText, ...]) -> None:
+        """Have the prompts from now on hold these passages, and the run's notes where the row has agents."""
+        self.passages = passages
+        held = (*passages, *(self._request.notes if row.team else ()))
+        self.context = digest_of("".join(one.text.digest for one in held).encode())[-16:] if held else ""
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""
@@ -65,7 +91,7 @@ class RowSteps(StepPerformer):
             submitter=self._request.submitter,
             policy=self._request.options.policy,
         )
-        return await self._perform(
+        return await self.perform(
             step,
             lambda: workflow.execute_local_activity_method(PolicyActivities.admit, request, **QUICK_CHECK),
         )
@@ -77,27 +103,30 @@ class RowSteps(StepPerformer):
         earlier: tuple[NamedText, ...] = (),
         failures: tuple[str, ...] = (),
         previous: Text | None = None,
+        turn: Turn | None = None,
+        step: StepRef | None = None,
     ) -> Prompt:
-        """Compose the prompt of the whole row or of one of its phases."""
-        step = self._ref("prompt")
+        """Compose the prompt of the whole row, of one of its phases, or of an agent's turn."""
+        step = step or self._ref("prompt")
+        agent = turn.agent if turn else None
         request = ComposeRequest(
             step=step,
-            row=row,
+            row=row.model_copy(update={"team": ()}) if row.team else row,
             upstream=self._request.upstream,
             phase=phase,
             earlier=earlier,
             failures=failures,
             previous=previous,
+            turn=turn,
+            notes=self._request.notes if turn else (),
+            sources=self.passages,
+            answer_tokens=self._longest(agent),
         )
-        return await self._perform(
+        return await self.perform(
             step,
             lambda: workflow.execute_local_activity_method(PromptActivities.compose, request, **QUICK_CHECK),
+            agent,
         )
-
-    @property
-    def options(self) -> RunOptions:
-        """The settings of the run."""
-        return self._request.options
 
     async def route(self, row: CatalogRow, prompt: Prompt) -> Route:
         """Choose who writes the row; within a generation of calls the choice stays."""
@@ -113,43 +142,63 @@ class RowSteps(StepPerformer):
             runs_code=row.language is not None,
             refused=self._request.generation > 0,
         )
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_local_activity_method(RoutingActivities.route, request, **QUICK_CHECK),
         )
 
-    async def complete(self, row: CatalogRow, prompt: Prompt, **more: Any) -> ModelAnswer:  # noqa: ANN401 -- fields
-        """Ask the model; what is asked besides are fields of ``ModelRequest``."""
-        step = self._ref("model", paid=True)
+    async def complete(
+        self,
+        row: CatalogRow,
+        prompt: Prompt,
+        agent: Agent | None = None,
+        step: StepRef | None = None,
+        **more: Any,  # noqa: ANN401 -- fields
+    ) -> ModelAnswer:
+        """Ask the model, in the turn of an agent where one is defined; more are fields of ``ModelRequest``."""
+        step = step or self._ref("model", paid=True)
+        timeout = min(row.timeout, agent.limits.timeout or row.timeout) if agent else row.timeout
         request = ModelRequest(
             step=step,
-            group=self.group or row.model,
+            group=self._asked_group(row, agent),
             system=prompt.system,
             prompt=prompt.text,
-            max_tokens=self._request.options.max_tokens,
-            timeout=row.timeout,
+            max_tokens=self._longest(agent),
+            timeout=timeout,
             attempts=row.retries + 1,
             local_only=self.local_only,
             board=row.board,
             **more,
         )
         request = request.model_copy(update={"cache": self._caching.of(row, request.digest)})
-        options = paid_call(row.timeout, row.retries)
+        options = paid_call(timeout, row.retries)
+        who = f"{agent.name}: " if agent else ""
         return await self._paid(
             step,
             lambda: workflow.execute_activity_method(
                 ModelActivities.complete,
                 request,
-                summary=f"ask {request.group or 'the default model'}",
+                summary=f"{who}ask {request.group or 'the default model'}",
                 **options,
             ),
+            agent,
+        )
+
+    async def retrieve(self, row: CatalogRow) -> Retrieved:
+        """Look up passages of documents that fit the row."""
+        step = self._ref("knowledge")
+        query = " ".join(filter(None, (row.title, row.objective)))
+        request = RetrieveRequest(step=step, collections=row.knowledge, query=query)
+        return await self.perform(
+            step,
+            lambda: workflow.execute_local_activity_method(KnowledgeActivities.retrieve, request, **QUICK_CHECK),
         )
 
     async def verify(self, row: CatalogRow, output: Text) -> Verification:
         """Check the criteria that code can check."""
         step = self._ref("verification")
         request = VerificationRequest(step=step, criteria=row.verification, output=output)
-        return await self._perform(
+        return await self.perform(
             step,
             lambda: workflow.execute_local_activity_method(VerificationActivities.verify, request, **QUICK_CHECK),
         )
@@ -158,7 +207,7 @@ class RowSteps(StepPerformer):
         """Check an answer against its schema, and put it in canonical form."""
         step = self._ref("structure")
         request = StructureRequest(step=step, output_schema=output_schema, output=output)
-        return await self._perform(
+        return await self.perform(
             step,
             lambda: workflow.execute_local_activity_method(VerificationActivities.structure, request, **QUICK_CHECK),
         )
@@ -187,13 +236,13 @@ class RowSteps(StepPerformer):
         """Scan the output for secrets."""
         step = self._ref("scan")
         request = ScanRequest(step=step, text=output)
-        return await self._perform(
+        return await self.perform(
             step, lambda: workflow.execute_local_activity_method(ScanActivities.scan, request, **SCAN)
         )
 
     async def scan_code(self, request: CodeScanRequest) -> CodeScanReport:
         """Scan the code of the output."""
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_activity_method(
                 CodeScanActivities.scan_code, request, summary="scan the code", **SCAN_CODE
@@ -202,7 +251,7 @@ class RowSteps(StepPerformer):
 
     async def scan_files(self, request: FilesScanRequest) -> CodeScanReport:
         """Scan what the row's program left."""
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_activity_method(
                 FileScanActivities.scan_files, request, summary="scan the files", **SCAN_CODE
@@ -211,14 +260,14 @@ class RowSteps(StepPerformer):
 
     async def release(self, request: ReleaseRequest) -> ReleaseDecision:
         """Ask the policy whether the output may leave."""
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_local_activity_method(PolicyActivities.release, request, **QUICK_CHECK),
         )
 
     async def execute(self, request: SandboxRequest, tool: str = "") -> SandboxResult:
         """Run the row's code in the sandbox, or a tool's."""
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_activity_method(
                 SandboxActivities.execute, request, summary=f"run {tool or request.language}", **SANDBOXED
@@ -239,7 +288,7 @@ class RowSteps(StepPerformer):
             submitter=self._request.submitter,
             policy=self._request.options.policy,
         )
-        return await self._perform(
+        return await self.perform(
             step, lambda: workflow.execute_local_activity_method(ToolActivities.check, request, **QUICK_CHECK)
         )
 
@@ -260,14 +309,14 @@ class RowSteps(StepPerformer):
 
     async def seal(self, request: SealRequest) -> Seal:
         """Sign how the output came to be."""
-        return await self._perform(
+        return await self.perform(
             request.step,
             lambda: workflow.execute_local_activity_method(ProvenanceActivities.seal, request, **QUICK_CHECK),
         )
 
     async def notify(self, notification: Notification) -> Delivery:
         """Tell people."""
-        return await self._perform(
+        return await self.perform(
             notification.step,
             lambda: workflow.execute_local_activity_method(NotificationActivities.notify, notification, **QUICK_CHECK),
         )
@@ -287,3 +336,13 @@ class RowSteps(StepPerformer):
     async def record(self, record: RowRecord) -> None:
         """Record the row as it stands."""
         await workflow.execute_local_activity_method(RecordActivities.record_row, record, **QUICK_CHECK)
+
+    def _asked_group(self, row: CatalogRow, agent: Agent | None) -> str:
+        """Return whom a call asks: the row's model, else the agent's, else whom the routing chose."""
+        if agent and agent.model and row.model in {"", AUTO}:
+            return agent.model
+        return self.group or row.model
+
+    def _longest(self, agent: Agent | None) -> int:
+        limit = self._request.options.max_tokens
+        return min(limit, agent.limits.max_tokens or limit) if agent else limit

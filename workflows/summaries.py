@@ -4,6 +4,7 @@ from functools import singledispatch
 from typing import Any
 
 from activities.artifacts.contracts import Text
+from activities.knowledge.contracts import Retrieved
 from activities.llm.contracts import Judgement, ModelAnswer
 from activities.notifications.contracts import Delivery
 from activities.policy.contracts import Admission, Decision
@@ -13,8 +14,10 @@ from activities.provenance.contracts import Seal
 from activities.routing.contracts import Route
 from activities.sandbox.contracts import SandboxResult
 from activities.scans.contracts import CodeScanReport, ScanReport
+from activities.teams.contracts import Choice, Items
 from activities.tools.contracts import ToolCheck
 from activities.verification.contracts import Structured, Verdict, Verification
+from catalogs.window import Dropped
 
 Summary = tuple[str, dict[str, Any]]
 
@@ -42,7 +45,33 @@ def _(result: Route) -> Summary:
 
 @summarise.register
 def _(result: Prompt) -> Summary:
-    return f"{result.text.size} bytes", {"prompt": reference(result.text), "system": result.system}
+    cut = sum(one.characters for one in result.dropped)
+    line = f"{result.text.size} bytes" + (f", {cut:,} characters cut to fit {result.window:,} tokens" if cut else "")
+    told = {"prompt": reference(result.text), "system": result.system}
+    if result.template:
+        told["template"] = result.template
+    if result.dropped:
+        told["dropped"] = [dropped_line(one) for one in result.dropped]
+    return line, told
+
+
+@summarise.register
+def _(result: Retrieved) -> Summary:
+    found = len(result.passages)
+    sources = [one.name for one in result.passages]
+    return f"{found} passage{'s' if found != 1 else ''}", {"passages": sources}
+
+
+@summarise.register
+def _(result: Choice) -> Summary:
+    chosen = "no answer chosen" if result.chosen is None else f"answer {result.chosen + 1} of {result.of} chosen"
+    votes = f", {result.votes} of {result.of} agree" if result.votes else ""
+    return chosen + votes, result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Items) -> Summary:
+    return f"{result.found} part{'s' if result.found != 1 else ''}", {"items": list(result.items)}
 
 
 @summarise.register
@@ -128,6 +157,11 @@ def _decided(decision: Decision | ReleaseDecision) -> str:
     if decision.review:
         return "allowed, review demanded: " + "; ".join(decision.review)
     return "allowed"
+
+
+def dropped_line(dropped: Dropped) -> str:
+    """Return what was cut of one part of a prompt."""
+    return f"{dropped.part}: {'all ' if dropped.whole else ''}{dropped.characters:,} characters"
 
 
 def reference(text: Text) -> dict[str, Any]:

@@ -200,6 +200,18 @@ class ModelGroups(Contract):
                 waiting += [self.find(one) for one in group.fallback]
         return found
 
+    def window(self, name: str) -> int | None:
+        """Return how many tokens a row's ``model`` reads for sure; ``None`` where nobody said, or there is none such.
+
+        Where longer prompts go to groups that read more, it is what those read.
+        """
+        try:
+            first = self.find(name)
+            read = [_least(self.find(one)) for one in first.longer] or [_least(first)]
+        except UnknownModel:
+            return None
+        return None if None in read else max(one for one in read if one is not None)
+
     @property
     def routes(self) -> bool:
         """Whether the models of rows are chosen by the routing."""
@@ -213,6 +225,11 @@ class ModelGroups(Contract):
             return any(one.local for group in self.chain(name) for one in group.deployments)
         except UnknownModel:
             return False
+
+
+def _least(group: ModelGroup) -> int | None:
+    """Return what every deployment of a group reads, as far as it is said; ``None`` where it is said of none."""
+    return min((one.context_tokens for one in group.deployments if one.context_tokens), default=None)
 
 
 def alone(deployment: Deployment) -> ModelGroup:

@@ -1,12 +1,21 @@
 """The activity that composes prompts."""
 
 import asyncio
+from collections.abc import Callable
 
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.prompts.contracts import ComposeRequest, NamedText, Prompt, TemplateFailed
+from activities.prompts.contracts import ComposeRequest, Prompt
+from activities.prompts.parts import PromptParts
 from temporal.names import ActivityName
+
+Windows = Callable[[str], int | None]
+
+
+def unknown_windows(group: str) -> int | None:  # noqa: ARG001 -- as Windows
+    """Say of no group how much it reads: nothing is cut."""
+    return None
 
 
 class PromptActivities:
@@ -14,44 +23,33 @@ class PromptActivities:
 
     Args:
         texts: Where outputs are read from, and the prompt is kept.
+        windows: How many tokens a model group reads; ``None`` where nobody said.
     """
 
-    def __init__(self, texts: Texts) -> None:
+    def __init__(self, texts: Texts, windows: Windows = unknown_windows) -> None:
         self._texts = texts
+        self._windows = windows
 
     @activity.defn(name=ActivityName.COMPOSE)
     async def compose(self, request: ComposeRequest) -> Prompt:
-        """Return the prompt of a row, of one of its steps, or of its second attempt.
+        """Return the prompt of a row, of one of its steps, of an agent's turn, or of its second attempt.
 
         Raises:
             TemplateFailed: The row's template cannot be rendered, or the row has no such step.
         """
-        outputs = dict(await self._read(request.upstream))
-        earlier = await self._read(request.earlier)
-        previous = await self._texts.read(request.previous) if request.previous else ""
-        system, text = await asyncio.to_thread(_composed, request, outputs, earlier, previous)
-        return Prompt(system=system, text=await self._texts.keep(text))
+        parts = await PromptParts.read(request, self._texts)
+        window = self._window(request)
+        text, dropped = await asyncio.to_thread(parts.within, window)
+        return Prompt(
+            system=parts.system,
+            text=await self._texts.keep(text),
+            template=parts.template,
+            window=window,
+            dropped=dropped,
+        )
 
-    async def _read(self, named: tuple[NamedText, ...]) -> list[tuple[str, str]]:
-        return [(item.name, await self._texts.read(item.text)) for item in named]
-
-
-def _composed(
-    request: ComposeRequest, outputs: dict[str, str], earlier: list[tuple[str, str]], previous: str
-) -> tuple[str, str]:
-    from catalogs.prompts import (  # noqa: PLC0415 -- workflows import this module, and need no Jinja2
-        retry_prompt,
-        row_prompt,
-        step_prompt,
-        system_prompt,
-    )
-
-    row, phase = request.row, request.phase
-    text = row_prompt(row, outputs)
-    if phase is not None:
-        if not 0 <= phase < len(row.workflow):
-            raise TemplateFailed(
-                f"row {row.id!r} has {len(row.workflow)} steps, so there is no step {phase + 1}", row=row.id
-            )
-        text = step_prompt(text, row.workflow, phase, earlier)
-    return system_prompt(row), retry_prompt(text, request.failures, previous) if request.failures else text
+    def _window(self, request: ComposeRequest) -> int | None:
+        agent = request.turn.agent if request.turn else None
+        said = [self._windows(request.row.model or (agent.model if agent else ""))]
+        said.append(agent.limits.context_tokens if agent else None)
+        return min((tokens for tokens in said if tokens is not None), default=None)

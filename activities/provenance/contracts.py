@@ -39,14 +39,15 @@ class Act(StrEnum):
     CALLED = "called"
     JUDGED = "judged"
     EDITED = "edited"
+    CHOSEN = "chosen"
 
 
 class CustodyAct(Contract):
     """One link of an output's chain of custody: who did what to which text.
 
     Args:
-        by: A model's deployment, scanners and their versions, a language of the sandbox, a tool, a policy, a person.
-        text: The text that was looked at; of what writes or edits, the text that it made.
+        by: A model's deployment, scanners and versions, a language of the sandbox, a tool, a policy, a person, a vote.
+        text: The text that was looked at or chosen; of what writes or edits, the text that it made.
         before: The text that was edited, or put in canonical form.
         prompt: What the model was asked.
         program: What ran; of a call, the tool's definition.
@@ -56,6 +57,9 @@ class CustodyAct(Contract):
         round: The round of the review in which a person edited.
         found: List of the files that the program found.
         files: List of the files that it left, or that were scanned.
+        agent: Name and version of the agent whose turn it was.
+        definition: Digest of that agent's definition.
+        template: Version of the words of the prompt, or digest of the row's own template.
     """
 
     act: Act
@@ -72,6 +76,16 @@ class CustodyAct(Contract):
     round: PositiveInt | None = None
     found: Digest | None = None
     files: Digest | None = None
+    agent: str = ""
+    definition: Digest | None = None
+    template: str = ""
+
+
+class UsedText(Contract):
+    """A text that was put to a prompt besides outputs: a passage of a document, a note of the run."""
+
+    name: str
+    digest: Digest
 
 
 class UpstreamOutput(Contract):
@@ -96,6 +110,7 @@ class SealRequest(Contract):
         verdicts: Criterion, basis and outcome of each verification verdict.
         custody: What was done to the output, in order, from the model's first word to the text that left.
         upstream: Outputs of the rows it depends on.
+        used: Passages and notes that were put to its prompts, as far as these had room.
         submitter: Who submitted the run.
         generation: Which fresh set of model calls.
         files: What the row's program left; each file is a further subject.
@@ -118,6 +133,7 @@ class SealRequest(Contract):
     finished_at: str = ""
     custody: tuple[CustodyAct, ...] = ()
     upstream: tuple[UpstreamOutput, ...] = ()
+    used: tuple[UsedText, ...] = ()
     submitter: str = ""
     generation: NonNegativeInt = 0
     files: Snapshot | None = None

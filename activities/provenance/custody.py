@@ -31,8 +31,14 @@ def check_custody(acts: tuple[CustodyAct, ...], output: Digest) -> None:
         ProvenanceInvalid: There is a gap.
     """
     text: Digest | None = None
+    written: set[Digest] = set()
     for number, act in enumerate(acts, 1):
         taken = {Act.WRITTEN: text, Act.EDITED: act.before, Act.STRUCTURED: act.before}.get(act.act, act.text)
+        if act.act is Act.WRITTEN:
+            written.add(act.text)
+        # Of several texts that agents wrote, any may have been chosen.
+        if act.act is Act.CHOSEN and act.text in written:
+            taken = text
         if taken != text:
             what = f"act {number} ({act.act.value}) is about another text"
             raise ProvenanceInvalid(f"the chain of custody has a gap: {what}")

@@ -78,6 +78,8 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
         ("policy", request.policy),
         ("policy-decision", request.decision_digest),
         *((f"upstream/{one.row}", one.output) for one in request.upstream),
+        *((one.name, one.digest) for one in request.used),
+        *sorted({(f"agent/{act.agent}", act.definition) for act in request.custody if act.definition}),
         *((f"upstream-files/{one.row}", one.files) for one in request.upstream if one.files),
         *((f"prompt/{number}", digest) for number, digest in enumerate(request.prompts, start=1)),
     ]

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from api.cli import estimates, tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_tools
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_agents, with_tools
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -137,7 +137,7 @@ def plan(
     source = contents(file)
     name = title or file_name(file)
     write = open_stores(settings).artifacts.write
-    options = with_tools(options, settings)
+    options = with_agents(with_tools(options, settings), settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:
@@ -192,4 +192,5 @@ async def _checked(session: Session, file: Path, options: ReadOptions, submitter
     from workers.policy import open_policy  # noqa: PLC0415 -- the engine is heavy
 
     async with AsyncExitStack() as stack:
-        return await check(contents(file), options, await open_policy(session.settings, stack), submitter)
+        known = with_agents(options, session.settings)
+        return await check(contents(file), known, await open_policy(session.settings, stack), submitter)

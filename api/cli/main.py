@@ -31,6 +31,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "submit": Entry("api.cli.catalogs", "submit", "Start a run of a catalog."),
         "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
         "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
+        "agents": Entry("api.cli.agents", "agents", "List the agents and documents that rows may name."),
     },
     "Look": {
         "status": Entry("api.cli.look", "status", "Show a run, or follow it with --watch."),

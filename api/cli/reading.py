@@ -15,6 +15,7 @@ from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation
 from catalogs.options import ReadOptions
+from workers.agents import installed
 from workers.settings import Settings
 
 Command = Callable[..., None]
@@ -56,6 +57,15 @@ def reading_options(command: Command) -> Command:
     ):
         wrapper = option(wrapper)
     return wrapper
+
+
+def with_agents(options: ReadOptions, settings: Settings) -> ReadOptions:
+    """Return options that know the agents and the collections of this machine.
+
+    Raises:
+        InvalidAgents: A file of an agent cannot be used.
+    """
+    return options.model_copy(update=installed(settings))
 
 
 def file_name(file: Path) -> str:

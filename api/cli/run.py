@@ -59,9 +59,10 @@ def run(
     """
     source = contents(file)
     name = file_name(file)
-    # Who submits is known to the system: it asks the policy, and it may know other tools.
+    # Who submits is known to the system, which asks the policy; it may know other tools, agents and documents.
     tools = load_tools(session.settings.tools) or None
-    found = asyncio.run(check(source, options.model_copy(update={"tools": tools})))
+    unknown = {"tools": tools, "agents": None, "knowledge": None}
+    found = asyncio.run(check(source, options.model_copy(update=unknown)))
     if not session.as_json:
         for part in told(name, found):
             err().print(part)

@@ -11,6 +11,7 @@ from httpx_sse import EventSource, SSEError
 
 from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
+from api.agent_models import Agents
 from api.client import calls
 from api.client.accounts import AsyncAccountMethods
 from api.client.audit import AsyncAuditCalls
@@ -70,6 +71,10 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
     async def system(self) -> System:
         """Return task queues with their pollers, policies in force, spending and, for administrators, settings."""
         return await self.send(calls.system())
+
+    async def agents(self) -> Agents:
+        """Return the agents and the collections of documents that rows may name."""
+        return await self.send(calls.agents())
 
     async def ready(self) -> Health:
         """Return whether the API and what it needs answer."""

@@ -15,6 +15,7 @@ from activities.artifacts.contracts import ArtifactCorrupt, digest_of
 from activities.audit.contracts import AuditReport
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RunView
+from api.agent_models import Agents
 from api.client.errors import PrismApiError
 from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Seen, Submitted, Validation, Verification
 from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
@@ -91,6 +92,11 @@ def health() -> Call[Health]:
 def system() -> Call[System]:
     """Queues, policies, spending, settings."""
     return Call("GET", f"{PREFIX}/system", _model(System), repeatable=True)
+
+
+def agents() -> Call[Agents]:
+    """Agents and collections of documents."""
+    return get("/agents", Agents)
 
 
 def ready() -> Call[Health]:

@@ -10,6 +10,7 @@ from httpx_sse import EventSource, SSEError
 
 from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
+from api.agent_models import Agents
 from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
@@ -74,6 +75,10 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
     def system(self) -> System:
         """Return task queues with their pollers, policies in force, spending and, for administrators, settings."""
         return self.send(calls.system())
+
+    def agents(self) -> Agents:
+        """Return the agents and the collections of documents that rows may name."""
+        return self.send(calls.agents())
 
     def ready(self) -> Health:
         """Return whether the API and what it needs answer."""

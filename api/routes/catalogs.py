@@ -21,6 +21,7 @@ from api.services import Served, Services
 from api.submission import Submitter, submit
 from catalogs.demand import Demand
 from catalogs.options import ReadOptions
+from workers.agents import installed
 from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
@@ -108,12 +109,13 @@ async def submit_catalog(
 
 
 def _options(submission: Submission, services: Services) -> ReadOptions:
-    return ReadOptions(
+    options = ReadOptions(
         columns=submission.map,
         literal=submission.literal,
         skip_invalid=submission.skip_invalid,
         tools=services.tools,
     )
+    return options.model_copy(update=installed(services.settings))
 
 
 def _limits(submission: Submission, services: Services) -> RunOptions:

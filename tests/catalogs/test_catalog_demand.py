@@ -7,6 +7,7 @@ import pytest
 from catalogs.compiler import compile_catalog
 from catalogs.demand import Demand, Load
 from catalogs.options import ReadOptions
+from catalogs.team import Agent
 
 ALWAYS = "sha256:" + "0" * 64
 
@@ -46,6 +47,26 @@ def test_criteria_may_cost_a_second_draft_and_free_text_a_judge(criteria: str, s
     (found,) = demands(f"id,objective,verification\na,One,{criteria}\n")
     assert (found.second.calls, found.judged.calls) == (second, judged)
     assert found.second == (found.first if second else Load())
+
+
+@pytest.mark.parametrize(
+    ("team", "calls", "quoted"),
+    [
+        ("a > b > c,pipeline,", 3, 3),
+        ("a; b; c,vote,", 3, 0),
+        ("a; b; c,judge,", 3, 2),
+        ("a; b; c,debate,3", 7, 10),
+        ("a > b > c,map,", 12, 10),
+    ],
+)
+def test_a_team_makes_a_call_a_turn_and_writes_once_more_where_a_criterion_fails(
+    team: str, calls: int, quoted: int
+) -> None:
+    options = ReadOptions(agents={name: Agent(name=name, system="Be.", model="fast") for name in "abc"})
+    csv = f"id,objective,agent,pattern,rounds,verification\nx,One,{team},max_words:9\n"
+    (found,) = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: ALWAYS, options).demands
+    assert (found.group, found.first.calls, found.first.quoted) == ("fast", calls, quoted)
+    assert (found.second.calls, found.second.quoted) == (1, 1)
 
 
 def test_rows_that_are_left_out_ask_for_nothing() -> None:

@@ -48,6 +48,8 @@ from workflows.training import TrainingDataWorkflow
 DELIVERY_ROUNDS = 2
 # Policy, prompt, model, scan, the invitation, and the notice that it is overdue.
 OVERDUE_STEPS = 5
+# How many tokens the judge that ships may answer with, which no other agent may.
+JUDGES_TOKENS = 60
 HISTORIES = Path(__file__).with_name("histories")
 ROOT = Path(__file__).parents[2]
 ANA = ReviewDecision(by="ana", comment="fine")
@@ -264,6 +266,22 @@ async def judged_edit(prism: Installation) -> Run:
     return run
 
 
+async def agents(prism: Installation) -> Run:
+    """Rows of several agents in every pattern, one that reads documents, and a note that a later row reads."""
+    told = prism.model.answer
+    prism.model.answer = lambda request: "BEST: 1" if request.max_tokens == JUDGES_TOKENS else told(request)
+    run = await prism.start(
+        "id,objective,agent,pattern,depends_on,verification,remember,knowledge\n"
+        "a,One,writer > critic > editor,pipeline,,contains:zebra,,\nb,Two,writer; critic; editor,vote,,,tone,\n"
+        "c,Three,writer; editor; judge,judge,b,,,handbook\nd,Four,advocate; sceptic; moderator,debate,b,,,\n"
+        "e,Five,lister > writer > editor,map,,,,\nf,Six,critic,,b,,,\n"
+    )
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -337,6 +355,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         judged_edit,
         files,
         routed,
+        agents,
     )
 }
 
@@ -363,7 +382,10 @@ async def record(names: list[str]) -> None:
             client = await answering(TemporalAddress(target=f"127.0.0.1:{port}"))
             models = home / "models.yaml"
             models.write_text(MODELS)
-            settings = Settings(home=home, models=models if names == [routed.__name__] else None)
+            (home / "documents" / "handbook").mkdir(parents=True)
+            (home / "documents" / "handbook" / "three.md").write_text("Three is a number.\n")
+            documents = home / "documents"
+            settings = Settings(home=home, knowledge=documents, models=models if names == [routed.__name__] else None)
             prism = Installation.with_settings(settings, client, _answer)
             for name in names:
                 if name in LOOPS:

@@ -1,0 +1,1 @@
+"""Passages of documents that fit a task."""

@@ -1,0 +1,1 @@
+"""Reading what the agents of a team answered."""

@@ -1,0 +1,93 @@
+"""Agents as data, and how several of them bring about one row's output."""
+
+import hashlib
+from enum import StrEnum
+from typing import Annotated, Final
+
+from pydantic import Field, PositiveInt, StringConstraints
+
+from temporal.contract import Contract
+
+MAX_AGENTS: Final = 8
+MAX_ROUNDS: Final = 5
+DEFAULT_ROUNDS: Final = 2
+
+AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,59}$")]
+
+
+class Pattern(StrEnum):
+    """How the agents of a row work together."""
+
+    PIPELINE = "pipeline"
+    VOTE = "vote"
+    JUDGE = "judge"
+    DEBATE = "debate"
+    MAP = "map"
+
+
+class TurnKind(StrEnum):
+    """What an agent is to do in its turn."""
+
+    ANSWER = "answer"
+    CONTINUE = "continue"
+    PICK = "pick"
+    DEBATE = "debate"
+    CONCLUDE = "conclude"
+    LIST = "list"
+    ITEM = "item"
+    REDUCE = "reduce"
+
+
+# How many agents each takes; of ``map`` the first lists what the second works through and the third brings together.
+TAKES: Final = {
+    Pattern.PIPELINE: (2, MAX_AGENTS),
+    Pattern.VOTE: (2, MAX_AGENTS),
+    Pattern.JUDGE: (3, MAX_AGENTS),
+    Pattern.DEBATE: (3, MAX_AGENTS),
+    Pattern.MAP: (2, 3),
+}
+
+
+class AgentLimits(Contract):
+    """What one turn of an agent may take.
+
+    Args:
+        max_tokens: Longest answer; the run's own limit holds besides.
+        timeout: Longest a call may take, in seconds; the row's own limit holds besides.
+        context_tokens: Most that it is given to read, prompt and answer together.
+    """
+
+    max_tokens: PositiveInt | None = None
+    timeout: PositiveInt | None = None
+    context_tokens: Annotated[int, Field(ge=256)] | None = None
+
+
+class Agent(Contract):
+    """Who takes a turn: what it is told to be, which models it asks, what it may use.
+
+    Args:
+        name: As rows name it.
+        version: Raised by who changes what it is told; provenance states it with the digest.
+        role: What people read.
+        system: What it is told to be.
+        model: Model group that it asks where the row names none.
+        tools: Names of tools that it may call.
+    """
+
+    name: AgentName
+    version: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "1"
+    role: Annotated[str, StringConstraints(max_length=200)] = ""
+    system: Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
+    model: str = ""
+    tools: tuple[str, ...] = ()
+    limits: AgentLimits = AgentLimits()
+
+    @property
+    def label(self) -> str:
+        """Name and version, as provenance states them."""
+        return f"{self.name}@{self.version}"
+
+    @property
+    def digest(self) -> str:
+        """Digest of the whole definition."""
+        return f"sha256:{hashlib.sha256(self.model_dump_json().encode()).hexdigest()}"
