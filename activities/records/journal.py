@@ -11,6 +11,7 @@ from temporalio.worker import ActivityInboundInterceptor, ExecuteActivityInput, 
 from activities.records.contracts import RowState, StepEvent, StepJournal, StepState
 from activities.records.database import timestamp, upsert
 from activities.records.tables import EventRow, StepRow, TaskRecord
+from activities.telling import telling
 from temporal.contract import StepRef
 from temporal.names import ActivityName
 from temporal.redaction import PROCESS
@@ -48,10 +49,15 @@ class _NoteSteps(ActivityInboundInterceptor):
         name = getattr(getattr(input.fn, "__temporal_activity_definition", None), "name", "")
         if not isinstance(step, StepRef) or name in _SILENT:
             return await self.next.execute_activity(input)
+
+        def under_way(told: str = "") -> None:
+            self._journal.note(StepEvent(step=step, state=StepState.RUNNING, at=timestamp(), message=told))
+
         if name in _BEGIN_TOLD:
-            self._journal.note(StepEvent(step=step, state=StepState.RUNNING, at=timestamp()))
+            under_way()
         try:
-            result = await self.next.execute_activity(input)
+            with telling(under_way):
+                result = await self.next.execute_activity(input)
         except Exception as error:
             # What stands here did not pass the failures on their way to Temporal.
             message = PROCESS.redacted(str(error))
@@ -115,7 +121,12 @@ class SqlStepJournal:
 
     def _write_steps(self, connection: Connection, group: list[StepEvent]) -> None:
         started = upsert(self._engine, StepRow)
-        started = started.on_conflict_do_nothing()
+        # What is told of it meanwhile replaces what was told before; its end has the last word.
+        started = started.on_conflict_do_update(
+            index_elements=["run", "row", "attempt", "step", "ordinal"],
+            set_={"summary": started.excluded.summary},
+            where=(_STEPS.c.state == StepState.RUNNING.value) & (started.excluded.summary != ""),
+        )
         ended = upsert(self._engine, StepRow)
         ended = ended.on_conflict_do_update(
             index_elements=["run", "row", "attempt", "step", "ordinal"],

@@ -7,6 +7,7 @@ from activities.artifacts.contracts import Texts
 from activities.artifacts.files import Files, Snapshot
 from activities.heartbeat import beating
 from activities.policy.engine import PolicyEngine
+from activities.sandbox.capture import Printing
 from activities.sandbox.contracts import (
     Execution,
     ExecutionResult,
@@ -65,6 +66,7 @@ class SandboxActivities:
         limits = permission.lowered(request.limits)
         code = await self._texts.read(request.code)
         workspace = await self._laid(request.workspace, limits) if request.workspace else None
+        printing = Printing(limits.output_bytes)
         execution = Execution(
             language=request.language,
             code=extract_program(code, request.language) if request.extract else code,
@@ -73,10 +75,11 @@ class SandboxActivities:
             limits=limits,
             key=_key(),
             workspace=workspace,
+            heard=printing.heard,
         )
         # What the folder held before is as much a part of the record as what is kept of it.
         before = await self._kept(workspace.files) if workspace else None
-        result = await beating(self._sandbox.execute(execution))
+        result = await beating(self._sandbox.execute(execution), printing.tell)
         unkept = PROCESS.redacted(result.unkept or _with_secret(result.files))
         good = workspace is not None and bool(workspace.keep) and result.reason is ExitReason.OK and not unkept
         return SandboxResult(

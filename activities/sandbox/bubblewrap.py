@@ -200,8 +200,8 @@ async def _attend(
     assert process.stdout is not None  # noqa: S101 -- started with pipes
     assert process.stderr is not None  # noqa: S101
     limits = execution.limits
-    output, errors = Capture(limits.output_bytes), Capture(limits.output_bytes)
-    relay = Relay(limits) if execution.workspace is not None else None
+    output, errors = (Capture(limits.output_bytes, execution.heard) for _ in range(2))
+    relay = Relay(limits, execution.heard) if execution.workspace is not None else None
     streams = asyncio.gather(_drain(process.stdout, relay or output), _drain(process.stderr, errors))
     begin = time.monotonic()
     overran = False

@@ -1,9 +1,15 @@
 """What a program prints, up to a limit."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
+from activities.telling import tell
+from temporal.redaction import PROCESS
+
 _TAIL_BYTES: Final = 8_192
+# As much as somebody reads while it runs; each is a row of the records.
+_SHOWN_CHARACTERS: Final = 2_000
 
 
 @dataclass
@@ -12,9 +18,11 @@ class Capture:
 
     Args:
         limit: How much of the beginning is kept, in bytes.
+        heard: Takes the pieces as they come.
     """
 
     limit: int
+    heard: Callable[[bytes], None] | None = None
     head: bytearray = field(default_factory=bytearray)
     tail: bytes = b""
     truncated: bool = False
@@ -25,6 +33,8 @@ class Capture:
         self.head += chunk[:room]
         self.truncated = self.truncated or len(chunk) > room
         self.tail = (self.tail + chunk)[-_TAIL_BYTES:]
+        if self.heard is not None:
+            self.heard(chunk)
 
     @property
     def text(self) -> str:
@@ -35,3 +45,26 @@ class Capture:
     def last(self) -> str:
         """The last words."""
         return self.tail.decode(errors="replace")
+
+
+class Printing:
+    """What a program printed so far on both streams, for whoever watches it run.
+
+    Args:
+        limit: How much of the beginning is heard, in bytes.
+    """
+
+    def __init__(self, limit: int) -> None:
+        self._capture = Capture(limit)
+        self._told = ""
+
+    def heard(self, chunk: bytes) -> None:
+        """Take the next piece."""
+        self._capture.feed(chunk)
+
+    def tell(self) -> None:
+        """Tell the last of it, where there is more than before. All of it is masked before any of it is cut away."""
+        last = PROCESS.redacted_cut(self._capture.text)[-_SHOWN_CHARACTERS:]
+        if last != self._told:
+            self._told = last
+            tell(last)

@@ -1,5 +1,6 @@
 """Running code that nobody vouches for."""
 
+from collections.abc import Callable
 from enum import StrEnum
 from typing import Protocol
 
@@ -169,6 +170,7 @@ class Execution(Contract):
         key: The same when the same call is made again, as after a crash; a backend that outlives the worker then
             finds the program it started. Empty when there is none.
         workspace: Its folder of files; ``None`` where it has none.
+        heard: Takes what it prints, on either stream, as it comes; a cluster tells it at the end only.
     """
 
     language: Language
@@ -178,6 +180,7 @@ class Execution(Contract):
     limits: Limits = Limits()
     key: str = ""
     workspace: Workspace | None = None
+    heard: Callable[[bytes], None] | None = Field(default=None, exclude=True, repr=False)
 
 
 class ExecutionResult(Contract):

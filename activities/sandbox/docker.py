@@ -109,8 +109,8 @@ class DockerSandbox:
 
     async def _run(self, engine: APIClient, container: str, execution: Execution, given: bytes) -> ExecutionResult:
         limits = execution.limits
-        output, errors = Capture(limits.output_bytes), Capture(limits.output_bytes)
-        relay = Relay(limits) if execution.workspace is not None else None
+        output, errors = (Capture(limits.output_bytes, execution.heard) for _ in range(2))
+        relay = Relay(limits, execution.heard) if execution.workspace is not None else None
         stream = await self._call(self._attach, engine, container)
         reader, writer = await asyncio.open_connection(sock=stream)
         feeding = asyncio.ensure_future(_feed(writer, given))

@@ -4,6 +4,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Callable
 from typing import Any, Final
 
 from activities.artifacts.files import path_problem
@@ -24,11 +25,11 @@ class Relay:
 
     Args:
         limits: How much of each stream is kept.
+        heard: Takes what the program prints as it comes.
     """
 
-    def __init__(self, limits: Limits) -> None:
-        self.stdout = Capture(limits.output_bytes)
-        self.stderr = Capture(limits.output_bytes)
+    def __init__(self, limits: Limits, heard: Callable[[bytes], None] | None = None) -> None:
+        self.stdout, self.stderr = (Capture(limits.output_bytes, heard) for _ in range(2))
         self.report: dict[str, Any] = {}
         self.other = ""
         self.files = bytearray()

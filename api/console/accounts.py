@@ -40,6 +40,7 @@ SCOPES: Final = {
     "provenance.verify": "verify provenance",
     "system.read": "read metrics, queues and spending",
     "settings.read": "read settings",
+    "cache.clear": "clear the cache of answers",
     "payloads.decode": "decrypt what Temporal stores",
     "budgets.read": "see budgets",
     "budgets.allow": "allow more of a budget",

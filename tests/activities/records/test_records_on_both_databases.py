@@ -202,6 +202,25 @@ async def test_steps_are_told_while_they_happen(
     assert [event.body["state"] for event in await queries.events(0, run="r")] == ["running", "done"]
 
 
+async def test_what_a_step_is_at_is_told_until_it_ends(
+    engine: Engine, keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    step = StepRef(run="r", row="a", step="code")
+    told = [
+        (StepEvent(step=step, state=StepState.RUNNING, at=AT), ""),
+        (StepEvent(step=step, state=StepState.RUNNING, at=AT, message="1 of 2"), "1 of 2"),
+        (StepEvent(step=step, state=StepState.RUNNING, at=LATER, message="2 of 2"), "2 of 2"),
+        (StepEvent(step=step, state=StepState.DONE, at=LATER), ""),
+        (StepEvent(step=step, state=StepState.RUNNING, at=LATER, message="too late"), ""),
+    ]
+    for event, shown in told:
+        async with SqlStepJournal(engine) as journal:
+            journal.note(event)
+        row = await queries.row("r", "a")
+        assert row
+        assert [(one.step, one.summary) for one in row.steps] == [("code", shown)]
+
+
 async def test_rows_that_began_are_told_with_the_steps_of_their_newest_execution(
     keeper: SqlRecordKeeper, queries: RecordQueries
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pydantic import SecretStr
 from temporalio.testing import ActivityEnvironment
 
 from activities import heartbeat
@@ -24,8 +25,10 @@ from activities.sandbox.contracts import (
     SandboxRequest,
 )
 from activities.sandbox.extraction import extract_program
+from activities.telling import telling
 from catalogs.row import Language
 from temporal.contract import StepRef
+from temporal.redaction import PROCESS
 from workers.policy import POLICIES
 
 STEP = StepRef(run="r", row="1", step="sandbox")
@@ -77,6 +80,23 @@ async def test_the_heart_beats_while_a_program_runs(texts: Texts, monkeypatch: p
     request = SandboxRequest(step=STEP, language=Language.SHELL, code=await texts.pack(":"))
     await environment.run(SandboxActivities(Slow(0.3), texts, POLICY).execute, request)
     assert len(beats) >= 5
+
+
+async def test_what_a_program_prints_is_told_while_it_runs_without_secrets(
+    texts: Texts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(heartbeat, "HEARTBEAT_SECONDS", 0.05)
+    PROCESS.remember(SecretStr("hunter2-hunter2"))
+    code = await texts.pack("echo first; echo hunter2-hunter2; echo oops >&2; sleep 1; echo last")
+    told: list[str] = []
+    with telling(told.append):
+        request = SandboxRequest(step=STEP, language=Language.SHELL, code=code)
+        result = await ActivityEnvironment().run(SandboxActivities(BubblewrapSandbox(), texts, POLICY).execute, request)
+    assert told
+    assert all("last" not in text and "hunter2" not in text for text in told)
+    assert "first" in told[-1]
+    assert "oops" in told[-1]
+    assert (await texts.read(result.stdout)).endswith("last\n")
 
 
 async def test_cancelling_the_activity_reaches_the_sandbox(texts: Texts) -> None:

@@ -70,6 +70,16 @@ async def test_output_before_a_timeout_is_kept(run: Run) -> None:
     assert (result.reason, result.stdout) == (ExitReason.TIMEOUT, "so far\n")
 
 
+async def test_what_a_program_prints_is_heard_while_it_runs(sandbox: Sandbox, backend: str) -> None:
+    heard: list[bytes] = []
+    code = "import sys, time\nprint('first', flush=True)\ntime.sleep(1.5)\nprint('last')"
+    ending = asyncio.create_task(sandbox.execute(Execution(language=Language.PYTHON, code=code, heard=heard.append)))
+    if backend != "kubernetes":  # whose log is read at the end
+        await until(lambda: b"first" in b"".join(heard))
+        assert b"last" not in b"".join(heard)
+    assert (await ending).stdout == "first\nlast\n"
+
+
 async def test_a_cancelled_call_kills_the_program(run: Run) -> None:
     task = asyncio.create_task(run("import time\ntime.sleep(60)"))
     await until(lambda: bool(sandboxed_processes()))
