@@ -79,7 +79,8 @@ async def estimate(
     groups = sorted({demand.group for demand in demands} | ({options.judge_group} - {""}))
     try:
         prices = await ask_prices(services.settings.socket, groups)
-        lengths = await answer_lengths(services.stores.engine, groups)
+        # Of groups that are there only: what rows may name is without bound.
+        lengths = await answer_lengths(services.stores.engine, [one.group for one in prices.prices])
         found = reckoned(demands, options, prices, lengths)
         if with_budgets:
             found.shortages = await _shortages(services, demands, options, prices, lengths)
@@ -148,10 +149,14 @@ async def _shortages(
     views = {(view.budget, view.period): view for view in await services.budgets.budgets()}
     now = datetime.now(UTC)
 
-    def priced(boards: Sequence[str]) -> Estimate:
-        return reckoned([one for one in demands if one.board in boards], options, prices, lengths)
+    by_board: dict[str, list[Demand]] = {}
+    for demand in demands:
+        by_board.setdefault(demand.board, []).append(demand)
+    everywhere = sorted(by_board)
 
-    everywhere = sorted({one.board for one in demands})
+    def priced(boards: Sequence[str]) -> Estimate:
+        return reckoned((one for board in boards for one in by_board.get(board, ())), options, prices, lengths)
+
     found = []
     for budget in services.budget_rules.budgets:
         each = [[board] for board in everywhere] if budget.board == ANY_BOARD else [everywhere]

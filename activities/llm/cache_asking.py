@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from activities.llm.cache_contracts import CacheCounts
 from activities.llm.contracts import ModelUnavailable
+from activities.llm.gateway_asking import gateway_on
 
 PATH: Final = "/v1/cache"
 # Read for a person who looks, and never repeated: clearing twice is clearing once, by whoever asked.
@@ -38,11 +39,7 @@ async def clear_cache(socket: Path) -> None:
 
 async def _asked(socket: Path, method: str) -> httpx.Response:
     try:
-        async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
-            base_url="http://gateway",
-            timeout=_ANSWER_WITHIN_SECONDS,
-        ) as client:
+        async with gateway_on(socket, _ANSWER_WITHIN_SECONDS) as client:
             response = await client.request(method, PATH)
             response.raise_for_status()
             return response

@@ -7,6 +7,7 @@ import httpx
 from pydantic import Field, ValidationError
 
 from activities.budgets.contracts import Allowances
+from activities.llm.gateway_asking import gateway_on
 from activities.llm.groups import Deployment, RoutingRules
 from activities.llm.routing import Router
 from temporal.contract import Contract
@@ -72,11 +73,7 @@ async def described(router: Router, allowances: Allowances) -> dict[str, object]
 async def models_of(socket: Path) -> GatewayModels | None:
     """Ask the gateway on this machine for its models; ``None`` where none answers."""
     try:
-        async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
-            base_url="http://gateway",
-            timeout=ANSWER_WITHIN_SECONDS,
-        ) as client:
+        async with gateway_on(socket, ANSWER_WITHIN_SECONDS) as client:
             return GatewayModels.model_validate_json((await client.get(PATH)).content)
     except (httpx.HTTPError, ValidationError):
         return None

@@ -6,6 +6,7 @@ from typing import Final
 
 import httpx
 
+from activities.llm.gateway_asking import gateway_on
 from temporal.redaction import PROCESS
 
 # Somebody watches a page: rather nothing than a page that waits. Nothing is retried; the next look asks again.
@@ -47,11 +48,7 @@ async def heard_so_far(socket: Path, key: str) -> str:
         key: Idempotency key of the call.
     """
     try:
-        async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
-            base_url="http://gateway",
-            timeout=ANSWER_WITHIN_SECONDS,
-        ) as client:
+        async with gateway_on(socket, ANSWER_WITHIN_SECONDS) as client:
             response = await client.get(PATH, params={"key": key})
             return response.text if response.is_success else ""
     except httpx.HTTPError:

@@ -8,6 +8,7 @@ import httpx
 from pydantic import Field, PositiveInt, ValidationError
 
 from activities.llm.contracts import ModelUnavailable, UnknownModel
+from activities.llm.gateway_asking import gateway_on
 from activities.llm.groups import AUTO, Deployment, ModelGroup, ModelGroups, Strategy
 from activities.llm.prices import Price, price_of
 from temporal.contract import Contract
@@ -132,11 +133,7 @@ async def ask_prices(socket: Path, names: Sequence[str]) -> PriceList:
         ModelUnavailable: It does not answer.
     """
     try:
-        async with httpx.AsyncClient(
-            transport=httpx.AsyncHTTPTransport(uds=str(socket)),
-            base_url="http://gateway",
-            timeout=ANSWER_WITHIN_SECONDS,
-        ) as client:
+        async with gateway_on(socket, ANSWER_WITHIN_SECONDS) as client:
             response = await client.post(PATH, json={"groups": list(names)})
             response.raise_for_status()
             return PriceList.model_validate_json(response.content)

@@ -1,6 +1,6 @@
 """Admission: may this catalog start, may this row run, and must a person look at it."""
 
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from pydantic import NonNegativeInt, ValidationError
 
@@ -10,6 +10,8 @@ from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
+
+Judged = TypeVar("Judged", bound=Contract)
 
 ADMISSION: Final = "admission.decision"
 CATALOG_ADMISSION: Final = "catalog.decision"
@@ -143,6 +145,33 @@ def admission_input(row: CatalogRow, submitter: str, *, served_locally: bool = F
 def catalog_input(totals: CatalogTotals, submitter: str) -> dict[str, Any]:
     """Return what the policy of catalogs is asked."""
     return {"catalog": totals.model_dump(mode="json"), "submitter": submitter}
+
+
+def judgement_of(
+    made: type[Judged],
+    value: Any,  # noqa: ANN401 -- a Rego value
+    policy: str,
+    decision_id: str,
+    whose: str,
+) -> Judged:
+    """Return what an answer of allow, deny and review means; what is not proven is denied.
+
+    Args:
+        made: The decision to be returned.
+        value: The answer.
+        policy: Digest of the policy that gave it.
+        decision_id: By which its engine knows it.
+        whose: Which policy it is, for whoever reads that it gave none.
+
+    Raises:
+        PolicyUnavailable: The answer is no decision.
+    """
+    try:
+        deny, review = reasons_of(value["deny"]), reasons_of(value["review"])
+        allow = value["allow"] is True and not deny
+        return made(allow=allow, deny=deny, review=review, policy=policy, decision_id=decision_id)
+    except (KeyError, TypeError, ValidationError) as error:
+        raise PolicyUnavailable(f"{whose} gave no decision: {type(error).__name__}") from error
 
 
 def decision_of(value: Any, policy: str, decision_id: str = "") -> Decision:  # noqa: ANN401 -- a Rego value

@@ -2,11 +2,11 @@
 
 from typing import Any, Final
 
-from pydantic import NonNegativeFloat, ValidationError
+from pydantic import NonNegativeFloat
 
 from activities.artifacts.contracts import Digest, Text
 from activities.artifacts.files import Snapshot
-from activities.policy.contracts import PolicyUnavailable, reasons_of
+from activities.policy.contracts import judgement_of
 from activities.scans.contracts import Finding
 from catalogs.row import CatalogRow
 from temporal.contract import Contract, StepRef
@@ -86,9 +86,4 @@ def release_decision_of(value: Any, policy: str, decision_id: str = "") -> Relea
     Raises:
         PolicyUnavailable: The answer is no decision.
     """
-    try:
-        deny, review = reasons_of(value["deny"]), reasons_of(value["review"])
-        allow = value["allow"] is True and not deny
-        return ReleaseDecision(allow=allow, deny=deny, review=review, policy=policy, decision_id=decision_id)
-    except (KeyError, TypeError, ValidationError) as error:
-        raise PolicyUnavailable(f"the release policy gave no decision: {type(error).__name__}") from error
+    return judgement_of(ReleaseDecision, value, policy, decision_id, "the release policy")

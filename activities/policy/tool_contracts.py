@@ -2,9 +2,7 @@
 
 from typing import Any, Final
 
-from pydantic import ValidationError
-
-from activities.policy.contracts import PolicyUnavailable, reasons_of
+from activities.policy.contracts import judgement_of
 from activities.tools.contracts import ToolPermission, ToolUse
 
 TOOL: Final = "tools.decision"
@@ -37,9 +35,4 @@ def tool_permission_of(value: Any, policy: str, decision_id: str = "") -> ToolPe
     Raises:
         PolicyUnavailable: The answer is no decision.
     """
-    try:
-        deny, review = reasons_of(value["deny"]), reasons_of(value["review"])
-        allow = value["allow"] is True and not deny
-        return ToolPermission(allow=allow, deny=deny, review=review, policy=policy, decision_id=decision_id)
-    except (KeyError, TypeError, ValidationError) as error:
-        raise PolicyUnavailable(f"the policy of tools gave no decision: {type(error).__name__}") from error
+    return judgement_of(ToolPermission, value, policy, decision_id, "the policy of tools")
