@@ -27,6 +27,7 @@ from api.routes import (
     feedback,
     health,
     notifications,
+    reflections,
     reviews,
     rows,
     runs,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         reviews,
         # Before rows, whose path takes whatever follows.
         feedback,
+        reflections,
         rows,
         events,
         notifications,

@@ -40,7 +40,6 @@ from activities.scans.code import FolderCodeScanner
 from activities.scans.file_activity import FileScanActivities
 from activities.scans.files import FilesScanner
 from activities.scans.folder_activity import FolderScanActivities
-from activities.scans.gitleaks import GitleaksScanner
 from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
@@ -62,14 +61,16 @@ from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_journal, open_policy
 from workers.provenance import open_signer, run_seals
+from workers.reflections import reflections
 from workers.sandbox import open_sandbox
-from workers.scans import installed_scanners
+from workers.scans import installed_scanners, open_secret_scanner
 from workers.schedules import register_scans, register_schedules, register_training
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.reflection import ReflectionWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
@@ -81,7 +82,7 @@ log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 LOOPS = (DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow, TrainingDataWorkflow)
-WORKFLOWS = (CatalogWorkflow, RowWorkflow, *LOOPS)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, ReflectionWorkflow, *LOOPS)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core.
 SLOTS = {
@@ -216,17 +217,17 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     """Return the activities of the workflow queue: quick, idempotent, in process."""
     plans = PlanActivities(stores.plans)
     records = RecordActivities(stores.keeper, stores.plans)
-    scanner = GitleaksScanner()
+    scanner = open_secret_scanner(stack)
     planner = RulePlanner(load_approval_rules(settings.approval_rules))
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
     signer = await open_signer(settings)
-    stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models)
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
+    reflecting = reflections(settings, stores, engine, scanner, notifier)
     return [
         plans.page,
         plans.locate,
@@ -256,6 +257,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
         training_data(settings, stores, notifier).collect,
+        reflecting.gather,
+        reflecting.settle,
     ]
 
 
@@ -281,8 +284,7 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
     scanners = installed_scanners(settings)
-    secrets, code = GitleaksScanner(), FolderCodeScanner(scanners)
-    stack.push_async_callback(secrets.close)
+    secrets, code = open_secret_scanner(stack), FolderCodeScanner(scanners)
     return [
         FileScanActivities(FilesScanner(secrets, code), stores.artifacts).scan_files,
         CodeScanActivities(code, stores.texts, stores.artifacts).scan_code,

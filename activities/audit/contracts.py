@@ -54,6 +54,8 @@ class AuditKind(StrEnum):
     SCAN_FOUND = "scan.found"
     OUTPUT_RATED = "output.rated"
     PAIRS_EXPORTED = "pairs.exported"
+    REFLECTION_STARTED = "reflection.started"
+    PROMPT_APPROVED = "prompt.approved"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise

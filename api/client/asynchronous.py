@@ -21,6 +21,7 @@ from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.feedback import AsyncFeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reflections import AsyncReflectionCalls
 from api.client.reviews import AsyncReviewMethods
 from api.client.scans import AsyncScanCalls
 from api.client.secrets import AsyncSecretCalls
@@ -49,6 +50,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.audit = AsyncAuditCalls(self)
         self.cache = AsyncCacheCalls(self)
         self.feedback = AsyncFeedbackCalls(self)
+        self.reflections = AsyncReflectionCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)
 

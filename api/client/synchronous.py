@@ -20,6 +20,7 @@ from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
 from api.client.feedback import FeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reflections import ReflectionCalls
 from api.client.reviews import ReviewMethods
 from api.client.scans import ScanCalls
 from api.client.secrets import SecretCalls
@@ -53,6 +54,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         self.audit = AuditCalls(self)
         self.cache = CacheCalls(self)
         self.feedback = FeedbackCalls(self)
+        self.reflections = ReflectionCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)
 

@@ -48,6 +48,9 @@ GET    /api/v1/runs/{run}/feedback/{row:path}    401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/scores                   401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/pairs                    401 403 403 403 403 200 200 200
 GET    /api/v1/feedback/datasets                 401 403 403 403 403 200 200 200
+POST   /api/v1/reflections                      401 403 403 403 403 404 404 404
+GET    /api/v1/reflections                      401 403 200 200 200 200 200 200
+GET    /api/v1/reflections/{reflection}         401 403 404 404 404 404 404 404
 GET    /feedback                                 401 403 200 200 200 200 200 200
 GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
 POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
