@@ -148,6 +148,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
     "/api/v1/users/{name}/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
+    "/api/v1/reflections": {"json": {"agent": "nobody"}},
     "/api/v1/scans": {"json": {"folder": "/nowhere"}},
     "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
     "/api/v1/secrets/{name:path}/rotate": {"json": {}},
