@@ -1,6 +1,7 @@
 """Processes are killed with SIGKILL in the middle of the work: nothing is lost and nothing is done twice."""
 
 import asyncio
+import json
 import os
 from collections.abc import Awaitable, Callable
 
@@ -9,9 +10,18 @@ import pytest
 from activities.audit.checkpoints import read_anchor
 from activities.audit.signing import PublicKeys
 from activities.audit.verify import verify_database
+from activities.feedback.contracts import Given, Rating
+from activities.feedback.register import SqlFeedbackRegister
 from activities.records.contracts import RowState, RunState
+from activities.reflections.contracts import ReflectionState, ReflectRequest
+from activities.reviews.contracts import ReviewDecision
+from catalogs.evidence import ROW
+from temporal.names import TaskQueue
 from tests.chaos.conftest import System
 from tests.installation import Installation, Run
+from workflows.contracts import ReflectionRun
+from workflows.reflection import ReflectionWorkflow
+from workflows.row import RowWorkflow
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 # More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
@@ -55,12 +65,27 @@ def assert_the_audit_log_is_whole(parts: System, prism: Installation) -> None:
 
 async def test_a_worker_killed_during_a_model_call_pays_nothing_twice(system: tuple[System, Installation]) -> None:
     parts, prism = system
-    await parts.vendor.script(reset=True, delay=1.5)
+    voted = await prism.start("id,objective,agent\na,Greet.,writer\n")
+    await voted.result()
+    vote = Given(run=voted.run, row="a", by="ana", rating=Rating.BAD, reason="It greets nobody.")
+    await SqlFeedbackRegister(prism.stores.engine).rate(vote)
+    proposal = json.dumps({"prompt": "Greet everybody.", "summary": "It greets.", "reasons": []})
+    await parts.vendor.script(reset=True, delay=1.5, answers={"The agent writer works under": proposal})
     run = await prism.start(catalog(3), concurrency=3)
-    await until(lambda: _seen(parts, 3))
+    reflection = await prism.client.start_workflow(
+        ReflectionWorkflow.run,
+        ReflectionRun(reflect=ReflectRequest(reflection="reflect-killed", agent="writer", wanted=1)),
+        id="reflections/reflect-killed",
+        task_queue=TaskQueue.WORKFLOWS,
+    )
+    await until(lambda: _seen(parts, 4))
     parts.kill("worker")
     assert (await run.result()).state is RunState.COMPLETED
-    assert await parts.vendor.requests() == 3
+    proposed = Run(prism.client, "reflect-killed", reflection)  # type: ignore[arg-type]
+    await until(lambda: _waits(prism, proposed))
+    await proposed.row(ROW).execute_update(RowWorkflow.decide, ReviewDecision(by="lea"))
+    assert (await reflection.result()).state is ReflectionState.APPROVED
+    assert await parts.vendor.requests() == 4
     assert_everything_happened_once(prism, run, 3)
 
 
@@ -103,3 +128,7 @@ async def _seen(parts: System, count: int) -> bool:
 
 async def _ended(prism: Installation, run: Run, count: int) -> bool:
     return sum(state == "succeeded" for state in prism.states(run).values()) >= count
+
+
+async def _waits(prism: Installation, run: Run) -> bool:
+    return set(prism.states(run).values()) == {"review"}

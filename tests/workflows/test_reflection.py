@@ -1,13 +1,18 @@
 """Reflections on the real dev server: what people found wrong becomes a changed prompt, which a person decides on."""
 
 import asyncio
+import functools
 import json
 import uuid
 from collections.abc import AsyncIterator
+from pathlib import Path
 
+import httpx
 import pytest
+from click.testing import CliRunner
 from temporalio.client import Client, WorkflowHandle
 
+from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
@@ -16,8 +21,12 @@ from activities.records.contracts import RowState
 from activities.reflections.contracts import ReflectionState, ReflectRequest
 from activities.reflections.register import SqlReflectionRegister
 from activities.reviews.contracts import DecisionKind, ReviewDecision
+from api.cli.main import cli
+from api.client import AsyncPrismClient, PrismApiError, PrismClient
 from catalogs.evidence import ROW
+from temporal.client import TemporalAddress
 from temporal.names import TaskQueue
+from tests.api.http.serving import serving
 from tests.installation import Installation, Run
 from workers.agents import installed
 from workers.settings import Settings
@@ -170,3 +179,45 @@ async def test_the_present_prompt_is_no_proposal(prism: Installation) -> None:
     assert len(prism.model.requests) == 2
     assert result.state is ReflectionState.FAILED
     assert "it is the present one" in result.message
+
+
+async def test_front_doors_reflect_and_show_what_came_of_it(
+    prism: Installation, dev_server: TemporalAddress, tmp_path: Path
+) -> None:
+    settings = prism.settings.model_copy(update={"temporal_address": dev_server.target})
+    with serving(settings) as api, PrismClient(api.url) as client:
+        cli_run = functools.partial(asyncio.to_thread, CliRunner().invoke, cli)
+        nothing = await cli_run(["--url", api.url, "reflect", "writer", "--wanted", "9", "--by", "rita"])
+        assert nothing.exit_code == 1
+        assert "nothing to reflect on: 3 of 9" in nothing.output
+        begun = await asyncio.to_thread(client.reflections.start, "writer", by="rita")
+        assert (begun.state, begun.evidence, begun.left_out) == (ReflectionState.UNDER_WAY, 3, 1)
+        with pytest.raises(PrismApiError, match="is under way"):
+            await asyncio.to_thread(client.reflections.start, "writer", by="rita")
+        with pytest.raises(PrismApiError, match="there is no agent norbert; there are advocate"):
+            await asyncio.to_thread(client.reflections.start, "norbert", by="rita")
+        run = Run(prism.client, begun.reflection, None)  # type: ignore[arg-type]
+        await run.row_reaches(ROW, lambda progress: progress.state is RowState.REVIEW)
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as web:
+            page = (await web.get(f"/runs/{begun.reflection}/rows/{ROW}")).text
+            # The present prompt and the proposed one side by side, and the editor holds the prompt alone.
+            assert "Proposed prompt" in page
+            assert "<del>" in page
+            assert f'data-field="prompt">{BETTER}</textarea>' in page
+            decided = await web.post(f"/api/v1/runs/{begun.reflection}/rows/{ROW}/approve", json={"by": "lea"})
+            assert decided.status_code == 200, decided.text
+            async with asyncio.timeout(60):
+                while (one := await asyncio.to_thread(client.reflections.get, begun.reflection)).version is None:
+                    await asyncio.sleep(0.1)
+            listed = (await web.get("/feedback")).text
+            again = await web.post(f"/api/v1/runs/{begun.reflection}/rows/{ROW}/retry", json={})
+        assert f"/runs/{begun.reflection}/rows/prompt" in listed
+        assert 'data-reflect="writer"' in listed
+        assert again.status_code == 409
+        assert one.message == "writer@2 was approved by lea"
+        written = await cli_run(["--url", api.url, "reflections", begun.reflection, "--yaml"])
+        (tmp_path / "writer.yaml").write_text(written.output)
+        assert load_agents(tmp_path)["writer"] == one.version.definition
+        assert begun.reflection in (await cli_run(["--url", api.url, "reflections"])).output
+        async with AsyncPrismClient(api.url) as later:
+            assert (await later.reflections.list()).reflections[0].reflection == begun.reflection
