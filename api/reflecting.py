@@ -9,7 +9,7 @@ from temporalio.service import RPCError
 
 from activities.identity.contracts import Principal
 from activities.records.database import timestamp
-from activities.reflections.contracts import Reflection, ReflectionState, ReflectRequest
+from activities.reflections.contracts import Reflection, ReflectionState, ReflectRequest, reflection_id
 from activities.reflections.register import SqlReflectionRegister
 from api.errors import Conflict, NotFound
 from api.reflection_models import ReflectBody, Reflections
@@ -24,7 +24,6 @@ SHOWN: Final = 50
 # What there is to reflect on is known within a second or two of a free worker; who asks is told at once then.
 GATHERING_SECONDS: Final = 10.0
 GATHERING_PAUSE: Final = 0.1
-_ID_CHARS: Final = 8
 
 
 async def reflect(services: Services, principal: Principal, body: ReflectBody) -> Reflection:
@@ -44,7 +43,7 @@ async def reflect(services: Services, principal: Principal, body: ReflectBody) -
     if going := await register.under_way(body.agent):
         told = f"reflection {going.reflection} on {body.agent} is under way: decide on what it proposes first"
         raise Conflict(told, reflection=going.reflection)
-    identity = f"reflect-{body.agent.replace('.', '-').replace('_', '-')[:40]}-{uuid.uuid4().hex[:_ID_CHARS]}"
+    identity = reflection_id(body.agent, uuid.uuid4().hex)
     request = ReflectRequest(reflection=identity, **body.model_dump(exclude={"by"}), by=by)
     settings = services.settings
     options = RunOptions(judge_group=settings.judge_group, max_tokens=PROPOSAL_TOKENS)

@@ -182,6 +182,8 @@ DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
 ROTATION_SCHEDULE_ID: Final = "secrets/rotation"
 # The schedule that makes data sets of preference pairs.
 TRAINING_SCHEDULE_ID: Final = "feedback/training-data"
+# Of each agent that the calendar reflects on; its name follows.
+REFLECTION_SCHEDULES: Final = "reflections/daily/"
 # Of each reflection; its id follows.
 REFLECTION_WORKFLOWS: Final = "reflections/"
 # Of each folder that is scanned again and again; a part that names the folder follows.

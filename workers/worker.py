@@ -64,7 +64,7 @@ from workers.provenance import open_signer, run_seals
 from workers.reflections import reflections
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners, open_secret_scanner
-from workers.schedules import register_scans, register_schedules, register_training
+from workers.schedules import register_reflections, register_scans, register_schedules, register_training
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -146,6 +146,7 @@ async def _register_schedules(client: Client, settings: Settings) -> None:
     try:
         await register_schedules(client)
         await register_training(client, wanted=settings.pairs_wanted > 0)
+        await register_reflections(client, settings.reflected_agents)
         await register_scans(client, settings.scanned_folders, settings.scan_every_hours)
     except RPCError as error:
         # A cluster may let workers run rows and make no schedules.

@@ -12,7 +12,7 @@ from temporalio.exceptions import ChildWorkflowError, WorkflowAlreadyStartedErro
 with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RunState
     from activities.reflections.activity import ReflectionActivities
-    from activities.reflections.contracts import Gathered, Reflection, SettleRequest
+    from activities.reflections.contracts import Gathered, Reflection, SettleRequest, reflection_id
     from temporal import search_attributes
     from temporal.contract import run_workflow_id
     from temporal.names import WorkflowName
@@ -36,6 +36,10 @@ class ReflectionWorkflow:
     async def run(self, request: ReflectionRun) -> ReflectionResult:
         """Reflect once."""
         reflect = request.reflect
+        if not reflect.reflection:
+            identity = reflection_id(reflect.agent, workflow.uuid4().hex)
+            reflect = reflect.model_copy(update={"reflection": identity})
+            request = request.model_copy(update={"reflect": reflect})
         gathered: Gathered = await workflow.execute_activity_method(
             ReflectionActivities.gather, reflect, summary=f"evidence on {reflect.agent}", **GATHERING
         )

@@ -79,7 +79,13 @@ class ReflectionActivities:
         agent = self._catalogs.agent(request.agent)
         if agent is None:
             return await self._ended(begun, ReflectionState.FAILED, f"there is no agent {request.agent}")
-        evidence, data_class = _of_one_class(await self._source.evidence(agent, request.board))
+        since = ""
+        if not request.by and (last := await self._register.last(request.agent, request.reflection)):
+            if not last.state.ended:
+                told = f"nothing to reflect on: reflection {last.reflection} waits for a person"
+                return await self._ended(begun, ReflectionState.NOTHING, told)
+            since = last.at
+        evidence, data_class = _of_one_class(await self._source.evidence(agent, request.board, since))
         evidence, left_out = await self._shown(evidence)
         found = begun.model_copy(update={"definition": agent, "evidence": len(evidence), "left_out": left_out})
         if len(evidence) < wanted:

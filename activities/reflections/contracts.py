@@ -1,8 +1,9 @@
 """Reflections: what is asked of one, how far it is, and the versions of prompts that come of it."""
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import Final, Protocol
 
 from pydantic import NonNegativeInt, PositiveInt
 
@@ -12,6 +13,9 @@ from catalogs.team import Agent, AgentName
 from temporal.contract import Contract
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
+
+_AGENT_CHARS: Final = 40
+_UNIQUE_CHARS: Final = 8
 
 
 class ReflectionState(StrEnum):
@@ -37,22 +41,27 @@ class ReflectRequest(Contract):
     """What is to be reflected on.
 
     Args:
-        reflection: Id of the reflection, and of the run whose row is the proposal.
         agent: Whose prompt.
+        reflection: Id of the reflection, and of the run whose row is the proposal; left out, the workflow makes one.
         board: Only evidence of this board; empty for all.
         model: Model group that proposes; empty for whom the reflector asks.
         wanted: How many pieces of evidence there must be; ``None`` as the installation is set up.
-        by: Who asks for it; empty for the calendar.
+        by: Who asks for it; empty for the calendar, which asks only about what is new since the last reflection.
         policy: Digest of the version of the policy that decides; ``None`` for the newest.
     """
 
-    reflection: str
     agent: AgentName
+    reflection: str = ""
     board: str = ""
     model: str = ""
     wanted: PositiveInt | None = None
     by: str = ""
     policy: Digest | None = None
+
+
+def reflection_id(agent: str, unique: str) -> str:
+    """Return the id of a new reflection; it is the id of a run too."""
+    return f"reflect-{re.sub('[^a-z0-9]+', '-', agent)[:_AGENT_CHARS]}-{unique[:_UNIQUE_CHARS]}"
 
 
 class Gathered(Contract):
@@ -175,8 +184,8 @@ class ProposalCatalogs(Protocol):
 class EvidenceSource(Protocol):
     """Finds what was wrong with the outputs of an agent under the words that it is told now."""
 
-    async def evidence(self, agent: Agent, board: str = "") -> list[Evidence]:
-        """Return the newest evidence, the newest first."""
+    async def evidence(self, agent: Agent, board: str = "", since: str = "") -> list[Evidence]:
+        """Return the newest evidence, the newest first; none from before a moment."""
         ...
 
 
@@ -197,6 +206,10 @@ class ReflectionRegister(Protocol):
 
     async def reflection(self, identity: str) -> Reflection | None:
         """Return one."""
+        ...
+
+    async def last(self, agent: str, but: str) -> Reflection | None:
+        """Return the newest reflection of an agent, but one, that a model was asked for or still may be."""
         ...
 
     async def ending(self, identity: str) -> Ending:

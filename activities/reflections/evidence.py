@@ -44,13 +44,19 @@ class RecordedEvidence:
         self._artifacts = artifacts
         self._plans = plans
 
-    async def evidence(self, agent: Agent, board: str = "") -> list[Evidence]:
-        """Return the newest evidence on what an agent wrote under the words that it is told now, the newest first."""
+    async def evidence(self, agent: Agent, board: str = "", since: str = "") -> list[Evidence]:
+        """Return the newest evidence on what an agent wrote under the words that it is told now, the newest first.
+
+        Args:
+            agent: Who wrote, or had a part in it.
+            board: Only of this board; empty for all.
+            since: None from before this moment.
+        """
         found, steps = await self._transactions.read(lambda connection: _found(connection, agent.name, board))
         evidence: list[Evidence] = []
         for one in sorted(found, key=lambda one: (one["at"], one["run"], one["row"]), reverse=True):
             asked = _asked(steps.get((one["run"], one["row"]), []), one, agent)
-            if asked is not None:
+            if asked is not None and one["at"] >= since:
                 evidence.append(await self._read(one, asked))
             if len(evidence) == MOST:
                 break

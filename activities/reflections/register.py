@@ -80,9 +80,17 @@ class SqlReflectionRegister:
         return found[0] if found else None
 
     async def reflections(self, limit: int = 50) -> list[Reflection]:
-        """Return reflections, the newest first."""
-        newest = select(_REFLECTIONS).order_by(_REFLECTIONS.c.at.desc(), _REFLECTIONS.c.reflection)
+        """Return reflections, the newest first; not each time that the calendar found nothing."""
+        told = (_REFLECTIONS.c.by != "") | (_REFLECTIONS.c.state != ReflectionState.NOTHING.value)
+        newest = select(_REFLECTIONS).where(told).order_by(_REFLECTIONS.c.at.desc(), _REFLECTIONS.c.reflection)
         return await self._read(newest.limit(limit))
+
+    async def last(self, agent: str, but: str) -> Reflection | None:
+        """Return the newest reflection of an agent, but one, that a model was asked for or still may be."""
+        others = (_REFLECTIONS.c.agent == agent) & (_REFLECTIONS.c.reflection != but)
+        others &= _REFLECTIONS.c.state.not_in([ReflectionState.NOTHING.value, ReflectionState.FAILED.value])
+        found = await self._read(select(_REFLECTIONS).where(others).order_by(_REFLECTIONS.c.at.desc()).limit(1))
+        return found[0] if found else None
 
     async def under_way(self, agent: str) -> Reflection | None:
         """Return the reflection of an agent that has not ended, if there is one."""

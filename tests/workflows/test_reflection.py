@@ -10,7 +10,8 @@ from pathlib import Path
 import httpx
 import pytest
 from click.testing import CliRunner
-from temporalio.client import Client, WorkflowHandle
+from temporalio.client import Client, ScheduleActionStartWorkflow, WorkflowHandle
+from temporalio.service import RPCError
 
 from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
@@ -25,10 +26,11 @@ from api.cli.main import cli
 from api.client import AsyncPrismClient, PrismApiError, PrismClient
 from catalogs.evidence import ROW
 from temporal.client import TemporalAddress
-from temporal.names import TaskQueue
+from temporal.names import REFLECTION_SCHEDULES, TaskQueue
 from tests.api.http.serving import serving
 from tests.installation import Installation, Run
 from workers.agents import installed
+from workers.schedules import register_reflections
 from workers.settings import Settings
 from workflows.contracts import ReflectionResult, ReflectionRun
 from workflows.reflection import ReflectionWorkflow
@@ -221,3 +223,21 @@ async def test_front_doors_reflect_and_show_what_came_of_it(
         assert begun.reflection in (await cli_run(["--url", api.url, "reflections"])).output
         async with AsyncPrismClient(api.url) as later:
             assert (await later.reflections.list()).reflections[0].reflection == begun.reflection
+
+
+async def test_the_calendar_reflects_on_what_is_new_only(prism: Installation) -> None:
+    schedule = prism.client.get_schedule_handle(REFLECTION_SCHEDULES + "writer")
+    await register_reflections(prism.client, ["writer"])
+    try:
+        action = (await schedule.describe()).schedule.action
+        assert isinstance(action, ScheduleActionStartWorkflow)
+        assert (action.workflow, action.id) == ("ReflectionWorkflow", "reflections/daily/writer")
+    finally:
+        await register_reflections(prism.client, [])
+    with pytest.raises(RPCError, match="not found"):
+        await schedule.describe()
+    # All that is known was before a model in earlier tests.
+    handle = await reflect(prism, reflection="", by="", wanted=1)
+    result = await handle.result()
+    told = "nothing to reflect on: 0 of 1 pieces of evidence on writer@1 as it is now"
+    assert result == ReflectionResult(state=ReflectionState.NOTHING, message=told)
