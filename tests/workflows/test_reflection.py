@@ -236,7 +236,10 @@ async def test_the_calendar_reflects_on_what_is_new_only(prism: Installation) ->
         await register_reflections(prism.client, [])
     with pytest.raises(RPCError, match="not found"):
         await schedule.describe()
-    # All that is known was before a model in earlier tests.
+    handle = await reflect(prism)
+    await decided(prism, handle, kind=DecisionKind.REJECT, comment="no")
+    await handle.result()
+    # All that is known was before a model already.
     handle = await reflect(prism, reflection="", by="", wanted=1)
     result = await handle.result()
     told = "nothing to reflect on: 0 of 1 pieces of evidence on writer@1 as it is now"
