@@ -20,6 +20,7 @@ from activities.feedback.register import SqlFeedbackRegister
 from activities.llm.contracts import ModelRequest
 from activities.records.contracts import RowState
 from activities.reflections.contracts import ReflectionState, ReflectRequest
+from activities.reflections.evidence import RecordedEvidence
 from activities.reflections.register import SqlReflectionRegister
 from activities.reviews.contracts import DecisionKind, ReviewDecision
 from api.cli.main import cli
@@ -244,3 +245,26 @@ async def test_the_calendar_reflects_on_what_is_new_only(prism: Installation) ->
     result = await handle.result()
     told = "nothing to reflect on: 0 of 1 pieces of evidence on writer@1 as it is now"
     assert result == ReflectionResult(state=ReflectionState.NOTHING, message=told)
+
+
+async def test_evidence_is_of_whoever_had_a_part_in_it_under_the_words_of_now(prism: Installation) -> None:
+    run = await prism.start(
+        "id,objective,agent,pattern,data_class\n"
+        "a,Weigh it.,advocate > sceptic,pipeline,internal\n"
+        "b,Doubt it.,sceptic,,public\n"
+    )
+    await run.result()
+    votes = SqlFeedbackRegister(prism.stores.engine)
+    for row in "ab":
+        await votes.rate(Given(run=run.run, row=row, by="ana", rating=Rating.BAD, reason="Too mild."))
+    source = RecordedEvidence(prism.stores.engine, prism.stores.artifacts, prism.stores.plans)
+    agents = installed(prism.settings)["agents"]
+    found = {name: [one.row for one in await source.evidence(agents[name])] for name in ("advocate", "sceptic")}
+    assert found == {"advocate": ["a"], "sceptic": ["b", "a"]}
+    assert await source.evidence(agents["sceptic"].told("You doubt everything.")) == []
+    # A proposal is kept as close as the closest of what it is made of.
+    handle = await reflect(prism, agent="sceptic", wanted=2)
+    await decided(prism, handle, kind=DecisionKind.REJECT, comment="no")
+    await handle.result()
+    [made] = prism.query("SELECT plan FROM runs WHERE run = :run", run=row_of(prism, handle).run)
+    assert (await prism.stores.plans.row(made["plan"], 0)).row.data_class == "internal"
