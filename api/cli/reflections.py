@@ -69,7 +69,8 @@ def _told(one: Reflection) -> list[RenderableType]:
     if one.state is ReflectionState.GATHERING:
         return [Text(f"{one.reflection} waits for a worker: prism reflections {one.reflection}")]
     if one.state is ReflectionState.UNDER_WAY:
-        left_out = f", {one.left_out} texts left out as they seem to hold secrets" if one.left_out else ""
+        texts = "text" if one.left_out == 1 else "texts"
+        left_out = f", {one.left_out} {texts} of it left out for what seems to be a secret" if one.left_out else ""
         told = f"✓ {one.reflection}: {one.evidence} pieces of evidence on {one.agent}{left_out}"
         return [Text(told, style="green"), Text(f"when it is proposed: prism review {one.reflection} {ROW}")]
     lines: list[RenderableType] = [Text(text.safe(one.message), style=_COLOURS.get(one.state, "yellow"))]

@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import serving
 from tests.browser.chromium import launched
-from tests.browser.showcase import BUDGETS, fill
+from tests.browser.showcase import BUDGETS, PROPOSED, fill
 from workers.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
@@ -41,6 +41,8 @@ MORE: Final = {
     "budgets": ("/budgets", DESKTOP),
     "budgets-phone-dark": ("/budgets", PHONE),
     "feedback": ("/feedback", DESKTOP),
+    "proposal": (f"/runs/{PROPOSED}/rows/prompt", DESKTOP),
+    "proposal-phone-dark": (f"/runs/{PROPOSED}/rows/prompt", PHONE),
     "feedback-phone-dark": ("/feedback", PHONE),
     "usage": ("/usage", DESKTOP),
     "usage-phone-dark": ("/usage", PHONE),

@@ -1,10 +1,13 @@
 """A company's week of catalogs, for screenshots and for looking at the console by hand."""
 
+import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
+from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
 from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
@@ -16,8 +19,11 @@ from activities.records.calls import SqlCallLedger
 from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp, upsert
 from activities.records.tables import CallRow
+from activities.reflections.contracts import ReflectionState, ReflectRequest
+from activities.reflections.register import SqlReflectionRegister
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
+from catalogs.evidence import BOARD, REFLECTOR, ROW
 from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
@@ -32,6 +38,7 @@ Supplier 40177 was left out of the 11:30 payment run: its IBAN changed on Friday
 
 Confirm the IBAN before the 15:00 cut-off."""
 
+PROPOSED: Final = "reflect-writer-5f2c91ab"
 TASKS = (
     ("finance/cash-report", "Daily cash report", "Report today's cash position per bank account and name anomalies."),
     ("finance/dunning-letters", "Dunning letters, second level", "Draft a polite reminder for invoices 30 days late."),
@@ -142,7 +149,11 @@ async def fill(seeder: Seeder) -> None:
     """Write the week."""
     done = [
         Seed(
-            f"support/ticket-{number}", f"Answer ticket {4100 + number}", "Draft an answer.", output="Dear customer, …"
+            f"support/ticket-{number}",
+            f"Answer ticket {4100 + number}",
+            "Draft an answer.",
+            output="Dear customer, …",
+            agent="writer",
         )
         for number in range(48)
     ]
@@ -161,6 +172,7 @@ async def fill(seeder: Seeder) -> None:
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
     await spend(seeder)
     await rate(seeder)
+    await reflect(seeder)
     await call(seeder)
 
 
@@ -175,6 +187,32 @@ async def rate(seeder: Seeder) -> None:
     ours = ("8f2c41d09be37a16", "finance/cash-report")
     await register.rate(Given(run=ours[0], row=ours[1], by="ben", rating=Rating.GOOD, reason="Every figure is there."))
     await register.rate(Given(run=ours[0], row=ours[1], by="cleo", rating=Rating.BAD))
+
+
+async def reflect(seeder: Seeder) -> None:
+    """Propose a changed prompt, which waits for a person, beside a reflection that found nothing."""
+    register = SqlReflectionRegister(seeder.stores.engine)
+    writer = load_agents()["writer"]
+    for identity, agent, by in (("reflect-critic-1", "critic", "ben"), (PROPOSED, "writer", "ana")):
+        await register.begin(ReflectRequest(reflection=identity, agent=agent, by=by), 3)
+    nothing = await register.reflection("reflect-critic-1")
+    going = await register.reflection(PROPOSED)
+    assert nothing
+    assert going
+    told = "nothing to reflect on: 1 of 3 pieces of evidence on critic@1 as it is now"
+    await register.change(nothing.model_copy(update={"state": ReflectionState.NOTHING, "message": told, "evidence": 1}))
+    found = {"state": ReflectionState.UNDER_WAY, "definition": writer, "evidence": 6, "left_out": 1}
+    await register.change(going.model_copy(update=found))
+    changed = writer.system.replace("plainly, and", "plainly, in the reader's own tone, and")
+    changed += "\nYou greet the reader by name where the task gives one."
+    reasons = [
+        {"evidence": [1, 2, 5], "why": "Six readers found the tone off: it was that of a form."},
+        {"evidence": [3], "why": "An editor put the customer's name in the place of 'Dear customer'."},
+    ]
+    output = json.dumps({"prompt": changed, "summary": "Asks for the reader's tone and name.", "reasons": reasons})
+    row = Seed(ROW, "A changed prompt for writer", "Propose a changed system prompt.", output=output, board=BOARD)
+    row = replace(row, state=RowState.REVIEW, message="the catalog requires a review of this row", agent=REFLECTOR)
+    await seeder.run(PROPOSED, "Reflection on writer", [row], state=RunState.RUNNING, minutes_ago=9, submitter="ana")
 
 
 async def call(seeder: Seeder) -> None:

@@ -53,6 +53,8 @@ class Seed:
     terms: ReviewTerms = field(default_factory=ReviewTerms)
     risk: str = ""
     earlier: str = ""
+    board: str = ""
+    agent: str = ""
 
 
 class Seeder:
@@ -201,12 +203,13 @@ def _opened(position: int, seed: Seed) -> dict[str, Any]:
     return {
         "row": seed.row,
         "position": position,
-        "board": board,
+        "board": seed.board or board,
         "task": task,
         "title": seed.title,
         "objective": seed.objective,
         "upstream": seed.upstream,
         "risk": seed.risk,
+        "agent": seed.agent,
     }
 
 
