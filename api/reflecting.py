@@ -14,6 +14,7 @@ from activities.reflections.register import SqlReflectionRegister
 from api.errors import Conflict, NotFound
 from api.reflection_models import ReflectBody, Reflections
 from api.services import Services
+from catalogs.evidence import ROW
 from temporal.client import TemporalUnavailable
 from temporal.names import REFLECTION_WORKFLOWS, TaskQueue
 from workers.agents import installed
@@ -67,7 +68,7 @@ async def reflect(services: Services, principal: Principal, body: ReflectBody) -
         wanted=wanted,
         at=timestamp(),
     )
-    return await _gathered(register, begun)
+    return await _gathered(services, register, begun)
 
 
 async def reflections(services: Services) -> Reflections:
@@ -88,12 +89,12 @@ async def known_reflection(services: Services, identity: str) -> Reflection:
     return found
 
 
-async def _gathered(register: SqlReflectionRegister, begun: Reflection) -> Reflection:
-    """Wait until evidence is gathered; where no worker is free, return what has begun."""
+async def _gathered(services: Services, register: SqlReflectionRegister, begun: Reflection) -> Reflection:
+    """Wait until evidence is gathered, and its row can be looked at; where no worker is free, return what has begun."""
     deadline = time.monotonic() + GATHERING_SECONDS
     while time.monotonic() < deadline:
-        found = await register.reflection(begun.reflection)
-        if found is not None and found.state is not ReflectionState.GATHERING:
-            return found
+        begun = await register.reflection(begun.reflection) or begun
+        if begun.state.ended or await services.queries.row(begun.reflection, ROW) is not None:
+            return begun
         await asyncio.sleep(GATHERING_PAUSE)
     return begun

@@ -26,7 +26,7 @@ from activities.reviews.contracts import DecisionKind, ReviewDecision
 from api.cli.main import cli
 from api.client import AsyncPrismClient, PrismApiError, PrismClient
 from catalogs.evidence import ROW
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.names import REFLECTION_SCHEDULES, TaskQueue
 from tests.api.http.serving import serving
 from tests.installation import Installation, Run
