@@ -4,7 +4,7 @@ from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Final, Protocol, Self
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, model_validator
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, computed_field, model_validator
 
 from activities.artifacts.contracts import Digest
 from catalogs.experiment import ExperimentName, Variant
@@ -219,6 +219,7 @@ class Report(Contract):
     threshold: float
     winner: str = ""
 
+    @computed_field  # type: ignore[prop-decorator]
     @property
     def verdict(self) -> str:
         """In words: ``undecided``, or ``winner: B``."""

@@ -117,7 +117,8 @@ async def test_a_variant_changes_what_it_names_and_the_trial_says_so(engine: Eng
     placing = SqlPlacing(engine)
     placed = {variant(one): one for n in range(20) if (one := await placing.place(row(f"pay/{n}"), "r"))}
     changed, same = placed["made"], placed["current"]
-    assert changed.trial and same.trial
+    assert changed.trial
+    assert same.trial
     ran = (changed.row.model, changed.row.prompt, changed.row.agent, changed.row.team)
     assert ran == ("large", made.prompt, "poet", (poet,))
     assert (same.row.model, same.row.prompt, same.row.team) == ("", "", ())

@@ -16,7 +16,7 @@ SHARES = st.floats(0.02, 0.98)
 
 def streams(seed: int, first: float, second: float, sizes: tuple[int, int] = (1, 1)) -> list[Evidence]:
     """What the test says in the end of outcomes that come in at random; ``p`` is what it said at best."""
-    chance = random.Random(seed)
+    chance = random.Random(seed)  # noqa: S311 -- a simulation
     found = []
     for _ in range(STREAMS):
         draws = [
