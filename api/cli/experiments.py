@@ -59,7 +59,10 @@ class VariantOption(click.ParamType[dict[str, Any]]):
 
 @click.group()
 def experiments() -> None:
-    """Compare prompts, models or agents by people's votes, with a test that says when a winner is known."""
+    """Compare variants of prompts, models or agents.
+
+    People vote on the outputs, and a test says when a winner is known.
+    """
 
 
 @experiments.command()

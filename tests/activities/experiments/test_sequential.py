@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from activities.experiments.sequential import Evidence, block_sizes, evidence
+from activities.experiments.sequential import PRIOR, Evidence, block_sizes, evidence
 
 STREAMS, LONGEST = 400, 400
 SHARES = st.floats(0.02, 0.98)
@@ -58,10 +58,10 @@ def test_a_bet_on_either_is_not_worth_more_than_its_stake_where_it_is_not_better
     """Whatever came before, the next block's expected factor is at most 1 where the leading group is not better."""
     past = [[one[group] for one in outcomes for _ in range(sizes[group])] for group in (0, 1)]
     before = evidence(past[0], past[1], sizes=sizes)
-    rises = [sum(past[group]) / max(len(past[group]), 1) for group in (0, 1)]
+    likely = [(sum(past[group]) + PRIOR) / (len(past[group]) + 2 * PRIOR) for group in (0, 1)]
     # The group that the past speaks for is given the smaller true share, or the same one.
     low, high = sorted(shares)
-    true = (low, high) if rises[0] >= rises[1] else (high, low)
+    true = (low, high) if likely[0] >= likely[1] else (high, low)
     for given_shares in (true, (low, low)):
         expected = 0.0
         for block in product(*(product((True, False), repeat=size) for size in sizes)):
