@@ -24,6 +24,7 @@ from api.routes import (
     catalogs,
     codec,
     events,
+    experiments,
     feedback,
     health,
     notifications,
@@ -75,6 +76,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         # Before rows, whose path takes whatever follows.
         feedback,
         reflections,
+        experiments,
         rows,
         events,
         notifications,

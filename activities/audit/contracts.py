@@ -56,6 +56,11 @@ class AuditKind(StrEnum):
     PAIRS_EXPORTED = "pairs.exported"
     REFLECTION_STARTED = "reflection.started"
     PROMPT_APPROVED = "prompt.approved"
+    EXPERIMENT_CREATED = "experiment.created"
+    EXPERIMENT_PAUSED = "experiment.paused"
+    EXPERIMENT_RESUMED = "experiment.resumed"
+    EXPERIMENT_DECIDED = "experiment.decided"
+    EXPERIMENT_ENDED = "experiment.ended"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise
