@@ -4,6 +4,7 @@ from sqlalchemy import Connection
 
 from activities.audit.contracts import AuditEvent
 from activities.audit.log import append
+from activities.experiments.register import SqlExperiments
 from activities.notifications.contracts import Notifier
 from activities.policy.engine import PolicyEngine
 from activities.records.transactions import Transactions
@@ -14,7 +15,7 @@ from activities.reflections.proposals import InstalledCatalogs
 from activities.reflections.register import SqlReflectionRegister
 from activities.scans.contracts import SecretScanner
 from catalogs.options import ReadOptions
-from workers.agents import installed
+from workers.agents import in_use
 from workers.compose import Stores
 from workers.settings import Settings
 
@@ -31,8 +32,10 @@ def reflections(
 
         await transactions.run(write)
 
-    def options() -> ReadOptions:
-        return ReadOptions().model_copy(update=installed(settings))
+    async def options() -> ReadOptions:
+        known = await in_use(settings, stores.engine)
+        experiments = await SqlExperiments(stores.engine).variants()
+        return ReadOptions(experiments=experiments).model_copy(update=known)
 
     return ReflectionActivities(
         source=RecordedEvidence(stores.engine, stores.artifacts, stores.plans),

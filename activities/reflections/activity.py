@@ -76,7 +76,7 @@ class ReflectionActivities:
         await self._register.begin(request, wanted)
         begun = await self._register.reflection(request.reflection)
         assert begun is not None  # noqa: S101 -- it was just written
-        agent = self._catalogs.agent(request.agent)
+        agent = await self._catalogs.agent(request.agent)
         if agent is None:
             return await self._ended(begun, ReflectionState.FAILED, f"there is no agent {request.agent}")
         since = ""

@@ -166,8 +166,8 @@ class Compiled(Contract):
 class ProposalCatalogs(Protocol):
     """Makes catalogs that have a prompt proposed."""
 
-    def agent(self, name: str) -> Agent | None:
-        """Return an agent as it is defined now."""
+    async def agent(self, name: str) -> Agent | None:
+        """Return an agent as it is in use now."""
         ...
 
     async def compiled(

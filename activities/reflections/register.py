@@ -85,6 +85,15 @@ class SqlReflectionRegister:
         newest = select(_REFLECTIONS).where(told).order_by(_REFLECTIONS.c.at.desc(), _REFLECTIONS.c.reflection)
         return await self._read(newest.limit(limit))
 
+    async def versions(self) -> list[PromptVersion]:
+        """Return every version that was approved, the oldest first."""
+        ordered = select(_VERSIONS).order_by(_VERSIONS.c.at, _VERSIONS.c.reflection)
+
+        def read(connection: Connection) -> list[PromptVersion]:
+            return [PromptVersion.model_validate(dict(one)) for one in connection.execute(ordered).mappings()]
+
+        return await self._transactions.read(read)
+
     async def last(self, agent: str, but: str) -> Reflection | None:
         """Return the newest reflection of an agent, but one, that a model was asked for or still may be."""
         others = (_REFLECTIONS.c.agent == agent) & (_REFLECTIONS.c.reflection != but)
