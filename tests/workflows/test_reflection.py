@@ -15,6 +15,7 @@ from temporalio.service import RPCError
 
 from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
+from activities.experiments.register import SqlExperiments
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
 from activities.llm.contracts import ModelRequest
@@ -132,6 +133,7 @@ async def test_what_was_rejected_changes_nothing(prism: Installation) -> None:
     )
     identity = row_of(prism, handle).run
     assert prism.query("SELECT * FROM prompt_versions WHERE reflection = :id", id=identity) == []
+    assert prism.query("SELECT * FROM experiments WHERE name LIKE :name", name=f"%{identity[-8:]}") == []
 
 
 async def test_a_reviewer_gets_a_new_proposal_and_has_the_last_word(prism: Installation) -> None:
@@ -153,6 +155,9 @@ async def test_a_reviewer_gets_a_new_proposal_and_has_the_last_word(prism: Insta
     assert found is not None
     assert found.version is not None
     assert found.version.definition.system == mine
+    experiment = await SqlExperiments(prism.stores.engine).find(found.version.experiment)
+    assert experiment.created_by == "lea"
+    assert experiment.variant("proposed").agent == found.version.definition
 
 
 async def test_without_enough_evidence_no_model_is_asked(prism: Installation) -> None:
@@ -184,46 +189,73 @@ async def test_the_present_prompt_is_no_proposal(prism: Installation) -> None:
     assert "it is the present one" in result.message
 
 
-async def test_front_doors_reflect_and_show_what_came_of_it(
+async def page_shows_proposal(web: httpx.AsyncClient, reflection: str) -> None:
+    """The present prompt and the proposed one stand side by side, and the editor holds the prompt alone."""
+    page = (await web.get(f"/runs/{reflection}/rows/{ROW}")).text
+    assert "Proposed prompt" in page
+    assert "<del>" in page
+    assert f'data-field="prompt">{BETTER}</textarea>' in page
+
+
+async def test_front_doors_reflect_and_what_is_adopted_is_used(
     prism: Installation, dev_server: TemporalAddress, tmp_path: Path
 ) -> None:
     settings = prism.settings.model_copy(update={"temporal_address": dev_server.target})
+    rows = "id,objective,agent\na,Edit it.,editor\nb,Edit that.,editor\nc,Edit all.,editor\n"
     with serving(settings) as api, PrismClient(api.url) as client:
-        cli_run = functools.partial(asyncio.to_thread, CliRunner().invoke, cli)
-        nothing = await cli_run(["--url", api.url, "reflect", "writer", "--wanted", "9", "--by", "rita"])
-        assert nothing.exit_code == 1
-        assert "nothing to reflect on: 3 of 9" in nothing.output
-        begun = await asyncio.to_thread(client.reflections.start, "writer", by="rita")
-        assert (begun.state, begun.evidence, begun.left_out) == (ReflectionState.UNDER_WAY, 3, 1)
-        with pytest.raises(PrismApiError, match="is under way"):
-            await asyncio.to_thread(client.reflections.start, "writer", by="rita")
-        with pytest.raises(PrismApiError, match="there is no agent norbert; there are advocate"):
-            await asyncio.to_thread(client.reflections.start, "norbert", by="rita")
+        command = functools.partial(asyncio.to_thread, CliRunner().invoke, cli)
+
+        async def ran() -> list[str]:
+            """Run the rows, find them wanting, and return whom the model was asked to be."""
+            prism.model.requests.clear()
+            run = (await asyncio.to_thread(client.submit, rows)).run
+            assert (await asyncio.to_thread(client.wait, run)).counts == {RowState.SUCCEEDED: 3}
+            for row in "abc":
+                await asyncio.to_thread(client.feedback.rate, run, row, "bad", by="ana", reason="No goodbye.")
+            return [request.system for request in prism.model.requests]
+
+        before = set(await ran())
+        nothing = await command(["--url", api.url, "reflect", "editor", "--wanted", "9", "--by", "rita"])
+        assert (nothing.exit_code, "nothing to reflect on: 3 of 9" in nothing.output) == (1, True)
+        begun = await asyncio.to_thread(client.reflections.start, "editor", by="rita")
+        assert (begun.state, begun.evidence) == (ReflectionState.UNDER_WAY, 3)
+        for agent, told in (("editor", "is under way"), ("norbert", "there is no agent norbert; there are advocate")):
+            with pytest.raises(PrismApiError, match=told):
+                await asyncio.to_thread(client.reflections.start, agent, by="rita")
         run = Run(prism.client, begun.reflection, None)  # type: ignore[arg-type]
         await run.row_reaches(ROW, lambda progress: progress.state is RowState.REVIEW)
         async with httpx.AsyncClient(base_url=api.url, timeout=60) as web:
-            page = (await web.get(f"/runs/{begun.reflection}/rows/{ROW}")).text
-            # The present prompt and the proposed one side by side, and the editor holds the prompt alone.
-            assert "Proposed prompt" in page
-            assert "<del>" in page
-            assert f'data-field="prompt">{BETTER}</textarea>' in page
+            await page_shows_proposal(web, begun.reflection)
             decided = await web.post(f"/api/v1/runs/{begun.reflection}/rows/{ROW}/approve", json={"by": "lea"})
             assert decided.status_code == 200, decided.text
             async with asyncio.timeout(60):
                 while (one := await asyncio.to_thread(client.reflections.get, begun.reflection)).version is None:
                     await asyncio.sleep(0.1)
-            listed = (await web.get("/feedback")).text
             again = await web.post(f"/api/v1/runs/{begun.reflection}/rows/{ROW}/retry", json={})
-        assert f"/runs/{begun.reflection}/rows/prompt" in listed
-        assert 'data-reflect="writer"' in listed
+            listed = (await web.get("/feedback")).text
         assert again.status_code == 409
-        assert one.message == "writer@2 was approved by lea"
-        written = await cli_run(["--url", api.url, "reflections", begun.reflection, "--yaml"])
-        (tmp_path / "writer.yaml").write_text(written.output)
-        assert load_agents(tmp_path)["writer"] == one.version.definition
-        assert begun.reflection in (await cli_run(["--url", api.url, "reflections"])).output
+        assert f"/runs/{begun.reflection}/rows/prompt" in listed
+        assert 'data-reflect="editor"' in listed
+        assert one.message == "editor@2 was approved by lea"
+        # Rows of the agent take part in the comparison, though none names it, and use what is adopted.
+        report = await asyncio.to_thread(client.experiments.get, one.version.experiment)
+        assert [variant.name for variant in report.experiment.spec.variants] == ["present", "proposed"]
+        assert report.experiment.spec.variants[1].agent == one.version.definition
+        assert set(await ran()) <= {*before, BETTER}
+        assert (await asyncio.to_thread(client.experiments.get, one.version.experiment)).experiment.units == 3
+        await asyncio.to_thread(client.experiments.end, one.version.experiment, adopt="proposed", by="lea")
+        assert await ran() == [BETTER, BETTER, BETTER]
+        used = {view.agent.name: view.agent for view in (await asyncio.to_thread(client.agents)).agents}
+        assert used["editor"] == one.version.definition
+        # What is reflected on next are the words that are in use now.
+        further = await asyncio.to_thread(client.reflections.start, "editor", wanted=9, by="rita")
+        assert further.message.endswith("of 9 pieces of evidence on editor@2 as it is now")
+        written = await command(["--url", api.url, "reflections", begun.reflection, "--yaml"])
+        (tmp_path / "editor.yaml").write_text(written.output)
+        assert load_agents(tmp_path)["editor"] == one.version.definition
+        assert begun.reflection in (await command(["--url", api.url, "reflections"])).output
         async with AsyncPrismClient(api.url) as later:
-            assert (await later.reflections.list()).reflections[0].reflection == begun.reflection
+            assert begun.reflection in [each.reflection for each in (await later.reflections.list()).reflections]
 
 
 async def test_the_calendar_reflects_on_what_is_new_only(prism: Installation) -> None:
