@@ -27,6 +27,7 @@ SHOTS: Final = {
     "reviews": ("/reviews", DESKTOP),
     "review": (REVIEW, (1280, 1000, "light")),
     "review-phone-dark": (REVIEW, PHONE),
+    "proposal": (f"/runs/{PROPOSED}/rows/prompt", DESKTOP),
 }
 MORE: Final = {
     "row": (ROW, DESKTOP),
@@ -41,7 +42,6 @@ MORE: Final = {
     "budgets": ("/budgets", DESKTOP),
     "budgets-phone-dark": ("/budgets", PHONE),
     "feedback": ("/feedback", DESKTOP),
-    "proposal": (f"/runs/{PROPOSED}/rows/prompt", DESKTOP),
     "proposal-phone-dark": (f"/runs/{PROPOSED}/rows/prompt", PHONE),
     "feedback-phone-dark": ("/feedback", PHONE),
     "usage": ("/usage", DESKTOP),
