@@ -1,16 +1,13 @@
 """What agents work with: who they are, the documents there are, and how much their models read."""
 
-import asyncio
 from typing import Any
 
 from pydantic import SecretStr
-from sqlalchemy import Engine
 
 from activities.agents.agents_folder import load_agents
 from activities.knowledge.fts import FolderLibrary
 from activities.llm.groups_file import load_groups
 from activities.prompts.contracts import Windows, unknown_windows
-from activities.reflections.comparison import ReflectedExperiments
 from workers.settings import Settings
 
 
@@ -21,17 +18,6 @@ def installed(settings: Settings) -> dict[str, Any]:
         InvalidAgents: A file of an agent cannot be used.
     """
     return {"agents": load_agents(settings.agents), "knowledge": open_library(settings).collections()}
-
-
-async def in_use(settings: Settings, engine: Engine) -> dict[str, Any]:
-    """Return the same with agents as reflections have changed them, and the experiments that try such changes.
-
-    Raises:
-        InvalidAgents: A file of an agent cannot be used.
-    """
-    found = await asyncio.to_thread(installed, settings)
-    agents, trials = await ReflectedExperiments(engine).in_use(found["agents"])
-    return found | {"agents": agents, "trials": trials}
 
 
 def open_library(settings: Settings) -> FolderLibrary:

@@ -1,6 +1,9 @@
 """Putting together what reflections work with."""
 
-from sqlalchemy import Connection
+import asyncio
+from typing import Any
+
+from sqlalchemy import Connection, Engine
 
 from activities.audit.contracts import AuditEvent
 from activities.audit.log import append
@@ -15,9 +18,20 @@ from activities.reflections.proposals import InstalledCatalogs
 from activities.reflections.register import SqlReflectionRegister
 from activities.scans.contracts import SecretScanner
 from catalogs.options import ReadOptions
-from workers.agents import in_use
+from workers.agents import installed
 from workers.compose import Stores
 from workers.settings import Settings
+
+
+async def in_use(settings: Settings, engine: Engine) -> dict[str, Any]:
+    """Return what a catalog's reader needs to know of an installation, its agents as reflections have changed them.
+
+    Raises:
+        InvalidAgents: A file of an agent cannot be used.
+    """
+    found = await asyncio.to_thread(installed, settings)
+    agents, trials = await ReflectedExperiments(engine).in_use(found["agents"])
+    return found | {"agents": agents, "trials": trials}
 
 
 def reflections(

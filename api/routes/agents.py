@@ -6,7 +6,7 @@ from api.agent_models import Agents, AgentView
 from api.errors import errors
 from api.permission import Ground, may
 from api.services import Served
-from workers.agents import in_use
+from workers.reflections import in_use
 
 router = APIRouter(tags=["catalogs"])
 

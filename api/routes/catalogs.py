@@ -21,7 +21,7 @@ from api.services import Served, Services
 from api.submission import Submitter, submit
 from catalogs.demand import Demand
 from catalogs.options import ReadOptions
-from workers.agents import in_use
+from workers.reflections import in_use
 from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
