@@ -25,9 +25,9 @@ _COLOURS = {ReflectionState.APPROVED: "green", ReflectionState.REJECTED: "red", 
 def reflect(
     session: Session, context: click.Context, agent: str, board: str, model: str, wanted: int | None, by: str | None
 ) -> None:
-    """Have a changed system prompt proposed for AGENT by what was wrong with its outputs.
+    """Have a changed system prompt proposed for an agent.
 
-    A person decides on the proposal like on every row. Exit code 1: there is not enough to reflect on.
+    It answers what was wrong with the outputs of AGENT. A person decides on the proposal like on every row. Exit code 1: there is not enough to reflect on.
     """
     with session.client() as client:
         begun = client.reflections.start(agent, board=board, model=model, wanted=wanted, by=session.who(by))
@@ -41,7 +41,7 @@ def reflect(
 @click.option("--yaml", "as_yaml", is_flag=True, help="Print the approved agent as the file that defines it.")
 @with_session
 def reflections(session: Session, reflection: str | None, *, as_yaml: bool) -> None:
-    """List reflections, or show REFLECTION."""
+    """List reflections, or show what came of one."""
     with session.client() as client:
         if reflection is None:
             found = client.reflections.list()
