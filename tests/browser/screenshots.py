@@ -44,6 +44,8 @@ MORE: Final = {
     "feedback": ("/feedback", DESKTOP),
     "proposal-phone-dark": (f"/runs/{PROPOSED}/rows/prompt", PHONE),
     "feedback-phone-dark": ("/feedback", PHONE),
+    "experiments": ("/experiments", DESKTOP),
+    "experiments-phone-dark": ("/experiments", PHONE),
     "usage": ("/usage", DESKTOP),
     "usage-phone-dark": ("/usage", PHONE),
     "paused": ("/runs/pricing-refresh", DESKTOP),

@@ -12,6 +12,9 @@ from activities.artifacts.contracts import Text
 from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
+from activities.experiments.contracts import ExperimentSpec
+from activities.experiments.register import SqlExperiments
+from activities.experiments.tables import AssignmentRow
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
 from activities.llm.contracts import ModelAnswer, ModelUnavailable
@@ -24,6 +27,7 @@ from activities.reflections.register import SqlReflectionRegister
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
 from catalogs.evidence import BOARD, REFLECTOR, ROW
+from catalogs.experiment import Variant
 from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
@@ -173,6 +177,7 @@ async def fill(seeder: Seeder) -> None:
     await spend(seeder)
     await rate(seeder)
     await reflect(seeder)
+    await compare(seeder)
     await call(seeder)
 
 
@@ -213,6 +218,30 @@ async def reflect(seeder: Seeder) -> None:
     row = Seed(ROW, "A changed prompt for writer", "Propose a changed system prompt.", output=output, board=BOARD)
     row = replace(row, state=RowState.REVIEW, message="the catalog requires a review of this row", agent=REFLECTOR)
     await seeder.run(PROPOSED, "Reflection on writer", [row], state=RunState.RUNNING, minutes_ago=9, submitter="ana")
+
+
+async def compare(seeder: Seeder) -> None:
+    """Compare prompts and models: one experiment knows its winner, one does not, one has ended."""
+    register = SqlExperiments(seeder.stores.engine)
+    terse = Variant(name="terse", prompt="In at most five sentences: {{ row.objective }}")
+    writer = Variant(name="writer", agent=load_agents()["writer"])
+    experiments = (
+        ("tone", "Do customers prefer short answers?", (Variant(name="current"), terse), 62),
+        ("model", "Is the small model good enough?", (Variant(name="large"), Variant(name="small", model="local")), 24),
+        ("voice", "", (Variant(name="as-is"), terse, writer), 30),
+    )
+    for name, about, variants, units in experiments:
+        await register.create(ExperimentSpec(name=name, about=about, variants=variants), by="cleo")
+        rows = []
+        for number in range(units):
+            variant = variants[number % len(variants)].name
+            good = number * 7 % 10 < (9 if variant == "terse" else 4 if variant == "current" else 6)
+            place = {"unit": f"row/support/ticket-{number}", "run": "support-1123", "row": f"support/ticket-{number}"}
+            outcome = {"variant": variant, "good": good, "position": number, "judged_at": timestamp()}
+            rows.append({"experiment": name, "at": timestamp(), **place, **outcome})
+        with seeder.stores.engine.begin() as connection:
+            connection.execute(upsert(seeder.stores.engine, AssignmentRow), rows)
+    await register.end("voice", adopt="terse", by="cleo")
 
 
 async def call(seeder: Seeder) -> None:

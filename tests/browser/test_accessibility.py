@@ -35,6 +35,7 @@ PAGES = {
     "budgets": "/budgets",
     "feedback": "/feedback",
     "proposed prompt": f"/runs/{PROPOSED}/rows/prompt",
+    "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
     "scans": "/scans",
