@@ -27,7 +27,8 @@ def reflect(
 ) -> None:
     """Have a changed system prompt proposed for an agent.
 
-    It answers what was wrong with the outputs of AGENT. A person decides on the proposal like on every row. Exit code 1: there is not enough to reflect on.
+    It answers what was wrong with the outputs of AGENT. A person decides on the proposal like on every row. Exit code
+    1: there is not enough to reflect on.
     """
     with session.client() as client:
         begun = client.reflections.start(agent, board=board, model=model, wanted=wanted, by=session.who(by))
