@@ -40,9 +40,11 @@ class PolicyActivities:
     async def admit(self, request: AdmissionRequest) -> Admission:
         """Return the row as planned, and whether it may run."""
         row = (await self._plans.row(request.plan, request.index)).row
+        origin = (await self._plans.plan(request.plan)).origin(request.index)
         local = self._models.serves_locally(row.model)
         decision = await self._engine.admit(row, request.submitter, request.policy, served_locally=local)
-        return Admission(row=row, decision=decision, approval=self._approvals.reasons(row), routed=self._models.routes)
+        approval = self._approvals.reasons(row)
+        return Admission(row=row, decision=decision, approval=approval, routed=self._models.routes, origin=origin)
 
     @activity.defn(name=ActivityName.RELEASE)
     async def release(self, request: ReleaseRequest) -> ReleaseDecision:

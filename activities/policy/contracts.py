@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol, TypeVar
 from pydantic import NonNegativeInt, ValidationError
 
 from activities.artifacts.contracts import Digest
+from catalogs.plan import Addition
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
@@ -103,12 +104,14 @@ class Admission(Contract):
     Args:
         approval: Why the approval rules want a person to approve the output.
         routed: Whether a step of its own chooses who writes the row.
+        origin: With what it was added to the plan, if another row has planned it.
     """
 
     row: CatalogRow
     decision: Decision
     approval: tuple[str, ...] = ()
     routed: bool = False
+    origin: Addition | None = None
 
 
 class ModelLocality(Protocol):
