@@ -143,6 +143,7 @@ class PlanningActivities:
             local = self._models.serves_locally(row.model)
             one = await self._engine.admit(row, who, pinned, served_locally=local)
             deny += [f"row {row.id}: {reason}" for reason in one.deny]
+            activity.heartbeat(row.id)
         allow = decision.allow and whole.allow and not deny
         return decision.model_copy(update={"allow": allow, "deny": tuple(deny)})
 
