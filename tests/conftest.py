@@ -12,7 +12,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from temporal.client import TemporalAddress, TemporalUnavailable, connect, register_search_attributes
+from temporal.address import TemporalAddress
+from temporal.client import TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import dev_server_command
 from temporal.redaction import PROCESS
 
@@ -22,6 +23,8 @@ START_SECONDS = 60
 # No test writes into the keyring of whoever runs it; and a test's own keyring, which the library would choose by
 # itself once its class exists, is not seen by the processes that tests start. They inherit this.
 os.environ["PYTHON_KEYRING_BACKEND"] = "keyring.backends.null.Keyring"
+# Whatever is about people and their rights says so; the others ask nobody.
+os.environ["PRISM_AUTH"] = "off"
 
 
 def free_port() -> int:

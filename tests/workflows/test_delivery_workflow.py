@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from activities.notifications.contracts import DueReport, DueRequest
 from activities.notifications.signature import verify_webhook
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.dev_server import dev_server_command
 from temporal.names import DELIVERY_WORKFLOW_ID, ActivityName, TaskQueue
 from tests.conftest import answering, free_port
@@ -112,7 +112,7 @@ async def test_a_long_loop_continues_as_new_and_keeps_its_count(eager_client: Cl
         assert (progress.delivered, progress.retried) == (progress.rounds, 2 * progress.rounds)
         await script.ended.wait()
     query = f"WorkflowId = '{DELIVERY_WORKFLOW_ID}'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             statuses = [execution.status async for execution in eager_client.list_workflows(query)]
             if WorkflowExecutionStatus.TERMINATED in statuses:
