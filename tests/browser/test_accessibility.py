@@ -35,6 +35,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "feedback": "/feedback",
+    "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
     "scans": "/scans",
