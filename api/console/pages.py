@@ -12,7 +12,8 @@ from api import rating
 from api.console.artifacts import output_of, shown_steps
 from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
-from api.console.reflections import proposal_of
+from api.console.proposals import shown_proposal
+from api.console.reflections import prompt_change_of
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, next_review, shown_review
 from api.console.timeline import MOST_LANES, row_timeline, run_timeline
@@ -128,7 +129,8 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         row=detail,
         short=await services.budgets.short(run, row) if not detail.state.ended else [],
         output=output,
-        proposal=await proposal_of(services, detail, output),
+        prompt_change=await prompt_change_of(services, detail, output),
+        proposal=await shown_proposal(services, detail),
         asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),
         timeline=row_timeline(detail),

@@ -16,7 +16,7 @@ from workers.agents import installed
 
 
 @dataclass(frozen=True)
-class Proposal:
+class PromptChange:
     """A changed prompt as a row proposes it.
 
     Args:
@@ -34,7 +34,7 @@ class Proposal:
     changes: list[Line]
 
 
-async def proposal_of(services: Services, row: RowDetail, output: ShownText | None) -> Proposal | None:
+async def prompt_change_of(services: Services, row: RowDetail, output: ShownText | None) -> PromptChange | None:
     """Return what a row proposes; ``None`` for a row that is no reflection's, or whose output is no proposal."""
     if (row.board, row.row) != (BOARD, ROW) or output is None or output.cut:
         return None
@@ -48,7 +48,7 @@ async def proposal_of(services: Services, row: RowDetail, output: ShownText | No
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
     changes = side_by_side(reflection.definition.system, prompt)
-    return Proposal(reflection, output.text, prompt, summary, reasons, changes)
+    return PromptChange(reflection, output.text, prompt, summary, reasons, changes)
 
 
 async def known_agents(services: Services) -> frozenset[str]:

@@ -27,7 +27,7 @@ SHOTS: Final = {
     "reviews": ("/reviews", DESKTOP),
     "review": (REVIEW, (1280, 1000, "light")),
     "review-phone-dark": (REVIEW, PHONE),
-    "proposal": (f"/runs/{PROPOSED}/rows/prompt", DESKTOP),
+    "proposal": (f"/runs/{PROPOSED}/rows/prompt", (1280, 1080, "light")),
 }
 MORE: Final = {
     "row": (ROW, DESKTOP),
@@ -36,6 +36,8 @@ MORE: Final = {
     "run-dark": (RUN, (1280, 800, "dark")),
     "reviews-phone-dark": ("/reviews", PHONE),
     "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "planned": (f"{RUN}/rows/growth/pricing-faq", DESKTOP),
+    "planned-phone-dark": (f"{RUN}/rows/growth/pricing-faq", PHONE),
     "audit": ("/audit", DESKTOP),
     "audit-dark": ("/audit", (1280, 800, "dark")),
     "audit-phone-dark": ("/audit", PHONE),
