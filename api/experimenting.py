@@ -6,8 +6,6 @@ from pydantic import ValidationError
 
 from activities.experiments.contracts import Experiment, ExperimentSpec, Status
 from activities.identity.contracts import Principal
-from activities.llm.contracts import UnknownModel
-from activities.llm.groups import ModelGroups
 from api.errors import BadRequest, value_faults
 from api.experiment_models import EndBody, ExperimentBody, VariantBody
 from api.models import OperatorBody
@@ -23,15 +21,18 @@ async def create(services: Services, principal: Principal, body: ExperimentBody)
     """Begin an experiment; the same one again is left as it stands.
 
     Raises:
-        BadRequest: Its variants do not differ, name an agent or a model that there is not, or have no template as
-            prompt.
+        BadRequest: Its variants do not differ, name an agent that there is not, or have no template as prompt.
+        UnknownModel: A variant names a model that there is not.
         ExperimentExists: Another experiment has this name.
         Forbidden: They claim to be somebody else.
     """
     by = principal.acting_as(body.by)
     agents = (await asyncio.to_thread(installed, services.settings))["agents"]
     models = keyless_models(services.settings)
-    variants = [_variant(one, agents, models) for one in body.variants]
+    variants = [_variant(one, agents) for one in body.variants]
+    for variant in variants:
+        if variant.model:
+            models.find(variant.model)
     try:
         spec = ExperimentSpec(variants=tuple(variants), **body.model_dump(exclude={"variants", "by"}))
     except ValidationError as error:
@@ -57,12 +58,7 @@ async def steer(
     return await change(name, by)
 
 
-def _variant(body: VariantBody, agents: dict[str, Agent], models: ModelGroups) -> Variant:
-    if body.model:
-        try:
-            models.find(body.model)
-        except UnknownModel as error:
-            raise BadRequest(f"variant {body.name!r}: {error.message}", found=body.model) from None
+def _variant(body: VariantBody, agents: dict[str, Agent]) -> Variant:
     if body.prompt and (problem := malformed(body.prompt)):
         raise BadRequest(
             f"the prompt of variant {body.name!r} is no template: {problem.message} (line {problem.line}, "
