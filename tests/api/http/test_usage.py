@@ -27,7 +27,7 @@ from workers.settings import Settings
 
 async def test_usage_is_told_alike_at_every_door(tmp_path: Path) -> None:
     with serving(Settings(home=tmp_path)) as api:
-        async with httpx.AsyncClient(base_url=api.url) as client:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
             assert "No model was asked" in (await client.get("/usage")).text
             row = Seed("a", "A row", "Say hello", output="x", requests=2)
             await Seeder(api.settings, api.services.stores).run("r", "A run", [row], state=RunState.COMPLETED)
