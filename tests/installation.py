@@ -147,7 +147,9 @@ class Installation:
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        reading = ReadOptions(tools=load_tools(self.settings.tools)).model_copy(update=installed(self.settings))
+        reading = ReadOptions(tools=load_tools(self.settings.tools), experiments=None).model_copy(
+            update=installed(self.settings)
+        )
         compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, reading)
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(
