@@ -15,6 +15,7 @@ from api.console import (
     audit,
     budgets,
     deciding,
+    experiments,
     feedback,
     login,
     notifications,
@@ -56,6 +57,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(budgets.router)
     app.include_router(feedback.router)
+    app.include_router(experiments.router)
     app.include_router(system.router)
     app.include_router(scans.router)
     app.include_router(secrets.router)

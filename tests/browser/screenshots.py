@@ -42,6 +42,8 @@ MORE: Final = {
     "budgets-phone-dark": ("/budgets", PHONE),
     "feedback": ("/feedback", DESKTOP),
     "feedback-phone-dark": ("/feedback", PHONE),
+    "experiments": ("/experiments", DESKTOP),
+    "experiments-phone-dark": ("/experiments", PHONE),
     "usage": ("/usage", DESKTOP),
     "usage-phone-dark": ("/usage", PHONE),
     "paused": ("/runs/pricing-refresh", DESKTOP),

@@ -34,6 +34,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "feedback": "/feedback",
+    "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
     "scans": "/scans",
