@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from catalogs.experiment import Participation
-from catalogs.team import DEFAULT_ROUNDS, Agent, Pattern
+from catalogs.team import DEFAULT_PLANNED, DEFAULT_ROUNDS, Agent, Pattern
 from temporal.contract import Contract
 
 # A reviewer that begins so is a role, not a person.
@@ -82,6 +82,7 @@ class CatalogRow(Contract):
         agent: A role in words, or the names of agents that are defined.
         pattern: How several agents work together; ``None`` for one role or agent.
         rounds: Rounds of a debate.
+        plan_rows: Most rows that a row of pattern ``plan`` may propose.
         team: Definitions of the agents, as they were when the catalog was read.
         knowledge: Collections whose passages are looked up for the row.
         remember: Key under which the run's agents find the output; empty for none.
@@ -120,6 +121,7 @@ class CatalogRow(Contract):
     agent: str = ""
     pattern: Pattern | None = None
     rounds: PositiveInt = DEFAULT_ROUNDS
+    plan_rows: PositiveInt = DEFAULT_PLANNED
     team: tuple[Agent, ...] = ()
     knowledge: tuple[str, ...] = ()
     remember: str = ""

@@ -8,6 +8,8 @@ from activities.agents.agents_folder import load_agents
 from activities.knowledge.fts import FolderLibrary
 from activities.llm.groups_file import load_groups
 from activities.prompts.contracts import Windows, unknown_windows
+from activities.tools.tools_file import load_tools
+from catalogs.options import ReadOptions
 from workers.settings import Settings
 
 
@@ -18,6 +20,16 @@ def installed(settings: Settings) -> dict[str, Any]:
         InvalidAgents: A file of an agent cannot be used.
     """
     return {"agents": load_agents(settings.agents), "knowledge": open_library(settings).collections()}
+
+
+def reading(settings: Settings) -> ReadOptions:
+    """Return how rows are read that a row of a run proposes.
+
+    Raises:
+        InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
+    """
+    return ReadOptions(tools=load_tools(settings.tools), **installed(settings))
 
 
 def open_library(settings: Settings) -> FolderLibrary:

@@ -35,7 +35,7 @@ from activities.records.queries import RecordQueries
 from temporal.contract import StepRef
 
 MIGRATION = importlib.import_module(
-    "activities.records.migrations.versions.0022_keep_what_kept_deployments_from_answering"
+    "activities.records.migrations.versions.0023_keep_what_kept_deployments_from_answering"
 )
 AT = "2026-11-23T05:00:00.000000Z"
 LATER = "2026-11-23T05:00:10.000000Z"
