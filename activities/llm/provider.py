@@ -195,6 +195,7 @@ class LitellmProvider:
             finish_reason=finish,
             calls=calls,
             local=deployment.local,
+            deployment=deployment.group,
         )
 
 
