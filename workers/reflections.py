@@ -7,7 +7,6 @@ from sqlalchemy import Connection, Engine
 
 from activities.audit.contracts import AuditEvent
 from activities.audit.log import append
-from activities.experiments.register import SqlExperiments
 from activities.notifications.contracts import Notifier
 from activities.policy.engine import PolicyEngine
 from activities.records.transactions import Transactions
@@ -18,8 +17,9 @@ from activities.reflections.proposals import InstalledCatalogs
 from activities.reflections.register import SqlReflectionRegister
 from activities.scans.contracts import SecretScanner
 from catalogs.options import ReadOptions
-from workers.agents import installed
+from workers.agents import installed, reading
 from workers.compose import Stores
+from workers.experiments import with_experiments
 from workers.settings import Settings
 
 
@@ -34,6 +34,18 @@ async def in_use(settings: Settings, engine: Engine) -> dict[str, Any]:
     return found | {"agents": agents, "trials": trials}
 
 
+async def reading_now(settings: Settings, engine: Engine) -> ReadOptions:
+    """Return how rows are read that come of others: with the agents in use, tools and experiments as they are now.
+
+    Raises:
+        InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
+    """
+    options = await asyncio.to_thread(lambda: with_experiments(reading(settings), engine))
+    agents, trials = await ReflectedExperiments(engine).in_use(options.agents or {})
+    return options.model_copy(update={"agents": agents, "trials": trials})
+
+
 def reflections(
     settings: Settings, stores: Stores, policy: PolicyEngine, scanner: SecretScanner, notifier: Notifier
 ) -> ReflectionActivities:
@@ -46,14 +58,9 @@ def reflections(
 
         await transactions.run(write)
 
-    async def options() -> ReadOptions:
-        known = await in_use(settings, stores.engine)
-        experiments = await SqlExperiments(stores.engine).variants()
-        return ReadOptions(experiments=experiments).model_copy(update=known)
-
     return ReflectionActivities(
         source=RecordedEvidence(stores.engine, stores.artifacts, stores.plans),
-        catalogs=InstalledCatalogs(options, stores.artifacts, policy, tell),
+        catalogs=InstalledCatalogs(lambda: reading_now(settings, stores.engine), stores.artifacts, policy, tell),
         register=SqlReflectionRegister(stores.engine),
         scanner=scanner,
         artifacts=stores.artifacts,

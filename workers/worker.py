@@ -54,18 +54,18 @@ from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.agents import open_library, open_windows, reading
+from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
-from workers.experiments import open_experiment_watch, with_experiments
+from workers.experiments import open_experiment_watch
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
 from workers.policy_journal import open_journal
 from workers.provenance import open_signer, run_seals
-from workers.reflections import reflections
+from workers.reflections import reading_now, reflections
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners, open_secret_scanner
 from workers.schedules import register_reflections, register_scans, register_schedules, register_training
@@ -231,7 +231,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
     planning = PlanningActivities(
-        stores.plans, stores.texts, engine, models, lambda: with_experiments(reading(settings), stores.engine)
+        stores.plans, stores.texts, engine, models, lambda: reading_now(settings, stores.engine)
     )
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
