@@ -8,6 +8,7 @@ from activities.agents.agents_folder import load_agents
 from activities.knowledge.fts import FolderLibrary
 from activities.llm.groups_file import load_groups
 from activities.prompts.activity import Windows, unknown_windows
+from activities.tools.tools_file import load_tools
 from workers.settings import Settings
 
 
@@ -16,8 +17,11 @@ def installed(settings: Settings) -> dict[str, Any]:
 
     Raises:
         InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
     """
-    return {"agents": load_agents(settings.agents), "knowledge": open_library(settings).collections()}
+    tools = load_tools(settings.tools)
+    agents = load_agents(settings.agents, [tool.name for tool in tools])
+    return {"agents": agents, "knowledge": open_library(settings).collections(), "tools": tools}
 
 
 def open_library(settings: Settings) -> FolderLibrary:

@@ -12,7 +12,7 @@ from rich.text import Text
 
 from api.cli import estimates, tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_agents, with_tools
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_installed
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -36,7 +36,8 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
-    found = asyncio.run(_checked(session, file, with_tools(options, session.settings, keep_faults=show), submitter))
+    options = options.model_copy(update={"keep_faults": show})
+    found = asyncio.run(_checked(session, file, options, submitter))
     session.show(found, *told(file_name(file), found))
     if not found.valid:
         raise SystemExit(1)
@@ -137,7 +138,7 @@ def plan(
     source = contents(file)
     name = title or file_name(file)
     write = open_stores(settings).artifacts.write
-    options = with_agents(with_tools(options, settings), settings)
+    options = with_installed(options, settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:
@@ -192,5 +193,5 @@ async def _checked(session: Session, file: Path, options: ReadOptions, submitter
     from workers.policy import open_policy  # noqa: PLC0415 -- the engine is heavy
 
     async with AsyncExitStack() as stack:
-        known = with_agents(options, session.settings)
+        known = with_installed(options, session.settings)
         return await check(contents(file), known, await open_policy(session.settings, stack), submitter)

@@ -10,7 +10,6 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from activities.policy.engine import PolicyEngine
-from activities.tools.tools_file import load_tools
 from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation
@@ -59,11 +58,12 @@ def reading_options(command: Command) -> Command:
     return wrapper
 
 
-def with_agents(options: ReadOptions, settings: Settings) -> ReadOptions:
-    """Return options that know the agents and the collections of this machine.
+def with_installed(options: ReadOptions, settings: Settings) -> ReadOptions:
+    """Return options that know the agents, the collections and the tools of this machine.
 
     Raises:
         InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
     """
     return options.model_copy(update=installed(settings))
 
@@ -71,15 +71,6 @@ def with_agents(options: ReadOptions, settings: Settings) -> ReadOptions:
 def file_name(file: Path) -> str:
     """Return what a catalog is called that has no title."""
     return "catalog" if file == STDIN else file.name
-
-
-def with_tools(options: ReadOptions, settings: Settings, **more: object) -> ReadOptions:
-    """Return the options with the tools of this installation, and more of them.
-
-    Raises:
-        InvalidTools: The tools cannot be used.
-    """
-    return options.model_copy(update={"tools": load_tools(settings.tools), **more})
 
 
 def contents(file: Path) -> Path | bytes:

@@ -113,7 +113,6 @@ def _options(submission: Submission, services: Services) -> ReadOptions:
         columns=submission.map,
         literal=submission.literal,
         skip_invalid=submission.skip_invalid,
-        tools=services.tools,
     )
     return options.model_copy(update=installed(services.settings))
 
