@@ -165,8 +165,8 @@ COLUMNS: Final = (
         "names separated by `;`, `,` or spaces",
         "none, and agents' own",
         "add; lookup",
-        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers; where agents have tools "
-        "of their own, only these of them.",
+        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers; where agents have "
+        "tools of their own, only these of them.",
         tool_names,
     ),
     Column(

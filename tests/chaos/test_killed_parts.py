@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -79,6 +80,32 @@ async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice
     assert (await run.result()).state is RunState.COMPLETED
     assert await parts.vendor.requests() == 4
     assert_everything_happened_once(prism, run, 4)
+
+
+async def test_a_worker_killed_while_agents_call_tools_pays_nothing_and_runs_nothing_twice(
+    system: tuple[System, Installation], tmp_path: Path
+) -> None:
+    parts, prism = system
+    agents = tmp_path / "agents"
+    agents.mkdir()
+    (agents / "drawer.yaml").write_text("name: drawer\nsystem: You draw.\ntools: [draw]\n")
+    tools = tmp_path / "tools.yaml"
+    draw = "import uuid; print(uuid.uuid4())"
+    tools.write_text(f"tools: {{draw: {{description: Draws., language: python, code: '{draw}'}}}}\n")
+    knowing = Installation.with_settings(
+        prism.settings.model_copy(update={"agents": agents, "tools": tools}), prism.client, lambda request: ""
+    )
+    call = [{"name": "draw", "arguments": {}}]
+    await parts.vendor.script(reset=True, delay=1.5, answers={"Draw": "One."}, calls=[call, call])
+    run = await knowing.start("id,objective,agent,pattern\na,Draw,drawer; drawer,vote\n")
+    await until(lambda: _seen(parts, 4))
+    parts.kill("worker")
+    assert (await run.result()).state is RunState.COMPLETED
+    seen = await parts.vendor.calls()
+    assert seen["requests"] == 4
+    drawn = {body["messages"][-1]["content"] for body in seen["bodies"] if body["messages"][-1]["role"] == "tool"}
+    kept = prism.query("SELECT result FROM tool_results WHERE key LIKE :row", row=f"catalog/{run.run}/row/a/%")
+    assert len(drawn) == len(kept) == 2
 
 
 async def test_many_rows_survive_the_death_of_worker_and_server(system: tuple[System, Installation]) -> None:

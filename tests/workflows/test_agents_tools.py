@@ -1,4 +1,4 @@
-"""Agents call tools of their own in their turns, side by side too: each call asked about, run once, told in provenance."""
+"""Agents call tools of their own in their turns, side by side too: each asked about, run once, told in provenance."""
 
 import asyncio
 import json
