@@ -4,7 +4,7 @@ UV = .setup/bin/uv run --frozen --no-sync
 
 setup: ; @./.ci/setup
 demo: setup ; @$(UV) prism run catalogs/samples/demo.csv
-test: setup check ; @./.ci/docker; $(UV) python -m tests.opa && $(UV) pytest -n 3 --dist loadgroup --no-loadscope-reorder
+test: setup check ; @./.ci/docker; $(UV) python -m tests.opa && $(UV) pytest -n 3 --dist loadgroup --no-loadscope-reorder --reruns 1
 check: setup ; @./.ci/check
 chaos: setup ; @PRISM_CHAOS_ROWS=1000 $(UV) pytest tests/chaos
 bench: setup ; @$(UV) python -m tests.bench

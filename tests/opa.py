@@ -43,7 +43,7 @@ async def serving(program: Path, bundle: Path, *, log: Path) -> AsyncIterator[st
             *command, "--set", "decision_logs.console=true", "--disable-telemetry", stderr=told, stdout=told
         )
     try:
-        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient() as client:
+        async with asyncio.timeout(START_SECONDS), httpx.AsyncClient(timeout=60) as client:
             while not await _healthy(client, f"http://{address}/health?bundles"):
                 assert process.returncode is None, log.read_text()
                 await asyncio.sleep(0.05)

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 
 import pytest
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from activities.llm.contracts import ModelAnswer, ModelRequest
 from activities.records.calls import SqlCallLedger
@@ -15,6 +15,9 @@ from workers.settings import Settings
 
 # A page settles within a second; a machine that runs everything else too may take its time.
 expect.set_options(timeout=30_000)
+
+# What a person presses before a page's script is there does nothing, and they press again; a test would not.
+SCRIPT_TO_COME = 'html:has(script[src="/static/console.js"]):not([data-ready])'
 
 HOSTILE = "<script>document.title='owned'</script><img src=x onerror=\"document.title='owned'\">"
 
@@ -50,12 +53,19 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
                 yield served
 
 
+async def opened_page(context: BrowserContext) -> Page:
+    """A page on which whatever is done waits for the page's script."""
+    page = await context.new_page()
+    page.set_default_timeout(30_000)
+    await page.add_locator_handler(page.locator(SCRIPT_TO_COME), lambda: None)
+    return page
+
+
 @pytest.fixture
 async def page(browser: Browser) -> AsyncIterator[Page]:
     """A page of its own; a script error or a broken security policy fails the test."""
     context = await browser.new_context(viewport={"width": 1280, "height": 800})
-    opened = await context.new_page()
-    opened.set_default_timeout(30_000)
+    opened = await opened_page(context)
     faults: list[str] = []
     opened.on("pageerror", lambda error: faults.append(str(error)))
     opened.on("console", lambda told: faults.append(told.text) if "Content Security Policy" in told.text else None)

@@ -8,6 +8,7 @@ from playwright.async_api import Browser, Page, expect
 
 from activities.identity.contracts import BoardGrant, Caller, Role, Via
 from tests.api.http.guarding import PASSWORD, Guarded, guarded_api, people
+from tests.browser.conftest import opened_page
 from tests.browser.test_accessibility import AXE, JUDGE, LEVELS
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -45,7 +46,7 @@ async def test_a_page_that_asks_for_a_login_is_led_to_afterwards(page: Page, gua
 @asynccontextmanager
 async def another(browser: Browser) -> AsyncIterator[Page]:
     context = await browser.new_context()
-    yield await context.new_page()
+    yield await opened_page(context)
     await context.close()
 
 

@@ -66,7 +66,7 @@ async def test_a_tick_stays_with_its_review_when_others_go(page: Page, console: 
     await page.goto(f"{console.url}/reviews?board=ticks")
     await expect(page.locator("[data-item]")).to_have_count(3)
     await page.get_by_label("Choose Two").check()
-    async with httpx.AsyncClient(base_url=console.url) as http:
+    async with httpx.AsyncClient(base_url=console.url, timeout=60) as http:
         assert (await http.post(f"/api/v1/runs/{run}/rows/a/approve", json={"by": "bo"})).status_code < 300
     await expect(page.locator("[data-item]")).to_have_count(2)
     await expect(page.get_by_label("Choose Two")).to_be_checked()
@@ -91,7 +91,7 @@ async def test_only_what_is_due_soon_is_shown_when_asked(page: Page, console: Se
 
 
 async def test_what_one_was_told_is_counted_read_and_marked(page: Page, console: Serving) -> None:
-    async with httpx.AsyncClient(base_url=console.url) as http:
+    async with httpx.AsyncClient(base_url=console.url, timeout=60) as http:
         await http.post("/api/v1/notifications/read", json={"keys": []})
         run = await submit(console, "id,title,objective,notify\na,Tell me,Say,inbox\n")
         async with asyncio.timeout(60):

@@ -21,14 +21,14 @@ CATALOG = (
 
 
 async def submit(console: Serving, catalog: str) -> str:
-    async with httpx.AsyncClient(base_url=console.url) as http:
+    async with httpx.AsyncClient(base_url=console.url, timeout=60) as http:
         answer = await http.post("/api/v1/runs", content=catalog.encode(), headers={"content-type": "text/csv"})
         run: str = answer.json()["run"]
         return run
 
 
 async def to_row(page: Page, console: Serving, run: str, row: str) -> None:
-    async with httpx.AsyncClient(base_url=console.url) as http, asyncio.timeout(60):
+    async with httpx.AsyncClient(base_url=console.url, timeout=60) as http, asyncio.timeout(60):
         # The page of a row that is not recorded yet says so, and is not live.
         while (await http.get(f"/api/v1/runs/{run}/reviews/{row}")).json().get("rounds", []) == []:
             await asyncio.sleep(0.05)
@@ -118,7 +118,7 @@ async def test_what_is_typed_stays_while_others_comment(page: Page, console: Ser
     await to_row(page, console, run, "a")
     await page.get_by_label("Comment").fill("I am still thinking")
     await page.locator("h1").click()
-    async with httpx.AsyncClient(base_url=console.url) as http:
+    async with httpx.AsyncClient(base_url=console.url, timeout=60) as http:
         body = {"kind": "comment", "by": "bo", "comment": "hurry"}
         assert (await http.post(f"/api/v1/runs/{run}/rows/a/decide", json=body)).status_code == 200
     await expect(page.locator("#rounds")).to_contain_text("hurry")

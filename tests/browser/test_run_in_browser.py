@@ -1,7 +1,9 @@
 """The page of a run in a browser: its graph, and what steers it."""
 
+import asyncio
+
 import pytest
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from activities.records.contracts import RowState, RunState
 from tests.api.http.seeding import Seed, Seeder
@@ -19,6 +21,14 @@ WAITING = (
     "third,Third,Say three,,first\n"
     "last,Last,Say four,,second third\n"
 )
+
+# What the server sends while a model writes: the part asks for itself.
+ASK_FOR_TEXT = """() => {
+  const part = document.querySelector("#output");
+  const asks = { get: location.pathname, trigger: "every 50ms", select: "#output", swap: "morph:outerHTML" };
+  for (const [name, value] of Object.entries(asks)) part.setAttribute(`hx-${name}`, value);
+  htmx.process(part);
+}"""
 
 
 @pytest.fixture
@@ -95,3 +105,25 @@ async def test_a_large_run_is_drawn_board_by_board(page: Page, console: Serving)
     await page.locator("#picture").get_by_role("link", name="large").click()
     await expect(page.locator("#rows-title")).to_have_text("Rows of large")
     await expect(page.locator("#picture .node")).to_have_count(0)
+
+
+async def test_text_that_arrives_after_the_whole_page_is_left_out(page: Page, waiting: str) -> None:
+    await page.goto(f"{waiting}/rows/first")
+    held = asyncio.Event()
+
+    async def late(route: Route) -> None:
+        if route.request.headers.get("hx-target") == "output":
+            await held.wait()
+        await route.continue_()
+
+    await page.route("**/rows/first", late)
+    async with page.expect_request(lambda request: request.headers.get("hx-target") == "output"):
+        await page.evaluate(ASK_FOR_TEXT)
+    await page.evaluate(
+        "htmx.ajax('GET', location.pathname, { target: '#main', select: '#main', swap: 'morph:outerHTML' })"
+    )
+    await expect(page.locator("#output[hx-get]")).to_have_count(0)
+    async with page.expect_event("requestfinished", lambda request: request.headers.get("hx-target") == "output"):
+        held.set()
+    await page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    await expect(page.locator("h1")).to_have_count(1)

@@ -14,7 +14,7 @@ class VendorProcess:
 
     def __init__(self, port: int) -> None:
         self.url = f"http://127.0.0.1:{port}/v1"
-        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False)
+        self._client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
 
     async def calls(self) -> dict[str, Any]:
         report: dict[str, Any] = (await self._client.get("/_calls")).json()

@@ -33,7 +33,7 @@ class Running:
     def __init__(self, process: asyncio.subprocess.Process, home: Path, port: int) -> None:
         self.process = process
         self.home = home
-        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=10)
+        self.client = httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=60)
 
     @property
     def parts(self) -> dict[str, int]:

@@ -112,7 +112,7 @@ async def test_a_long_loop_continues_as_new_and_keeps_its_count(eager_client: Cl
         assert (progress.delivered, progress.retried) == (progress.rounds, 2 * progress.rounds)
         await script.ended.wait()
     query = f"WorkflowId = '{DELIVERY_WORKFLOW_ID}'"
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while True:
             statuses = [execution.status async for execution in eager_client.list_workflows(query)]
             if WorkflowExecutionStatus.TERMINATED in statuses:

@@ -117,7 +117,7 @@ async def test_a_pinned_run_is_decided_by_the_version_it_began_with(prism: Insta
     data.write_text(json.dumps(json.loads(before) | {"max_budget_usd": 1}))
     catalog = "id,objective,budget_usd\na,Greet,50\n"
     try:
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(60):
             while not await denied(prism, catalog):
                 pass
         run = await prism.start(catalog, policy=pinned)

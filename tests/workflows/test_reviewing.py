@@ -197,12 +197,12 @@ async def test_who_a_review_is_handed_to_is_told(prism: Installation) -> None:
     run = await prism.start("id,objective,review,reviewers\na,Hedge,required,ana\n")
     await waiting(run)
     await decide(run, decision("ana", "reassign", reviewers=("bo",), comment="on leave"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while not prism.query("SELECT 1 FROM notifications WHERE run = :run AND recipient = 'bo'", run=run.run):
             await asyncio.sleep(0.02)
     register = SqlReviewRegister(prism.stores.engine)
     mine = ReviewFilter(reviewers=("bo",), run=run.run)
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await register.waiting(mine) != 1:
             await asyncio.sleep(0.02)
     assert await register.waiting(mine.model_copy(update={"reviewers": ("ana",)})) == 0
@@ -328,7 +328,7 @@ async def test_a_rejected_row_that_is_retried_is_reviewed_anew(prism: Installati
     run = await prism.start("id,objective,review\na,Hedge,required\nb,Wait,required\n")
     await waiting(run)
     await decide(run, decision("ana", "reject", comment="no"))
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while recorded(prism, run)["state"] != "rejected":
             await asyncio.sleep(0.02)
     await run.handle.signal(CatalogWorkflow.retry, RowSelection(rows=("a",)))

@@ -22,3 +22,4 @@ keys(document);
 notifications(document);
 watch(document.querySelector("[data-watch]"));
 take(document.querySelector("#drop"));
+document.documentElement.dataset.ready = "";

@@ -66,6 +66,8 @@ export async function refresh() {
 // Asked for one page and sent to another, as to the login: then go there.
 function leave(event) {
   const { xhr, requestConfig } = event.detail;
+  // A part that asked for itself, and was refreshed with the whole page meanwhile, asks no more: this is older.
+  if (requestConfig.elt.matches("[data-polls]:not([hx-get])")) { event.detail.shouldSwap = false; return; }
   const asked = new URL(requestConfig.path, location.href).pathname;
   if (xhr.responseURL && new URL(xhr.responseURL).pathname !== asked) { event.detail.shouldSwap = false; location.assign(xhr.responseURL); }
 }

@@ -51,7 +51,7 @@ class GatewayProcess:
     async def ready(self) -> None:
         assert self.process
         transport = httpx.AsyncHTTPTransport(uds=str(self.settings.socket))
-        async with httpx.AsyncClient(transport=transport) as client, asyncio.timeout(START_SECONDS):
+        async with httpx.AsyncClient(transport=transport, timeout=60) as client, asyncio.timeout(START_SECONDS):
             while True:
                 try:
                     if (await client.get("http://gateway/healthz")).json()["loaded"]:

@@ -27,7 +27,7 @@ def request(row: str | None = None, **changes: object) -> ModelRequest:
 
 
 async def until_seen(vendor: VendorProcess, count: int) -> None:
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await vendor.requests() < count:
             await asyncio.sleep(0.01)
 
@@ -208,7 +208,7 @@ async def test_a_stopped_gateway_lands_paid_calls_drops_free_ones_and_its_succes
         first.send_signal(signal.SIGTERM)
         await gateway.spawn()
         # Two seconds of the vendor's; no waiting for the free calls, nor for those who keep their connections.
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             assert await first.wait() == 0
         assert (await paid).output.size
         assert all(isinstance(fault, ModelUnavailable) for fault in await asyncio.gather(*free, return_exceptions=True))

@@ -67,7 +67,7 @@ async def test_the_page_of_a_row_shows_what_has_arrived_of_an_answer(
     with serving(streaming.settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})) as served:
         async with (
             aclosing(streaming.client()) as client,
-            httpx.AsyncClient(base_url=served.url, headers={"accept": "text/html"}, timeout=20) as browser,
+            httpx.AsyncClient(base_url=served.url, headers={"accept": "text/html"}, timeout=60) as browser,
         ):
             asking = asyncio.create_task(client.complete(asked))
             page = ""

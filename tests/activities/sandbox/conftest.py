@@ -10,6 +10,7 @@ import pytest
 from docker import APIClient
 
 from activities.sandbox.bubblewrap import BubblewrapSandbox
+from activities.sandbox.cgroups import find_parents
 from activities.sandbox.contracts import Execution, ExecutionResult, Limits, Sandbox, Workspace
 from activities.sandbox.docker import DockerSandbox
 from activities.sandbox.enclosure import own_python
@@ -21,6 +22,7 @@ from tests.activities.sandbox.engine import IMAGE, EngineUnusable, engine, missi
 CLUSTER = os.environ.get("PRISM_TEST_KUBECONFIG", "")
 BACKENDS = ("own-user", "user-namespace", "docker", *(["kubernetes"] if CLUSTER else []))
 CONTAINERS = {"docker", "kubernetes"}
+PLACES_OF_PROGRAMS = (b"/run/program.", b"/program/main.", b"/run/prism/program.", b"/program/program.")
 Run = Callable[..., Coroutine[Any, Any, ExecutionResult]]
 
 
@@ -87,18 +89,16 @@ def run(sandbox: Sandbox) -> Run:
 
 
 def sandboxed_processes() -> list[int]:
-    """Processes of this session's programs that still run."""
+    """Processes of this session's programs that still run; those of sessions beside it lie in other control groups."""
+    ours = (f"prism-sandbox-{os.getpid()}-", "docker", "kubepods") if find_parents().folders else ("",)
     found = []
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
             try:
-                command = (folder / "cmdline").read_bytes()
+                command, groups = (folder / "cmdline").read_bytes(), (folder / "cgroup").read_text()
             except OSError:
                 continue
-            if any(
-                place in command
-                for place in (b"/run/program.", b"/program/main.", b"/run/prism/program.", b"/program/program.")
-            ):
+            if any(place in command for place in PLACES_OF_PROGRAMS) and any(group in groups for group in ours):
                 found.append(int(folder.name))
     return found
 
@@ -116,7 +116,7 @@ def nothing_left(request: pytest.FixtureRequest, backend: str) -> Iterator[None]
     assert not groups
 
 
-async def until(condition: Callable[[], bool], seconds: float = 10.0) -> None:
+async def until(condition: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not condition():
         assert time.monotonic() < deadline, "condition not met in time"

@@ -111,7 +111,7 @@ async def test_a_call_that_is_cancelled_at_any_moment_leaves_nothing(docker: Doc
         with pytest.raises(asyncio.CancelledError):
             await task
     assert client.containers(all=True) == []
-    assert not sandboxed_processes()
+    await until(lambda: not sandboxed_processes())
 
 
 async def test_an_image_that_is_not_there_is_final_and_named(docker_engine: str) -> None:

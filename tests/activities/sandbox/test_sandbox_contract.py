@@ -72,7 +72,7 @@ async def test_output_before_a_timeout_is_kept(run: Run) -> None:
 
 async def test_what_a_program_prints_is_heard_while_it_runs(sandbox: Sandbox, backend: str) -> None:
     heard: list[bytes] = []
-    code = "import sys, time\nprint('first', flush=True)\ntime.sleep(1.5)\nprint('last')"
+    code = "import sys, time\nprint('first', flush=True)\ntime.sleep(3)\nprint('last')"
     ending = asyncio.create_task(sandbox.execute(Execution(language=Language.PYTHON, code=code, heard=heard.append)))
     if backend != "kubernetes":  # whose log is read at the end
         await until(lambda: b"first" in b"".join(heard))

@@ -90,7 +90,7 @@ def test_the_page_holds_without_prism_and_escapes_what_it_tells(seeded_api: Seed
     with PrismClient(seeded_api.url, token=seeded_api.token) as client:
         page = client.compliance(run).decode()
     headers = {"authorization": f"Bearer {seeded_api.token}"}
-    with httpx.Client(base_url=seeded_api.url, headers=headers) as browser:
+    with httpx.Client(base_url=seeded_api.url, headers=headers, timeout=60) as browser:
         assert f'href="/api/v1/runs/{run}/compliance" download' in browser.get(f"/runs/{run}").text
         answer = browser.get(f"/api/v1/runs/{run}/compliance")
         assert answer.headers["content-disposition"] == f'attachment; filename="{run}.compliance.html"'

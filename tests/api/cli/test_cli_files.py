@@ -66,7 +66,7 @@ def test_files_are_listed_downloaded_and_shown(
     assert {path.relative_to(tmp_path / "left").as_posix(): path.read_bytes() for path in found} == LEFT
     assert "row b has no files" in prism_command("files", "r1", "b", **reached).stdout
     headers = {"authorization": f"Bearer {seeded_api.token}"}
-    page = httpx.get(f"{seeded_api.url}/runs/r1/rows/team/a", headers=headers)
+    page = httpx.get(f"{seeded_api.url}/runs/r1/rows/team/a", headers=headers, timeout=60)
     report = digest_of(LEFT["report.csv"])
     assert f'href="/api/v1/artifacts/{report}" download="report.csv"' in page.text
 

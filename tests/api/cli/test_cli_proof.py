@@ -89,7 +89,9 @@ def test_pages_offer_the_proof_of_what_is_sealed_and_of_nothing_else(seeded_api:
     seeded_api.open_run("r1", ["a"])
     seeded_api.end_row("r1", "a", "An answer")
     seeded_api.end_run("r1")
-    with httpx.Client(base_url=seeded_api.url, headers={"authorization": f"Bearer {seeded_api.token}"}) as client:
+    with httpx.Client(
+        base_url=seeded_api.url, headers={"authorization": f"Bearer {seeded_api.token}"}, timeout=60
+    ) as client:
         assert 'href="/api/v1/runs/r-sealed/proof" download' in client.get("/runs/r-sealed").text
         assert 'href="/api/v1/runs/r-sealed/proof?row=row-1" download' in client.get("/runs/r-sealed/rows/row-1").text
         assert "/proof" not in client.get("/runs/r1").text + client.get("/runs/r1/rows/a").text

@@ -83,12 +83,12 @@ def small(tmp_path: Path) -> Iterator[Serving]:
 @pytest.fixture
 async def http(seeded: Serving) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the seeded API."""
-    async with httpx.AsyncClient(base_url=seeded.url) as client:
+    async with httpx.AsyncClient(base_url=seeded.url, timeout=60) as client:
         yield client
 
 
 @pytest.fixture
 async def live(running: Serving) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the API over the dev server."""
-    async with httpx.AsyncClient(base_url=running.url) as client:
+    async with httpx.AsyncClient(base_url=running.url, timeout=60) as client:
         yield client

@@ -39,13 +39,13 @@ class Guarded:
         """Return a client in a user's name, with a token, or of nobody."""
         token = token or (await self.token(user) if user else "")
         headers = {"authorization": f"Bearer {token}"} if token else {}
-        return httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=20)
+        return httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=60)
 
     @asynccontextmanager
     async def browser(self, user: str, password: str = PASSWORD) -> AsyncIterator[httpx.AsyncClient]:
         """Yield a browser that has logged in through the form."""
         headers = {"accept": "text/html", "origin": self.served.url}
-        async with httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=20) as client:
+        async with httpx.AsyncClient(base_url=self.served.url, headers=headers, trust_env=False, timeout=60) as client:
             answer = await client.post("/login", data={"user": user, "password": password})
             assert answer.status_code == 303, answer.text
             yield client

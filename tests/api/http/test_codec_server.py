@@ -36,7 +36,7 @@ async def served(tmp_path: Path) -> AsyncIterator[Serving]:
 
 @pytest.fixture
 async def http(served: Serving) -> AsyncIterator[httpx.AsyncClient]:
-    async with httpx.AsyncClient(base_url=f"{served.url}/api/v1/codec", headers={"origin": WEB}) as http:
+    async with httpx.AsyncClient(base_url=f"{served.url}/api/v1/codec", headers={"origin": WEB}, timeout=60) as http:
         yield http
 
 
@@ -78,7 +78,7 @@ async def test_no_other_sites_page_may_ask_or_read(http: httpx.AsyncClient, orig
 
 
 async def test_temporal_webs_origin_opens_nothing_else(served: Serving) -> None:
-    async with httpx.AsyncClient(base_url=served.url, headers={"origin": WEB}) as http:
+    async with httpx.AsyncClient(base_url=served.url, headers={"origin": WEB}, timeout=60) as http:
         answer = await http.post("/api/v1/notifications/read", json={"keys": []})
         read = await http.get("/api/v1/runs")
     assert answer.status_code == 403
@@ -103,7 +103,7 @@ async def test_another_namespaces_payloads_are_not_looked_at(http: httpx.AsyncCl
 
 async def test_where_nothing_was_ever_encrypted_there_is_nothing_to_decrypt(tmp_path: Path) -> None:
     with serving(Settings(home=tmp_path)) as served:
-        async with httpx.AsyncClient(base_url=served.url) as http:
+        async with httpx.AsyncClient(base_url=served.url, timeout=60) as http:
             answer = await http.post("/api/v1/codec/decode", json={"payloads": []})
     assert answer.status_code == 404
     assert not Settings(home=tmp_path).encryption_keys.exists()

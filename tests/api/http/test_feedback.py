@@ -74,7 +74,7 @@ async def test_the_newest_vote_of_a_person_counts_and_each_is_audited(tmp_path: 
 
 
 async def test_what_cannot_be_rated_is_said(served: Serving) -> None:
-    async with httpx.AsyncClient(base_url=f"{served.url}/api/v1/runs/r/rows") as client:
+    async with httpx.AsyncClient(base_url=f"{served.url}/api/v1/runs/r/rows", timeout=60) as client:
         missing = await client.post("/ops/c/rate", json={"rating": "good"})
         nothing = await client.post("/ops/b/rate", json={"rating": "good", "by": "ana"})
         stale = await client.post("/ops/a/rate", json={"rating": "good", "by": "ana", "output": digest_of(b"older")})
@@ -135,7 +135,7 @@ async def test_the_command_line_rates_and_shows(served: Serving, tmp_path: Path)
 async def test_the_pages_show_votes_and_scores(served: Serving) -> None:
     with PrismClient(served.url) as client:
         client.feedback.rate("r", "ops/a", "good", by="<b>ana</b>", reason="<i>clear</i>")
-    async with httpx.AsyncClient(base_url=served.url) as client:
+    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
         row = (await client.get("/runs/r/rows/ops/a")).text
         quality = (await client.get("/feedback")).text
     assert "&lt;b&gt;ana&lt;/b&gt;" in row

@@ -85,19 +85,19 @@ async def test_a_foreign_host_is_refused(http: httpx.AsyncClient, host: str) -> 
 
 @pytest.mark.parametrize("headers", [{}, {"authorization": "Bearer wrong"}, {"authorization": "Basic a-token"}])
 async def test_a_token_is_asked_for(small: Serving, headers: dict[str, str]) -> None:
-    async with httpx.AsyncClient(base_url=small.url) as client:
+    async with httpx.AsyncClient(base_url=small.url, timeout=60) as client:
         for path in ("/api/v1/runs", "/metrics", "/openapi.json", "/api/v1/events"):
             error(await client.get(path, headers=headers), 401, "UNAUTHENTICATED")
         assert (await client.get("/healthz", headers=headers)).status_code == 200
 
 
 async def test_the_token_opens(small: Serving) -> None:
-    async with httpx.AsyncClient(base_url=small.url) as client:
+    async with httpx.AsyncClient(base_url=small.url, timeout=60) as client:
         assert (await client.get("/api/v1/runs", headers=TOKEN)).json() == {"runs": [], "next": None}
 
 
 async def test_a_declared_large_body_is_refused_unread(small: Serving) -> None:
-    async with httpx.AsyncClient(base_url=small.url, headers=TOKEN) as client:
+    async with httpx.AsyncClient(base_url=small.url, headers=TOKEN, timeout=60) as client:
         error(await client.post("/api/v1/runs", json={"csv": 3000 * "x"}), 413, "BODY_TOO_LARGE")
 
 
@@ -117,7 +117,7 @@ async def test_an_undeclared_large_body_is_cut_off(small: Serving, path: str, ki
             yield 1000 * b"x"
             await asyncio.sleep(0)
 
-    async with httpx.AsyncClient(base_url=small.url, headers=TOKEN) as client:
+    async with httpx.AsyncClient(base_url=small.url, headers=TOKEN, timeout=60) as client:
         answer = await client.post(path, content=body(), headers={"content-type": kind})
     error(answer, 413, "BODY_TOO_LARGE")
 

@@ -40,12 +40,12 @@ def link(house: House, run: str, person: str = "reviewer", at: datetime | None =
 
 
 async def look(house: House, token: str) -> httpx.Response:
-    async with httpx.AsyncClient(base_url=house.guarded.served.url) as mail_scanner:
+    async with httpx.AsyncClient(base_url=house.guarded.served.url, timeout=60) as mail_scanner:
         return await mail_scanner.get("/decide", params={"token": token})
 
 
 async def press(house: House, token: str, kind: str = "approve", comment: str = "") -> httpx.Response:
-    async with httpx.AsyncClient(base_url=house.guarded.served.url, timeout=20) as browser:
+    async with httpx.AsyncClient(base_url=house.guarded.served.url, timeout=60) as browser:
         return await browser.post("/decide", data={"token": token, "kind": kind, "comment": comment})
 
 

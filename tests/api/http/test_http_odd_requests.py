@@ -31,7 +31,7 @@ async def broken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterat
 
     with serving(Settings(home=tmp_path, temporal_address=f"127.0.0.1:{free_port()}")) as served:
         monkeypatch.setattr(served.services.queries, "runs", bug)
-        async with httpx.AsyncClient(base_url=served.url) as client:
+        async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
             yield client
 
 
@@ -45,7 +45,7 @@ async def test_a_bug_is_answered_like_any_fault_and_told_in_the_log(
     page = await broken.get("/", headers={"accept": "text/html"})
     assert page.status_code == 500
     assert "secret" not in page.text
-    async with asyncio.timeout(5):  # A request is counted once its answer is out.
+    async with asyncio.timeout(60):  # A request is counted once its answer is out.
         while 'route="/api/v1/runs",status="500"' not in (await broken.get("/metrics")).text:
             await asyncio.sleep(0.01)
 
@@ -149,7 +149,7 @@ async def test_the_document_says_how_requests_are_authenticated(http: httpx.Asyn
     assert document["components"]["securitySchemes"]["bearer"]["scheme"] == "bearer"
     assert document["security"] == [{}, {"bearer": []}]
     assert document["paths"]["/healthz"]["get"]["security"] == []
-    async with httpx.AsyncClient(base_url=small.url, headers={"authorization": "Bearer a-token"}) as client:
+    async with httpx.AsyncClient(base_url=small.url, headers={"authorization": "Bearer a-token"}, timeout=60) as client:
         assert (await client.get("/openapi.json")).json()["security"] == [{"bearer": []}]
 
 

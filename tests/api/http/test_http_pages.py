@@ -69,7 +69,7 @@ async def test_a_browser_gets_a_page_for_what_is_not_there(http: httpx.AsyncClie
 
 
 async def test_a_browser_without_token_is_told_what_to_do(small: Serving) -> None:
-    async with httpx.AsyncClient(base_url=small.url, headers=BROWSER) as client:
+    async with httpx.AsyncClient(base_url=small.url, headers=BROWSER, timeout=60) as client:
         page = await client.get("/")
         assert page.status_code == 401
         assert "PRISM_API_TOKEN" in page.text

@@ -21,7 +21,7 @@ f,six,z,1d,,extra
 
 async def executions(client: Client, run: str) -> int:
     """How many executions a run's workflow has, once the index of workflows has caught up."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not (found := (await client.count_workflows(f'WorkflowId = "catalog/{run}"')).count):
             await asyncio.sleep(0.1)
     return found

@@ -148,7 +148,7 @@ async def test_a_changed_password_ends_ones_other_sessions(guarded: Guarded) -> 
 
 
 async def test_a_browser_is_led_to_the_form_and_back(guarded: Guarded) -> None:
-    async with httpx.AsyncClient(base_url=guarded.served.url, headers=BROWSER) as client:
+    async with httpx.AsyncClient(base_url=guarded.served.url, headers=BROWSER, timeout=60) as client:
         away = await client.get("/?q=a b")
         assert (away.status_code, away.headers["location"]) == (303, "/login?next=%2F%3Fq%3Da%2520b")
         form = await client.get(away.headers["location"])
@@ -194,7 +194,7 @@ async def test_a_cookie_changes_something_only_from_a_page_of_its_session(guarde
 
 async def test_a_link_in_a_browser_is_not_used_up_by_looking(guarded: Guarded) -> None:
     link = await guarded.served.services.identity.links.create("viewer")
-    async with httpx.AsyncClient(base_url=guarded.served.url, headers=BROWSER) as client:
+    async with httpx.AsyncClient(base_url=guarded.served.url, headers=BROWSER, timeout=60) as client:
         for _ in range(2):
             assert "Choose your password" in (await client.get("/login", params={"link": link})).text
         short = await client.post("/login", data={"link": link, "password": "short"})

@@ -37,7 +37,7 @@ async def issuer() -> AsyncIterator[str]:
     )
     url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient() as http, asyncio.timeout(60):
+        async with httpx.AsyncClient(timeout=60) as http, asyncio.timeout(60):
             while True:
                 try:
                     if (await http.get(f"{url}/.well-known/openid-configuration")).is_success:
@@ -66,7 +66,7 @@ class Browser:
     """A browser that follows nothing by itself."""
 
     def __init__(self, guarded: Guarded) -> None:
-        self.http = httpx.AsyncClient(base_url=guarded.served.url, headers={"accept": "text/html"}, timeout=20)
+        self.http = httpx.AsyncClient(base_url=guarded.served.url, headers={"accept": "text/html"}, timeout=60)
 
     async def __aenter__(self) -> Self:
         return self
@@ -80,7 +80,7 @@ class Browser:
         return answer.headers["location"]
 
     async def at_provider(self, address: str, subject: str = "u-1") -> str:
-        async with httpx.AsyncClient() as provider:
+        async with httpx.AsyncClient(timeout=60) as provider:
             answer = await provider.post(address, data={"sub": subject})
             assert answer.status_code in {302, 303}, answer.text
             back: str = answer.headers["location"]

@@ -85,7 +85,7 @@ def _sometimes_known(case: schemathesis.Case) -> None:
 
 
 def test_the_document_is_complete(seeded: Serving) -> None:
-    served = httpx.get(f"{seeded.url}/openapi.json").json()
+    served = httpx.get(f"{seeded.url}/openapi.json", timeout=60).json()
     assert served["openapi"].startswith("3.1")
     for path, operations in served["paths"].items():
         for method, operation in operations.items():

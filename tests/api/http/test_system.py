@@ -20,7 +20,7 @@ async def test_queues_tell_who_serves_them(tmp_path: Path) -> None:
         installation = Installation(tmp_path, await connect(address), lambda _: "x")
         settings = Settings(home=tmp_path, temporal_address=address.target)
         with serving(settings) as served:
-            async with httpx.AsyncClient(base_url=served.url) as http:
+            async with httpx.AsyncClient(base_url=served.url, timeout=60) as http:
                 alone = (await http.get("/api/v1/system")).json()
                 assert [queue["queue"] for queue in alone["queues"]] == [
                     queue.value for queue in TaskQueue if queue is not TaskQueue.NOTIFICATIONS
@@ -44,7 +44,7 @@ async def _served(http: httpx.AsyncClient) -> dict[str, set[str]]:
 
 async def test_without_temporal_the_rest_is_told_all_the_same(tmp_path: Path) -> None:
     with serving(Settings(home=tmp_path, temporal_address="127.0.0.1:1")) as served:
-        async with httpx.AsyncClient(base_url=served.url, timeout=30) as http:
+        async with httpx.AsyncClient(base_url=served.url, timeout=60) as http:
             found = (await http.get("/api/v1/system")).json()
             page = await http.get("/system", headers={"accept": "text/html"})
     assert all(queue["problem"].startswith("Temporal ") for queue in found["queues"])

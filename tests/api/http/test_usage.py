@@ -19,7 +19,7 @@ from workers.settings import Settings
 
 async def test_usage_is_told_alike_at_every_door(tmp_path: Path) -> None:
     with serving(Settings(home=tmp_path)) as api:
-        async with httpx.AsyncClient(base_url=api.url) as client:
+        async with httpx.AsyncClient(base_url=api.url, timeout=60) as client:
             assert "No model was asked" in (await client.get("/usage")).text
             ledger = SqlCallLedger(api.services.stores.engine)
             for key, model in (("a", "openai/<b>x</b>"), ("b", "local/y")):

@@ -87,7 +87,7 @@ async def test_a_cancelled_call_leaves_nothing(real: KubernetesSandbox, api: Clu
     with pytest.raises(asyncio.CancelledError):
         await task
     assert await api.read("batch/v1", "jobs", name) is None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(60):
         while await pods_of(api, name):
             await asyncio.sleep(0.1)
 
