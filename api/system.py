@@ -15,7 +15,8 @@ from api.addresses import without_password
 from api.services import Services
 from api.system_models import DayShare, PolicyView, Setting, Spend, System
 from temporal.names import TaskQueue
-from temporal.task_queues import QueueState, queue_states
+from temporal.queue_state import QueueState
+from temporal.task_queues import queue_states
 from workers.policy import policy_folder
 from workers.settings import Settings
 

@@ -4,7 +4,7 @@ from pydantic import BaseModel, Field
 
 from activities.llm.described import GatewayModels
 from api.cache_models import CacheView
-from temporal.task_queues import QueueState
+from temporal.queue_state import QueueState
 
 
 class PolicyView(BaseModel):

@@ -4,18 +4,18 @@ import dataclasses
 from pathlib import Path
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, SecretStr
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode, TLSConfig
 
+from temporal.address import TemporalAddress
 from temporal.codec import encrypted_converter
 from temporal.errors import InvalidSettings, PrismError
 from temporal.failures import RedactedFailures
 from temporal.key_ring import KeyRing
-from temporal.names import DEFAULT_NAMESPACE, ErrorCode, SearchAttribute
+from temporal.names import ErrorCode, SearchAttribute
 
 PLAIN: Final = dataclasses.replace(pydantic_data_converter, failure_converter_class=RedactedFailures)
 
@@ -29,30 +29,6 @@ class TemporalUnavailable(PrismError):
 
 class TlsFileUnusable(InvalidSettings):
     """A certificate or key for the connection to Temporal cannot be read."""
-
-
-class TemporalAddress(BaseModel):
-    """Where the Temporal server is and how it is asked.
-
-    Args:
-        target: ``host:port`` of the frontend service.
-        tls: Use TLS; implied by an API key or a client certificate.
-        client_cert: PEM file of the client's certificate chain (mTLS).
-        client_key: PEM file of its private key.
-        server_ca: PEM file of the CA that signed the server's certificate, where it is a private one.
-        encryption_keys: File of the keys that encrypt payloads, made on first use; ``None`` leaves them plain.
-    """
-
-    model_config = ConfigDict(frozen=True)
-
-    target: str = "127.0.0.1:7233"
-    namespace: str = DEFAULT_NAMESPACE
-    tls: bool = False
-    client_cert: Path | None = None
-    client_key: Path | None = None
-    server_ca: Path | None = None
-    api_key: SecretStr | None = None
-    encryption_keys: Path | None = None
 
 
 async def connect(address: TemporalAddress, *, lazy: bool = False) -> Client:

@@ -12,7 +12,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from temporal.client import TemporalAddress, TemporalUnavailable, connect, register_search_attributes
+from temporal.address import TemporalAddress
+from temporal.client import TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import dev_server_command
 from temporal.redaction import PROCESS
 

@@ -7,7 +7,7 @@ from pydantic import SecretStr
 from activities.agents.agents_folder import load_agents
 from activities.knowledge.fts import FolderLibrary
 from activities.llm.groups_file import load_groups
-from activities.prompts.activity import Windows, unknown_windows
+from activities.prompts.contracts import Windows, unknown_windows
 from activities.tools.tools_file import load_tools
 from workers.settings import Settings
 

@@ -4,20 +4,14 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Final
 
-from sqlalchemy import Engine
-
 from activities.artifacts.contracts import ArtifactStore
-from activities.policy.access import EmbeddedAccessPolicy
 from activities.policy.embedded import EmbeddedPolicy
 from activities.policy.engine import PolicyEngine
-from activities.policy.journal import EngineSource, FolderSource, PolicyJournal
 from activities.policy.versions import PolicyVersions
 from workers.settings import Settings
 
 # The policies that ship.
 POLICIES: Final = Path(__file__).parents[1] / "policies"
-# How often a server is asked which policies it has: each question is an entry of its own log.
-SERVER_SECONDS: Final = 30.0
 
 
 async def open_policy(
@@ -43,21 +37,6 @@ async def open_policy(
     server = PolicyServer(settings.opa_url, settings.opa_token, settings.opa_timeout_seconds)
     kept = KeptPolicies(policy_folder(settings), versions) if versions else None
     return await stack.enter_async_context(open_opa_server(server, kept))
-
-
-async def open_journal(settings: Settings, engine: Engine, stack: AsyncExitStack) -> PolicyJournal:
-    """Return what tells the audit log which policies are in force.
-
-    Raises:
-        InvalidPolicyServer: The server's address cannot be used.
-        PolicyUnavailable: The policies do not compile.
-    """
-    folder = policy_folder(settings)
-    access = FolderSource("authz", EmbeddedAccessPolicy(folder).live, str(folder))
-    policy = await open_policy(settings, stack)
-    if isinstance(policy, EmbeddedPolicy):
-        return PolicyJournal(engine, [FolderSource("admission", policy.live, str(folder)), access])
-    return PolicyJournal(engine, [EngineSource("admission", policy, settings.opa_url), access], SERVER_SECONDS)
 
 
 def policy_folder(settings: Settings) -> Path:

@@ -7,7 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveFloat, PositiveInt, SecretSt
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from activities.artifacts.contracts import INLINE_LIMIT_BYTES
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.names import DEFAULT_NAMESPACE
 from workflows.contracts import DEFAULT_CONCURRENCY
 

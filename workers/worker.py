@@ -61,7 +61,8 @@ from workers.compose import Stores, open_stores
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
-from workers.policy import open_journal, open_policy
+from workers.policy import open_policy
+from workers.policy_journal import open_journal
 from workers.provenance import open_signer, run_seals
 from workers.sandbox import open_sandbox
 from workers.scans import installed_scanners

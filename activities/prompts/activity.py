@@ -1,21 +1,13 @@
 """The activity that composes prompts."""
 
 import asyncio
-from collections.abc import Callable
 
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
-from activities.prompts.contracts import ComposeRequest, Prompt
+from activities.prompts.contracts import ComposeRequest, Prompt, Windows, unknown_windows
 from activities.prompts.parts import PromptParts
 from temporal.names import ActivityName
-
-Windows = Callable[[str], int | None]
-
-
-def unknown_windows(group: str) -> int | None:  # noqa: ARG001 -- as Windows
-    """Say of no group how much it reads: nothing is cut."""
-    return None
 
 
 class PromptActivities:

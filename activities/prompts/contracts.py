@@ -1,5 +1,7 @@
 """Composing what the model is asked."""
 
+from collections.abc import Callable
+
 from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Text
@@ -10,7 +12,14 @@ from catalogs.team import Agent, TurnKind
 from catalogs.window import Dropped
 from temporal.contract import Contract, StepRef
 
-__all__ = ["ComposeRequest", "NamedText", "Prompt", "TemplateFailed", "Turn"]
+__all__ = ["ComposeRequest", "NamedText", "Prompt", "TemplateFailed", "Turn", "Windows", "unknown_windows"]
+
+Windows = Callable[[str], int | None]
+
+
+def unknown_windows(group: str) -> int | None:  # noqa: ARG001 -- as Windows
+    """Say of no group how much it reads: nothing is cut."""
+    return None
 
 
 class NamedText(Contract):

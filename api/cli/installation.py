@@ -10,7 +10,7 @@ from api.cli import text
 from api.cli.session import Session, with_session
 from api.cli.tables import table
 from api.system_models import DayShare, Spend, System
-from temporal.task_queues import QueueState
+from temporal.queue_state import QueueState
 
 
 @click.command()

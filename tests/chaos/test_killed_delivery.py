@@ -14,7 +14,7 @@ from temporalio.client import Client
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.notifications.rules_file import load_rules
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.contract import StepRef
 from temporal.names import DELIVERY_WORKFLOW_ID, TaskQueue
 from tests.receiver import Receiver, receiver

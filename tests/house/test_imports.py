@@ -55,3 +55,8 @@ def test_workflow_modules_load_no_backend() -> None:
 @pytest.mark.parametrize("module", ["api.serve", "workers.worker", "workers.up"])
 def test_what_takes_seconds_to_import_is_left_until_it_is_used(module: str) -> None:
     assert loaded_by(module) & USED_LATER == set()
+
+
+def test_a_command_that_asks_the_api_or_reads_a_catalog_loads_neither_temporal_nor_a_database() -> None:
+    commands = ("api.cli.catalogs", "api.cli.look", "api.cli.reading", "api.cli.steer", "workers.policy")
+    assert loaded_by(*commands) & {"alembic", "sqlalchemy", "temporalio"} == set()

@@ -25,7 +25,7 @@ from activities.records.contracts import RowState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
 from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
 from temporal.names import TaskQueue

@@ -11,7 +11,8 @@ from temporalio.worker import Replayer
 
 from activities.records.contracts import RowState, RunState
 from activities.reviews.contracts import ReviewDecision
-from temporal.client import TemporalAddress, connect
+from temporal.address import TemporalAddress
+from temporal.client import connect
 from temporal.contract import row_workflow_id, run_workflow_id
 from temporal.errors import PrismError
 from temporal.names import ErrorCode

@@ -19,7 +19,8 @@ from h2.connection import H2Connection
 from h2.events import RequestReceived
 from pydantic import SecretStr
 
-from temporal.client import TemporalAddress, TemporalUnavailable, connect
+from temporal.address import TemporalAddress
+from temporal.client import TemporalUnavailable, connect
 
 
 class Authority:

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from temporal.client import TemporalAddress, TlsFileUnusable, connect
+from temporal.address import TemporalAddress
+from temporal.client import TlsFileUnusable, connect
 
 
 @pytest.mark.parametrize("setting", ["client_cert", "client_key", "server_ca"])

@@ -10,7 +10,7 @@ from temporalio.client import Client, WorkflowExecutionStatus
 from activities.llm.contracts import ModelRequest
 from activities.records.contracts import RowState, RunState
 from activities.reviews.contracts import ReviewDecision
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.contract import run_workflow_id
 from temporal.dev_server import dev_server_command
 from tests.conftest import answering, free_port

@@ -13,7 +13,7 @@ from temporalio.worker import Worker
 
 from activities.notifications.contracts import DueReport, DueRequest
 from activities.notifications.signature import verify_webhook
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.dev_server import dev_server_command
 from temporal.names import DELIVERY_WORKFLOW_ID, ActivityName, TaskQueue
 from tests.conftest import answering, free_port

@@ -14,7 +14,8 @@ from activities.audit import reading
 from activities.policy import live
 from activities.policy.embedded import EmbeddedPolicy
 from activities.records.database import migrate, open_database
-from workers.policy import POLICIES, open_journal
+from workers.policy import POLICIES
+from workers.policy_journal import open_journal
 from workers.settings import Settings
 
 

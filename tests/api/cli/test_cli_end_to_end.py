@@ -6,8 +6,10 @@ import os
 import shlex
 import sys
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.conftest import free_port
@@ -25,7 +27,7 @@ class Shell:
     def __init__(self, folder: Path, model_url: str) -> None:
         self.folder = folder
         api, temporal, ui = (str(free_port()) for _ in range(3))
-        self.temporal = f"127.0.0.1:{temporal}"
+        self.api, self.temporal = f"http://127.0.0.1:{api}", f"127.0.0.1:{temporal}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PRISM_")}
         self._environment = kept | {
             "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
@@ -111,18 +113,18 @@ async def estimated(shell: Shell) -> None:
 
 
 async def reachable(shell: Shell) -> None:
-    async with asyncio.timeout(90):
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http, asyncio.timeout(90):
         while True:
-            process = await shell.start(sys.executable, "-m", "api.cli.main", "runs")
-            await process.communicate()
-            if process.returncode == 0:
-                return
+            with suppress(httpx.TransportError):
+                if (await http.get(f"{shell.api}/readyz")).is_success:
+                    return
+            await asyncio.sleep(0.1)
 
 
 async def state(shell: Shell, wanted: str) -> None:
-    async with asyncio.timeout(60):
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http, asyncio.timeout(60):
         while True:
-            process = await shell.start(sys.executable, "-m", "api.cli.main", "row", "mine", "treasury/cash", "--json")
-            output, _ = await process.communicate()
-            if process.returncode == 0 and json.loads(output)["state"] == wanted:
+            answer = await http.get(f"{shell.api}/api/v1/runs/mine/rows/treasury/cash")
+            if answer.is_success and answer.json()["state"] == wanted:
                 return
+            await asyncio.sleep(0.1)

@@ -11,7 +11,7 @@ import uvicorn
 
 from api.app import create_app
 from api.services import Services, open_services
-from temporal.client import TemporalAddress
+from temporal.address import TemporalAddress
 from temporal.dev_server import dev_server_command
 from tests.conftest import answering, free_port
 from workers.settings import Settings
