@@ -24,6 +24,7 @@ from api.routes import (
     catalogs,
     codec,
     events,
+    experiments,
     feedback,
     health,
     notifications,
@@ -73,6 +74,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         reviews,
         # Before rows, whose path takes whatever follows.
         feedback,
+        experiments,
         rows,
         events,
         notifications,

@@ -12,6 +12,7 @@ from activities.audit.service import AuditLog
 from activities.budgets.register import SqlBudgetRegister
 from activities.budgets.rules import BudgetRules
 from activities.budgets.rules_file import load_budgets
+from activities.experiments.register import SqlExperiments
 from activities.identity.authentication import Identity
 from activities.identity.oidc import OidcProvider
 from activities.notifications.inbox_reading import SqlInbox
@@ -68,6 +69,11 @@ class Services:
     def inbox(self) -> SqlInbox:
         """What was told to whom."""
         return SqlInbox(self.stores.engine)
+
+    @functools.cached_property
+    def experiments(self) -> SqlExperiments:
+        """What is compared."""
+        return SqlExperiments(self.stores.engine)
 
     @functools.cached_property
     def budgets(self) -> SqlBudgetRegister:

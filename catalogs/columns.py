@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from catalogs import cells
 from catalogs.criteria_list import split_criteria
+from catalogs.experiment import participation
 from catalogs.file_patterns import file_patterns
 from catalogs.forms import parse_form
 from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
@@ -142,6 +143,14 @@ COLUMNS: Final = (
         'Sum up: {{ outputs["a"] }}',
         'What the model is asked; knows `row.<column>`, `outputs["<id>"]`, `data["<id>"]` and unknown columns by name.',
         cells.verbatim,
+    ),
+    Column(
+        "experiment",
+        "name of an experiment, or `name:key`",
+        "none",
+        "tone:customer-17",
+        "Experiment that gives the row one of its variants; rows with the same key always get the same one.",
+        participation,
     ),
     Column(
         "mode",

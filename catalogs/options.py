@@ -4,6 +4,7 @@ from typing import Final
 
 from pydantic import Field, PositiveInt
 
+from catalogs.experiment import Variant
 from catalogs.faults import KEPT_FAULTS
 from catalogs.team import Agent
 from catalogs.tools import Tool
@@ -23,6 +24,7 @@ class ReadOptions(Contract):
         max_cell_chars: Largest cell, in characters.
         agents: Agents that rows may name, by name; ``None`` where nobody knows which there are.
         knowledge: Collections that rows may name; ``None`` where nobody knows which there are.
+        experiments: Variants of the experiments that rows may name; ``None`` where only the server knows them.
         tools: Tools that rows may name; ``None`` where only whoever runs the catalog knows them.
     """
 
@@ -33,4 +35,5 @@ class ReadOptions(Contract):
     max_cell_chars: PositiveInt = MAX_CELL_CHARS
     agents: dict[str, Agent] | None = Field(default_factory=dict)
     knowledge: tuple[str, ...] | None = None
+    experiments: dict[str, tuple[Variant, ...]] | None = Field(default_factory=dict)
     tools: tuple[Tool, ...] | None = ()

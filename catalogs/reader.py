@@ -6,6 +6,7 @@ from typing import Any, BinaryIO, Final
 from catalogs.cells import BadCell, default_id, identifier
 from catalogs.columns import NAMES, normalised
 from catalogs.encoding import BadBytes, Decoder, physical_lines
+from catalogs.experiment_rows import check_experiment
 from catalogs.faults import Fault, Findings
 from catalogs.header import Layout, read_header
 from catalogs.notes import RowNotes, note_damage, note_field_count, note_nul
@@ -100,6 +101,7 @@ class CatalogReader:
         implied = check_template(values, variables, notes, literal=literal)
         check_together(values, notes)
         check_team(values, notes, self._options, implied)
+        check_experiment(values, variables, notes, self._options, implied)
         if "tools" in values:
             values["tools"] = known_tools(values["tools"], self._tools, notes)
         if team := values.get("team"):

@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from pydantic import Field, NonNegativeInt, PositiveInt
 
+from catalogs.experiment import Participation
 from catalogs.team import DEFAULT_ROUNDS, Agent, Pattern
 from temporal.contract import Contract
 
@@ -84,6 +85,7 @@ class CatalogRow(Contract):
         team: Definitions of the agents, as they were when the catalog was read.
         knowledge: Collections whose passages are looked up for the row.
         remember: Key under which the run's agents find the output; empty for none.
+        experiment: Which experiment decides on model, prompt or agent; ``None`` for none.
         model: Model group; empty or ``auto`` leaves the choice to the routing, or takes the default group.
         data_class: How closely its data is kept; the policy says which models may see it.
         prompt: Template of the prompt, or empty for the composed default.
@@ -123,6 +125,7 @@ class CatalogRow(Contract):
     team: tuple[Agent, ...] = ()
     knowledge: tuple[str, ...] = ()
     remember: str = ""
+    experiment: Participation | None = None
     model: str = ""
     prompt: str = ""
     literal: bool = False

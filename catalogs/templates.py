@@ -106,6 +106,15 @@ def _inspected(template: str, known: frozenset[str]) -> Inspection:
     return Inspection(dependencies, found.get(DATA, ()), tuple(problems[:MAX_PROBLEMS]))
 
 
+def malformed(template: str) -> Problem | None:
+    """Return why a text is no template, whatever it refers to; ``None`` for one that is."""
+    try:
+        _ENVIRONMENT.compile(template)
+    except _BROKEN as fault:
+        return _broken(template, fault)
+    return None
+
+
 def dependencies(template: str) -> tuple[str, ...]:
     """Return the ids of the rows whose outputs a template uses, in order of use."""
     return inspect(template).dependencies

@@ -146,7 +146,7 @@ class Installation:
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        reading = ReadOptions().model_copy(update=installed(self.settings))
+        reading = ReadOptions(experiments=None).model_copy(update=installed(self.settings))
         compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, reading)
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(

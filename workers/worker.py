@@ -17,6 +17,7 @@ from temporalio.worker import Interceptor, Worker
 from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.artifacts.files import Files
+from activities.experiments.placing import SqlPlacing
 from activities.knowledge.activity import KnowledgeActivities
 from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
@@ -225,7 +226,7 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
-    policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models)
+    policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)

@@ -8,6 +8,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Digest, Text
     from activities.artifacts.files import Snapshot
+    from activities.experiments.contracts import Trial
     from activities.policy.contracts import Admission
     from activities.prompts.contracts import NamedText
     from activities.provenance.contracts import SealRequest, UpstreamOutput, UsedText
@@ -52,6 +53,11 @@ class RowFacts:
         return self.admission.row if self.admission else None
 
     @property
+    def trial(self) -> Trial | None:
+        """Which variant of which experiment it runs as, if it takes part in one."""
+        return self.admission.trial if self.admission else None
+
+    @property
     def name(self) -> str:
         """What people call the row."""
         return (self.row.title if self.row else "") or self.request.row
@@ -88,15 +94,16 @@ class RowFacts:
             findings=self.findings,
             steps=tuple(steps.records),
             files=self.files,
+            trial=self.trial,
         )
 
     def seal_request(self, steps: RowSteps, admission: Admission, output: Text) -> SealRequest:
         """Return what is to be signed of how the output came to be."""
-        draft, decision = self.draft, admission.decision
+        draft, decision, trial = self.draft, admission.decision, admission.trial
         return SealRequest(
             step=steps.ref("provenance"),
             output=output.digest,
-            row_digest=contract_digest(admission.row),
+            row_digest=trial.planned if trial else contract_digest(admission.row),
             plan=self.request.plan,
             prompts=draft.prompts,
             models=draft.models,
@@ -123,6 +130,7 @@ class RowFacts:
             submitter=self.request.submitter,
             generation=self.request.generation,
             route=self._route(),
+            experiment=trial.model_dump(include={"experiment", "variant", "unit", "definition"}) if trial else None,
         )
 
     def _notes(self) -> tuple[NamedText, ...]:

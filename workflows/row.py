@@ -163,6 +163,7 @@ class RowWorkflow:
         self._facts.admission = admission
         self._facts.draft.routed = admission.routed
         self._steps.local_only = admission.decision.local_only
+        self._steps.trial = admission.trial
         workflow.set_current_details(self._facts.details())
         if not admission.decision.allow:
             reasons = "; ".join(admission.decision.deny) or "the policy gave no reason"

@@ -6,6 +6,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text, digest_of
+    from activities.experiments.contracts import Trial
     from activities.knowledge.activity import KnowledgeActivities
     from activities.knowledge.contracts import Retrieved, RetrieveRequest
     from activities.llm.activity import ModelActivities
@@ -63,6 +64,7 @@ class RowSteps(StepPerformer):
         # Whose model writes instead of the one that the row names, and whether anybody outside may be asked at all.
         self.group = ""
         self.local_only = False
+        self.trial: Trial | None = None
         self._caching = Caching(request.generation)
 
     @property
@@ -78,8 +80,10 @@ class RowSteps(StepPerformer):
     def sees(self, row: CatalogRow, passages: tuple[NamedText, ...]) -> None:
         """Have the prompts from now on hold these passages, and the run's notes where the row has agents."""
         self.passages = passages
-        held = (*passages, *(self._request.notes if row.team else ()))
-        self.context = digest_of("".join(one.text.digest for one in held).encode())[-16:] if held else ""
+        held = [one.text.digest for one in (*passages, *(self._request.notes if row.team else ()))]
+        # Another execution may find that the experiment has ended, and run as another variant.
+        held += [self.trial.definition] if self.trial else []
+        self.context = digest_of("".join(held).encode())[-16:] if held else ""
 
     async def admit(self) -> Admission:
         """Load the row and ask the policy whether it may run."""

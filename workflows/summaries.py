@@ -30,7 +30,11 @@ def summarise(result: object) -> Summary:
 
 @summarise.register
 def _(result: Admission) -> Summary:
-    return _decided(result.decision), result.decision.model_dump(mode="json")
+    trial, told = result.trial, result.decision.model_dump(mode="json")
+    if trial is None:
+        return _decided(result.decision), told
+    line = f"{_decided(result.decision)}, variant {trial.variant} of {trial.experiment}"
+    return line, told | {"trial": trial.model_dump(mode="json")}
 
 
 @summarise.register

@@ -54,6 +54,11 @@ class AuditKind(StrEnum):
     SCAN_FOUND = "scan.found"
     OUTPUT_RATED = "output.rated"
     PAIRS_EXPORTED = "pairs.exported"
+    EXPERIMENT_CREATED = "experiment.created"
+    EXPERIMENT_PAUSED = "experiment.paused"
+    EXPERIMENT_RESUMED = "experiment.resumed"
+    EXPERIMENT_DECIDED = "experiment.decided"
+    EXPERIMENT_ENDED = "experiment.ended"
     REVIEW_ACTED = "review.acted"
     REVIEW_DECIDED = "review.decided"
     SECRET_SET = "secret.set"  # noqa: S105 -- likewise

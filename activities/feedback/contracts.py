@@ -66,6 +66,8 @@ class Vote(Contract):
         attempt: The execution of the row.
         agent: Who the model was asked to be; empty, as are model and prompt version, where a person wrote the text.
         prompt_version: Digest of agent and template, in short.
+        experiment: Experiment that the row took part in; empty for none, and where a person wrote the text.
+        variant: As which of its variants.
     """
 
     run: str
@@ -82,6 +84,8 @@ class Vote(Contract):
     agent: str = ""
     model: str = ""
     prompt_version: str = ""
+    experiment: str = ""
+    variant: str = ""
 
 
 class Dataset(Contract):

@@ -6,6 +6,7 @@ from sqlalchemy import Connection, Engine, func, select
 
 from activities.audit.contracts import AuditEvent, AuditKind
 from activities.audit.log import append
+from activities.experiments.outcomes import judge
 from activities.feedback.contracts import Dimension, Given, NothingToRate, Origin, Rating, Score, Vote
 from activities.feedback.intervals import wilson
 from activities.feedback.reviewed import votes_of
@@ -18,7 +19,7 @@ from activities.reviews.contracts import ReviewRecord
 _VOTES = FeedbackRow.__table__  # type: ignore[attr-defined]
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
 _PLACE = ("run", "row", "output", "by")
-_MADE_OF = ("agent", "model", "prompt_version")
+_MADE_OF = ("agent", "model", "prompt_version", "experiment", "variant")
 
 
 class SqlFeedbackRegister:
@@ -103,9 +104,10 @@ def keep_reviewers_votes(engine: Engine, connection: Connection, record: ReviewR
 def keep(engine: Engine, connection: Connection, vote: Vote) -> Vote:
     """Write a vote, unless the person gave a newer one on the same output; return it with what made the output."""
     here = (_ROWS.c.run == vote.run) & (_ROWS.c.row == vote.row)
-    columns = (_ROWS.c[name] for name in ("board", *_MADE_OF))
+    columns = (_ROWS.c[name] for name in ("board", "unit", *_MADE_OF))
     made = connection.execute(select(*columns).where(here)).mappings().first()
     of: dict[str, Any] = dict(made) if made else {}
+    unit = of.pop("unit", "")
     if _by_a_person(connection, vote):
         of |= dict.fromkeys(_MADE_OF, "")
     vote = vote.model_copy(update=of)
@@ -114,6 +116,8 @@ def keep(engine: Engine, connection: Connection, vote: Vote) -> Vote:
     changed = {name: statement.excluded[name] for name in values if name not in _PLACE}
     newer = statement.excluded.at > _VOTES.c.at
     connection.execute(statement.on_conflict_do_update(index_elements=_PLACE, set_=changed, where=newer), values)
+    if vote.variant:
+        judge(connection, vote, unit)
     return vote
 
 

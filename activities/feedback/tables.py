@@ -24,6 +24,8 @@ class FeedbackRow(SQLModel, table=True):
     agent: str = ""
     model: str = ""
     prompt_version: str = ""
+    experiment: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    variant: str = Field(default="", sa_column_kwargs={"server_default": ""})
 
 
 class DatasetRow(SQLModel, table=True):

@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.artifacts.contracts import Texts
+from activities.experiments.contracts import Placing
 from activities.plans.contracts import PlanReader
 from activities.policy.contracts import Admission, AdmissionRequest, ModelLocality
 from activities.policy.engine import PolicyEngine
@@ -20,6 +21,7 @@ class PolicyActivities:
         approvals: Knows which rows a person must approve besides.
         texts: Reads outputs.
         models: Knows which models are local, and whether rows are routed.
+        placing: Gives rows the variants of experiments.
     """
 
     def __init__(
@@ -29,20 +31,29 @@ class PolicyActivities:
         approvals: ApprovalPlanner,
         texts: Texts,
         models: ModelLocality,
+        placing: Placing,
     ) -> None:
         self._engine = engine
         self._plans = plans
         self._approvals = approvals
         self._texts = texts
         self._models = models
+        self._placing = placing
 
     @activity.defn(name=ActivityName.ADMIT)
     async def admit(self, request: AdmissionRequest) -> Admission:
-        """Return the row as planned, and whether it may run."""
-        row = (await self._plans.row(request.plan, request.index)).row
+        """Return the row, as its experiment has it run if it takes part in one, and whether it may run so."""
+        placed = await self._placing.place((await self._plans.row(request.plan, request.index)).row, request.step.run)
+        row = placed.row
         local = self._models.serves_locally(row.model)
         decision = await self._engine.admit(row, request.submitter, request.policy, served_locally=local)
-        return Admission(row=row, decision=decision, approval=self._approvals.reasons(row), routed=self._models.routes)
+        return Admission(
+            row=row,
+            decision=decision,
+            approval=self._approvals.reasons(row),
+            routed=self._models.routes,
+            trial=placed.trial,
+        )
 
     @activity.defn(name=ActivityName.RELEASE)
     async def release(self, request: ReleaseRequest) -> ReleaseDecision:

@@ -5,6 +5,7 @@ from typing import Any, Final, Protocol, TypeVar
 from pydantic import NonNegativeInt, ValidationError
 
 from activities.artifacts.contracts import Digest
+from activities.experiments.contracts import Trial
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
@@ -98,17 +99,20 @@ class CatalogDecision(Contract):
 
 
 class Admission(Contract):
-    """The row as the plan holds it, and the decision on it.
+    """The row as it is to run, and the decision on it.
 
     Args:
+        row: As the plan holds it, or as the variant has it that an experiment gave it.
         approval: Why the approval rules want a person to approve the output.
         routed: Whether a step of its own chooses who writes the row.
+        trial: Which variant of which experiment it runs as, if it takes part in one.
     """
 
     row: CatalogRow
     decision: Decision
     approval: tuple[str, ...] = ()
     routed: bool = False
+    trial: Trial | None = None
 
 
 class ModelLocality(Protocol):

@@ -102,6 +102,7 @@ class SealRequest(Contract):
     Args:
         output: Digest of the output, the statement's first subject.
         row_digest: Digest of the row as planned (canonical JSON).
+        experiment: Experiment, variant, unit, and digest of the variant's definition; ``None`` where it ran as planned.
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         decision_digest: Digest of the policy decision (canonical JSON).
@@ -138,6 +139,7 @@ class SealRequest(Contract):
     generation: NonNegativeInt = 0
     files: Snapshot | None = None
     route: dict[str, Any] | None = None
+    experiment: dict[str, str] | None = None
 
 
 class Seal(Contract):

@@ -53,6 +53,7 @@ def build_statement(request: SealRequest, files: Sequence[StoredFile] = ()) -> d
                     "generation": request.generation,
                     # Absent where nothing was chosen: the bytes of such a statement are as before.
                     **({"route": request.route} if request.route else {}),
+                    **({"experiment": request.experiment} if request.experiment else {}),
                 },
                 "resolvedDependencies": _dependencies(request),
             },

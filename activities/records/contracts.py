@@ -7,6 +7,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest, Text
 from activities.artifacts.files import Snapshot
+from activities.experiments.contracts import Trial
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
@@ -131,7 +132,11 @@ class StepRecord(Contract):
 
 
 class RowRecord(Contract):
-    """A row that has ended or waits for a review, with all that led there."""
+    """A row that has ended or waits for a review, with all that led there.
+
+    Args:
+        trial: Which variant of which experiment it ran as, if it took part in one.
+    """
 
     step: StepRef
     state: RowState
@@ -152,6 +157,7 @@ class RowRecord(Contract):
     findings: tuple[Finding, ...] = ()
     steps: tuple[StepRecord, ...] = ()
     files: Snapshot | None = None
+    trial: Trial | None = None
 
 
 class RowAsked(Contract):

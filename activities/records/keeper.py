@@ -170,6 +170,8 @@ class SqlRecordKeeper:
             "started_at": record.started_at,
             "finished_at": record.finished_at,
         }
+        if trial := record.trial:
+            values |= trial.model_dump(include={"experiment", "variant", "unit", "agent", "prompt_version"})
         here = (_ROWS.c.run == step.run) & (_ROWS.c.row == step.row) & (_ROWS.c.attempt <= step.attempt)
         connection.execute(update(_ROWS).where(here).values(values))
         if record.steps:

@@ -51,6 +51,9 @@ class TaskRecord(SQLModel, table=True):
     risk: str = ""
     agent: str = Field(default="", sa_column_kwargs={"server_default": ""})
     prompt_version: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    experiment: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    variant: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    unit: str = Field(default="", sa_column_kwargs={"server_default": ""})
     upstream: list[str] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     state: str
     attempt: int = 1

@@ -64,6 +64,9 @@ class RowView(Contract):
     Args:
         agent: Who the model is asked to be.
         prompt_version: Short digest of agent and template: rows that have it alike are asked in the same words.
+        experiment: Experiment that it took part in; empty for none.
+        variant: As which of its variants it ran.
+        unit: What that variant sticks to.
         output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
         verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
         files: What the row's program left; each file is an artifact.
@@ -79,6 +82,9 @@ class RowView(Contract):
     risk: str = ""
     agent: str = ""
     prompt_version: str = ""
+    experiment: str = ""
+    variant: str = ""
+    unit: str = ""
     upstream: list[str] = Field(default_factory=list)
     state: RowState
     attempt: int = 1

@@ -36,8 +36,9 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
-    options = options.model_copy(update={"keep_faults": show})
-    found = asyncio.run(_checked(session, file, options, submitter))
+    # Experiments are in the records, and this works without them.
+    known = options.model_copy(update={"keep_faults": show, "experiments": None})
+    found = asyncio.run(_checked(session, file, known, submitter))
     session.show(found, *told(file_name(file), found))
     if not found.valid:
         raise SystemExit(1)
@@ -132,13 +133,16 @@ def plan(
 
     Writes to the artifact store of PRISM_HOME, which the workers must share; starts nothing.
     """
-    from workers.compose import open_stores  # noqa: PLC0415 -- the database is heavy
+    from activities.experiments.register import SqlExperiments  # noqa: PLC0415 -- the database is heavy
+    from workers.compose import open_stores  # noqa: PLC0415 -- likewise
 
     settings = session.settings
     source = contents(file)
     name = title or file_name(file)
-    write = open_stores(settings).artifacts.write
-    options = with_installed(options, settings)
+    stores = open_stores(settings)
+    write = stores.artifacts.write
+    experiments = asyncio.run(SqlExperiments(stores.engine).variants())
+    options = with_installed(options.model_copy(update={"experiments": experiments}), settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:

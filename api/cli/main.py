@@ -70,6 +70,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
     },
     "Feedback": {
         "rate": Entry("api.cli.feedback", "rate", "Say whether a row's output is good or bad, and why."),
+        "experiments": Entry("api.cli.experiments", "experiments", "Compare variants of prompts, models or agents."),
         "feedback": Entry("api.cli.feedback", "feedback", "Show votes and scores; export preference pairs."),
     },
     "Account": {

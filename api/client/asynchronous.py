@@ -19,6 +19,7 @@ from api.client.budgets import AsyncBudgetMethods
 from api.client.cache import AsyncCacheCalls
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.experiments import AsyncExperimentCalls
 from api.client.feedback import AsyncFeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import AsyncReviewMethods
@@ -48,6 +49,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self._http = httpx.AsyncClient(transport=transport, **calls.client_options(url, token))
         self.audit = AsyncAuditCalls(self)
         self.cache = AsyncCacheCalls(self)
+        self.experiments = AsyncExperimentCalls(self)
         self.feedback = AsyncFeedbackCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)

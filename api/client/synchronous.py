@@ -18,6 +18,7 @@ from api.client.budgets import BudgetMethods
 from api.client.cache import CacheCalls
 from api.client.calls import Call, Catalog, Form, ReportForm
 from api.client.errors import PrismApiError
+from api.client.experiments import ExperimentCalls
 from api.client.feedback import FeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
 from api.client.reviews import ReviewMethods
@@ -52,6 +53,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         self._http = httpx.Client(transport=transport, **calls.client_options(url, token))
         self.audit = AuditCalls(self)
         self.cache = CacheCalls(self)
+        self.experiments = ExperimentCalls(self)
         self.feedback = FeedbackCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)

@@ -76,7 +76,7 @@ async def validate_catalog(request: Request, services: Served, access: Validates
 
     async with _read(request) as (source, submission):
         submitter = access.principal.acting_as(submission.submitter)
-        return await checked(source, _options(submission, services), services.policy, submitter, estimated)
+        return await checked(source, await _options(submission, services), services.policy, submitter, estimated)
 
 
 @router.post(
@@ -98,7 +98,7 @@ async def submit_catalog(
             services,
             source,
             title=submission.title,
-            options=_options(submission, services),
+            options=await _options(submission, services),
             run=submission.run,
             idempotency_key=idempotency_key,
             run_options=await _run_options(submission, services),
@@ -108,11 +108,12 @@ async def submit_catalog(
     return submitted
 
 
-def _options(submission: Submission, services: Services) -> ReadOptions:
+async def _options(submission: Submission, services: Services) -> ReadOptions:
     options = ReadOptions(
         columns=submission.map,
         literal=submission.literal,
         skip_invalid=submission.skip_invalid,
+        experiments=await services.experiments.variants(),
     )
     return options.model_copy(update=installed(services.settings))
 

@@ -258,6 +258,8 @@ given contains [field, value] if {
 	not is_array(value)
 }
 
+given contains ["agent", agent.system] if some agent in input.row.team
+
 given contains [field, value] if some field, value in input.row.variables
 
 given contains ["variables", input.row.variables] if not is_object(input.row.variables)

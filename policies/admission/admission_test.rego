@@ -111,6 +111,11 @@ test_forbidden_content_is_found_in_lists_and_variables if {
 	decide({"variables": {"extra": key}}).deny == ["extra holds an AWS access key"]
 }
 
+test_forbidden_content_is_found_in_what_an_agent_is_told_to_be if {
+	team := [{"name": "poet", "system": "Rhyme."}, {"name": "clerk", "system": "-----BEGIN RSA PRIVATE KEY-----"}]
+	decide({"team": team}).deny == ["agent holds a private key"]
+}
+
 classed(class, local) := decision if {
 	classed_row := object.union(row, {"data_class": class, "model": "fast"})
 	decision := admission.decision with input as {"row": classed_row, "model": {"local": local}}

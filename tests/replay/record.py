@@ -17,6 +17,8 @@ from temporalio.client import WorkflowFailureError, WorkflowHistory
 
 from activities.artifacts.contracts import Text, digest_of
 from activities.budgets.contracts import BudgetSpent
+from activities.experiments.contracts import ExperimentSpec
+from activities.experiments.register import SqlExperiments
 from activities.feedback.activity import CollectRequest
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
@@ -25,6 +27,7 @@ from activities.records.contracts import RowState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
 from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
+from catalogs.experiment import Variant
 from temporal.address import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
@@ -362,6 +365,16 @@ routing: {tiers: [house, best], local_share: 100%}
 """
 
 
+async def experiment(prism: Installation) -> Run:
+    """Rows that run as the variants of an experiment, and one beside it."""
+    made = (Variant(name="current"), Variant(name="terse", prompt="Be brief: {{ row.objective }}", model="small"))
+    register = SqlExperiments(prism.stores.engine)
+    await register.create(ExperimentSpec(name="tone", variants=made), by="ana")
+    run = await prism.start("id,objective,experiment\na,One,tone:1\nb,Two,tone:2\nc,Three,\n")
+    await run.result()
+    return run
+
+
 SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
     scenario.__name__: scenario
     for scenario in (
@@ -383,6 +396,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         routed,
         agents,
         agents_tools,
+        experiment,
     )
 }
 

@@ -48,6 +48,12 @@ GET    /api/v1/runs/{run}/feedback/{row:path}    401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/scores                   401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/pairs                    401 403 403 403 403 200 200 200
 GET    /api/v1/feedback/datasets                 401 403 403 403 403 200 200 200
+GET    /api/v1/experiments                       401 403 200 200 200 200 200 200
+POST   /api/v1/experiments                       401 403 403 403 403 201 200 200
+GET    /api/v1/experiments/{name}                401 403 404 404 404 404 404 404
+POST   /api/v1/experiments/{name}/pause          401 403 403 403 403 404 404 404
+POST   /api/v1/experiments/{name}/resume         401 403 403 403 403 404 404 404
+POST   /api/v1/experiments/{name}/end            401 403 403 403 403 404 404 404
 GET    /feedback                                 401 403 200 200 200 200 200 200
 GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
 POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
@@ -136,6 +142,10 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/runs/{run}/rows/{row:path}/decide": {"json": {"kind": "approve"}},
     "/api/v1/reviews/decide": {"json": {"kind": "approve", "every": True}},
     "/api/v1/runs/{run}/rows/{row:path}/rate": {"json": {"rating": "good"}},
+    "/api/v1/experiments": {"json": {"name": "e", "variants": [{"name": "a"}, {"name": "b", "prompt": "B"}]}},
+    "/api/v1/experiments/{name}/pause": {"json": {}},
+    "/api/v1/experiments/{name}/resume": {"json": {}},
+    "/api/v1/experiments/{name}/end": {"json": {}},
     "/api/v1/notifications/read": {"json": {"keys": []}},
     "/api/v1/budgets/{budget}/allow": {"json": {"usd": 5}},
     "/api/v1/codec/decode": {"json": {"payloads": []}},
