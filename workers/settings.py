@@ -48,7 +48,7 @@ class Settings(BaseSettings):
         sigstore_token_file: Holds the OpenID Connect token of that identity; without it, what the surroundings offer.
         sigstore_trust: Client trust configuration of another instance than the public one.
         judge_group: Model group that judges free-text criteria; empty leaves them unverified.
-        auth: ``off`` takes whoever reaches the API for the person at this machine; ``on`` asks for users and tokens.
+        auth: ``on`` asks for users and tokens; ``off`` takes whoever reaches the API for the person at this machine.
         requests_per_minute: How many requests one user, token or address may send while ``auth`` is on.
         oidc_issuer: Address of an OpenID Connect provider that lets people in; empty for none.
         oidc_client_id: What the provider knows this installation by.
@@ -103,7 +103,7 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=4000, ge=1, le=65535)
     api_token: SecretStr | None = None
-    auth: Literal["off", "on"] = "off"
+    auth: Literal["off", "on"] = "on"
     requests_per_minute: PositiveInt = 6000
     oidc_issuer: str = ""
     oidc_client_id: str = ""
@@ -264,6 +264,11 @@ class Settings(BaseSettings):
     def socket(self) -> Path:
         """Unix socket of the model gateway."""
         return self.gateway_socket or self.home.resolve() / "gateway.sock"
+
+    @property
+    def own_token_file(self) -> Path:
+        """Where the token of the system that runs on this state is, while it runs."""
+        return self.home / "up.token"
 
     @property
     def console_url(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import fcntl
 import json
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ import httpx
 from pydantic import SecretStr
 from temporalio.service import RPCError
 
+from activities import private_file
 from activities.llm.gateway import DRAIN_SECONDS
 from temporal.client import TemporalUnavailable, connect, register_search_attributes
 from temporal.dev_server import check_database, dev_server_command
@@ -66,6 +68,7 @@ async def up(settings: Settings, report: Callable[[str], None] = print) -> int:
         check_surroundings(settings)
         # Later parts find the schema as they need it.
         stores = await asyncio.to_thread(open_stores, settings)
+        settings = with_own_token(settings)
         parts = build_parts(settings)
         try:
             await _start(parts, settings, report, stop)
@@ -78,6 +81,7 @@ async def up(settings: Settings, report: Callable[[str], None] = print) -> int:
             for part in reversed(parts):
                 await part.stop()
             (home / "up.json").unlink(missing_ok=True)
+            settings.own_token_file.unlink(missing_ok=True)
     report("stopped; the state of all runs is kept")
     return 0
 
@@ -96,6 +100,18 @@ def check_surroundings(settings: Settings) -> None:
         check_database(settings.home / "temporal.db")
     if settings.records_url.startswith("sqlite:///"):
         check_database(Path(settings.records_url.removeprefix("sqlite:///")))
+
+
+def with_own_token(settings: Settings) -> Settings:
+    """Return the settings with a token of the installation's own, which commands of the state's owner find beside it.
+
+    It lasts as long as the system runs. Who can read the file can read the signing keys too.
+    """
+    if settings.auth == "off" or settings.api_token:
+        return settings
+    token = secrets.token_urlsafe(32)
+    private_file.replace(settings.own_token_file, token.encode())
+    return settings.model_copy(update={"api_token": SecretStr(token)})
 
 
 def build_parts(settings: Settings) -> list[Part]:
@@ -134,6 +150,8 @@ def welcome(settings: Settings) -> str:
     if settings.web_url:
         lines.append(f"  Temporal Web  {settings.web_url}/")
     lines += [f"  State         {settings.home.resolve()}", "Ctrl-C stops it; runs go on where they were."]
+    if settings.auth == "on":
+        lines.append("People log in; commands of whoever may read the state need not.")
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -13,9 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from pydantic import SecretStr
-
-from api.cli.session import Session
+from api.cli.session import Session, own_token
 from api.client import PrismApiError
 from temporal.errors import PrismError
 from temporal.names import ErrorCode
@@ -55,7 +52,7 @@ class EmbeddedSystem:
 
     def __init__(self, session: Session, report: Report) -> None:
         self._report = report
-        self.settings = _with_token(_with_free_ports(session.settings))
+        self.settings = _with_free_ports(session.settings)
         self.session = dataclasses.replace(session, settings=self.settings)
         self.log = self.settings.home.resolve() / "logs" / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
@@ -110,7 +107,7 @@ class EmbeddedSystem:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
-                env={**os.environ, **ports, **self._token(), "PYTHONUNBUFFERED": "1"},
+                env={**os.environ, **ports, "PYTHONUNBUFFERED": "1"},
                 # Ctrl-C is this command's to handle; it stops the system in order.
                 start_new_session=True,
             )
@@ -120,7 +117,7 @@ class EmbeddedSystem:
                 self.check()
                 self._report(self._stage())
                 try:
-                    if client.ready().status == "ok":
+                    if client.ready().status == "ok" and self._lets_in():
                         return
                 except PrismApiError as error:
                     if error.code is not ErrorCode.API_UNREACHABLE:
@@ -128,9 +125,10 @@ class EmbeddedSystem:
                 time.sleep(POLL_SECONDS)
         raise SystemFailed(f"prism up was not ready within {START_SECONDS:.0f} s:\n{self._tail()}", log=str(self.log))
 
-    def _token(self) -> dict[str, str]:
-        token = self.settings.api_token
-        return {"PRISM_API_TOKEN": token.get_secret_value()} if token else {}
+    def _lets_in(self) -> bool:
+        """Return whether the system has left what this command needs to be let in."""
+        settings = self.settings
+        return settings.auth == "off" or settings.api_token is not None or own_token(settings, self.url) is not None
 
     def _stage(self) -> str:
         """Return which part is starting, as seen from outside."""
@@ -153,13 +151,6 @@ def _with_free_ports(settings: Settings) -> Settings:
         if name not in settings.model_fields_set and not _bindable(getattr(settings, name))
     }
     return settings.model_copy(update=taken)
-
-
-def _with_token(settings: Settings) -> Settings:
-    """Return the settings with a token for as long as the command runs, where everybody is asked who they are."""
-    if settings.auth == "off" or settings.api_token:
-        return settings
-    return settings.model_copy(update={"api_token": SecretStr(secrets.token_urlsafe(32))})
 
 
 def _bindable(port: int) -> bool:

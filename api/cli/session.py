@@ -41,11 +41,11 @@ class Session:
     as_json: bool
 
     def client(self, url: str | None = None) -> PrismClient:
-        """Return a client of the API, with the token of the environment, else of whoever is logged in."""
+        """Return a client of the API, with a token: the environment's, else a login's, else the installation's own."""
         address = url or self.url
         given = self.settings.api_token
         token = given.get_secret_value() if given else credentials.token_for(address)
-        return PrismClient(address, token=token)
+        return PrismClient(address, token=token or own_token(self.settings, address))
 
     def who(self, given: str | None) -> str:
         """Return in whose name a command acts: the name given, else the login's; the API knows a person by itself."""
@@ -110,12 +110,26 @@ def with_session(command: Command) -> Command:
 
 def served_at(settings: Settings) -> str:
     """Return where the API is: as the environment says, else where ``prism up`` wrote that it serves, else default."""
-    if not settings.model_fields_set & {"api_url", "api_host", "api_port"}:
-        try:
-            return str(json.loads((settings.home / "up.json").read_text())["api"])
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
+    if not settings.model_fields_set & {"api_url", "api_host", "api_port"} and (address := _up_at(settings)):
+        return address
     return settings.console_url
+
+
+def own_token(settings: Settings, url: str) -> str | None:
+    """Return the token of the installation whose state is at hand, for its own address and no other."""
+    if _up_at(settings) != url:
+        return None
+    try:
+        return settings.own_token_file.read_text()
+    except OSError:
+        return None
+
+
+def _up_at(settings: Settings) -> str | None:
+    try:
+        return str(json.loads((settings.home / "up.json").read_text())["api"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
 
 
 def _plain(data: Any) -> Any:  # noqa: ANN401 -- JSON values

@@ -112,5 +112,5 @@ def caller(request: Request) -> Caller:
 
 def _account(access: Access) -> str:
     if not access.principal.personal:
-        raise AccountConflict("nobody is logged in: this is the installation itself; PRISM_AUTH=on brings accounts")
+        raise AccountConflict("nobody is logged in: this is the installation itself; with PRISM_AUTH=on: prism login")
     return access.principal.name

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shlex
+import stat
 import sys
 from collections.abc import AsyncIterator
 from contextlib import suppress
@@ -27,6 +28,7 @@ class Shell:
     def __init__(self, folder: Path, model_url: str) -> None:
         self.folder = folder
         api, temporal, ui = (str(free_port()) for _ in range(3))
+        self.own_token = folder / "home" / "up.token"
         self.api, self.temporal = f"http://127.0.0.1:{api}", f"127.0.0.1:{temporal}"
         kept = {name: value for name, value in os.environ.items() if not name.startswith("PRISM_")}
         self._environment = kept | {
@@ -92,6 +94,8 @@ async def test_the_command_that_plan_prints_starts_the_run_and_plain_temporal_si
         await state(shell, "review")
         row = "catalog/mine/row/treasury/cash"
         await shell.temporal_workflow("signal", "-w", row, "--name", "approve", "--input", '{"by": "ana"}')
+        assert await refused(shell) == 401
+        assert "login?link=" in await shell.prism("login-link")
         seen = json.loads(await shell.prism("status", "mine", "--watch", "--json"))
         assert seen["state"] == "completed"
         envelope = json.loads(await shell.prism("row", "mine", "treasury/cash", "--json"))["envelope"]
@@ -100,6 +104,7 @@ async def test_the_command_that_plan_prints_starts_the_run_and_plain_temporal_si
         system.terminate()
         await asyncio.wait_for(system.communicate(), 60)
     assert system.returncode == 0
+    assert not shell.own_token.exists()
 
 
 async def estimated(shell: Shell) -> None:
@@ -121,8 +126,16 @@ async def reachable(shell: Shell) -> None:
             await asyncio.sleep(0.1)
 
 
+async def refused(shell: Shell) -> int:
+    """Return what somebody is answered who is at this machine and has no token."""
+    assert stat.S_IMODE(shell.own_token.stat().st_mode) == 0o600
+    async with httpx.AsyncClient(trust_env=False, timeout=60) as http:
+        return (await http.get(f"{shell.api}/api/v1/runs")).status_code
+
+
 async def state(shell: Shell, wanted: str) -> None:
-    async with httpx.AsyncClient(trust_env=False, timeout=60) as http, asyncio.timeout(60):
+    headers = {"authorization": f"Bearer {shell.own_token.read_text()}"}
+    async with httpx.AsyncClient(trust_env=False, timeout=60, headers=headers) as http, asyncio.timeout(60):
         while True:
             answer = await http.get(f"{shell.api}/api/v1/runs/mine/rows/treasury/cash")
             if answer.is_success and answer.json()["state"] == wanted:
