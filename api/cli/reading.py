@@ -14,12 +14,25 @@ from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation
 from catalogs.options import ReadOptions
+from catalogs.tools import MOST_TOOL_CALLS, MOST_TOOL_ROUNDS
 from workers.agents import installed
 from workers.settings import Settings
 
 Command = Callable[..., None]
 STDIN = Path("-")
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+
+
+def tool_options(command: Command) -> Command:
+    """Give a command the limits of what models call in a run."""
+    for option in (
+        click.option("--tool-calls", type=click.IntRange(1, MOST_TOOL_CALLS), help="Most calls of tools for one text."),
+        click.option(
+            "--tool-rounds", type=click.IntRange(1, MOST_TOOL_ROUNDS), help="Most rounds of calls before the answer."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 class ColumnPair(click.ParamType[tuple[str, str]]):
