@@ -149,9 +149,10 @@ def welcome(settings: Settings) -> str:
     ]
     if settings.web_url:
         lines.append(f"  Temporal Web  {settings.web_url}/")
-    lines += [f"  State         {settings.home.resolve()}", "Ctrl-C stops it; runs go on where they were."]
+    lines.append(f"  State         {settings.home.resolve()}")
     if settings.auth == "on":
         lines.append("People log in; commands of whoever may read the state need not.")
+    lines.append("Ctrl-C stops it; runs go on where they were.")
     return "\n".join(lines)
 
 

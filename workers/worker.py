@@ -59,6 +59,7 @@ from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
+from workers.experiments import open_experiment_watch
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
@@ -139,7 +140,8 @@ async def run_worker(settings: Settings, queues: Sequence[TaskQueue] = ALL_QUEUE
             budgets = open_watch(settings, client, stores.engine)
             checkpointer = open_checkpointer(settings, stores.engine)
             policies = await open_journal(settings, stores.engine, stack)
-            watches = (terminations, checkpointer, budgets, policies)
+            experiments = open_experiment_watch(settings, stores.engine)
+            watches = (terminations, checkpointer, budgets, policies, experiments)
             await asyncio.gather(*(each.watch(stop) for each in watches))
         await stop.wait()
 

@@ -16,6 +16,7 @@ POLICY: Final = "policy"
 # Who starts what Temporal starts by a schedule.
 CALENDAR: Final = "calendar"
 SCANNERS: Final = "scanners"
+EXPERIMENTS: Final = "experiments"
 
 
 class AuditKind(StrEnum):

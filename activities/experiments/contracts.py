@@ -1,5 +1,6 @@
 """An experiment, the variant that a row gets, and what is known of how good the variants are."""
 
+import math
 from collections import Counter
 from enum import StrEnum
 from typing import Annotated, Final, Protocol, Self
@@ -202,6 +203,10 @@ class Comparison(Contract):
     log_e: float
     p: NonNegativeFloat
     better: str = ""
+
+    def evidence(self, threshold: float) -> float:
+        """Return which part of the evidence that is wanted there has been at best, on the scale of its logarithm."""
+        return math.log(max(self.p, 1e-300)) / math.log(threshold)
 
 
 class Report(Contract):

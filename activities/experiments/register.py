@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from sqlalchemy import Connection, Engine, update
+from sqlalchemy import Connection, Engine, select, update
 
-from activities.audit.contracts import AuditEvent, AuditKind
+from activities.audit.contracts import EXPERIMENTS, AuditEvent, AuditKind
 from activities.audit.log import append
 from activities.experiments.contracts import (
     Experiment,
@@ -80,6 +80,16 @@ class SqlExperiments:
 
         return await self._transactions.read(read)
 
+    async def undecided(self) -> dict[str, int]:
+        """Return the experiments under way that no winner was told of, and how many outcomes each has numbered."""
+        open_ = (_EXPERIMENTS.c.winner == "") & (_EXPERIMENTS.c.status != Status.ENDED.value)
+        statement = select(_EXPERIMENTS.c.name, _EXPERIMENTS.c.judged).where(open_ & (_EXPERIMENTS.c.judged > 0))
+        return await self._transactions.read(lambda found: {one[0]: one[1] for one in found.execute(statement)})
+
+    async def decided(self, report: Report) -> None:
+        """Note, once, that people were told of a winner."""
+        await self._transactions.run(lambda connection: self._decided(connection, report))
+
     async def pause(self, name: str, by: str = "") -> Experiment:
         """Let no further unit join; those that have a variant keep it, and votes on them count.
 
@@ -137,6 +147,15 @@ class SqlExperiments:
         told = {"variants": [variant.name for variant in spec.variants], "about": spec.about}
         append(connection, _event(AuditKind.EXPERIMENT_CREATED, spec.name, by, told))
         return found
+
+    def _decided(self, connection: Connection, report: Report) -> None:
+        name = report.experiment.spec.name
+        here = (_EXPERIMENTS.c.name == name) & (_EXPERIMENTS.c.winner == "")
+        connection.execute(update(_EXPERIMENTS).where(here).values(winner=report.winner, decided_at=timestamp()))
+        told = {one.variant: f"{one.good} of {one.judged}" for one in report.scores}
+        detail = {"winner": report.winner, "scores": told}
+        event = _event(AuditKind.EXPERIMENT_DECIDED, name, EXPERIMENTS, detail)
+        append(connection, event.model_copy(update={"key": f"experiment/{name}/decided"}))
 
     def _steer(self, connection: Connection, name: str, status: Status, by: str, adopt: str = "") -> Experiment:
         # Setting what is there takes the lock on both databases: whoever comes second finds what the first one did.

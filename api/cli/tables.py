@@ -152,6 +152,8 @@ def row(view: RowDetail) -> RenderableType:
     ]
     if view.code:
         pairs.append(("why", Text(f"{text.safe(view.message)} [{view.code}]", style="red")))
+    if view.variant:
+        pairs.append(("variant", f"{view.variant} of {view.experiment}"))
     pairs += [
         ("after", ", ".join(view.upstream) or "-"),
         ("model", text.snippet(view.model) or "-"),

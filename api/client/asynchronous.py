@@ -38,7 +38,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
 
     Args:
         url: Where the API is.
-        token: Bearer token, where the API asks for one.
+        token: Bearer token; without one, that of ``PRISM_API_TOKEN``.
         transport: Replaces the network, for tests.
     """
 

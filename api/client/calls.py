@@ -1,6 +1,7 @@
 """Every request of the API and how its answer is read: shared by the two clients."""
 
 import json
+import os
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -74,7 +75,8 @@ class Call(Generic[Answer]):
 
 
 def client_options(url: str, token: str | None) -> dict[str, Any]:
-    """Return how an ``httpx`` client reaches the API; proxies of the environment are not for it."""
+    """Return how an ``httpx`` client reaches the API; proxies of the environment are not for it, its token is."""
+    token = token or os.environ.get("PRISM_API_TOKEN")
     headers = {"authorization": f"Bearer {token}"} if token else {}
     return {"base_url": url.rstrip("/"), "headers": headers, "timeout": TIMEOUT, "trust_env": False}
 

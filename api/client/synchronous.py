@@ -42,7 +42,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
 
     Args:
         url: Where the API is.
-        token: Bearer token, where the API asks for one.
+        token: Bearer token; without one, that of ``PRISM_API_TOKEN``.
         transport: Replaces the network, for tests.
     """
 

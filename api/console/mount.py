@@ -16,6 +16,7 @@ from api.console import (
     audit,
     budgets,
     deciding,
+    experiments,
     feedback,
     login,
     notifications,
@@ -58,6 +59,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(budgets.router)
     app.include_router(feedback.router)
     app.include_router(agents.router)
+    app.include_router(experiments.router)
     app.include_router(system.router)
     app.include_router(scans.router)
     app.include_router(secrets.router)

@@ -1,12 +1,13 @@
 """The page of what somebody was told."""
 
 from typing import Annotated, Final
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
 from activities.notifications.inbox_reading import InboxFilter
+from activities.records.views import NotificationView
 from api.console.render import page
 from api.console.reviews import account_of
 from api.permission import Access, may
@@ -39,6 +40,7 @@ async def notifications_page(
         "notifications.html",
         account=account_of(access),
         notifications=found,
+        home=home,
         unseen=await services.inbox.unread(wanted),
         everybody=everybody,
         everything=everything,
@@ -52,6 +54,16 @@ async def notifications_page(
         newest=_address(everybody=everybody, unread=unread),
         last_event=last_event,
     )
+
+
+def home(note: NotificationView) -> str:
+    """Return the page of what a notification tells of."""
+    if not note.run:
+        return "/secrets"
+    *_, step, _ = note.key.split("/")
+    elsewhere = {("experiments", "winner"): f"/experiments#{note.row}", ("feedback", "dataset"): "/feedback"}
+    row = f"/rows/{quote(note.row)}" if note.row else ""
+    return elsewhere.get((note.run, step), f"/runs/{quote(note.run)}{row}")
 
 
 def _address(*, everybody: bool = False, unread: bool = False, before: str = "") -> str:

@@ -45,6 +45,8 @@ MORE: Final = {
     "agents": ("/agents", DESKTOP),
     "agents-dark": ("/agents", (1280, 800, "dark")),
     "agents-phone-dark": ("/agents", PHONE),
+    "experiments": ("/experiments", DESKTOP),
+    "experiments-phone-dark": ("/experiments", PHONE),
     "usage": ("/usage", DESKTOP),
     "usage-phone-dark": ("/usage", PHONE),
     "paused": ("/runs/pricing-refresh", DESKTOP),

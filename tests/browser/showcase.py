@@ -5,10 +5,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
 from activities.budgets.contracts import BudgetSpent
 from activities.budgets.guard import SqlSpendGuard
 from activities.budgets.rules_file import load_budgets
+from activities.experiments.contracts import ExperimentSpec
+from activities.experiments.register import SqlExperiments
+from activities.experiments.tables import AssignmentRow
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
 from activities.llm.contracts import ModelAnswer, ModelUnavailable
@@ -18,6 +22,7 @@ from activities.records.database import timestamp, upsert
 from activities.records.tables import CallRow
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
+from catalogs.experiment import Variant
 from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
@@ -163,6 +168,7 @@ async def fill(seeder: Seeder) -> None:
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
     await spend(seeder)
     await rate(seeder)
+    await compare(seeder)
     await call(seeder)
 
 
@@ -177,6 +183,30 @@ async def rate(seeder: Seeder) -> None:
     ours = ("8f2c41d09be37a16", "finance/cash-report")
     await register.rate(Given(run=ours[0], row=ours[1], by="ben", rating=Rating.GOOD, reason="Every figure is there."))
     await register.rate(Given(run=ours[0], row=ours[1], by="cleo", rating=Rating.BAD))
+
+
+async def compare(seeder: Seeder) -> None:
+    """Compare prompts and models: one experiment knows its winner, one does not, one has ended."""
+    register = SqlExperiments(seeder.stores.engine)
+    terse = Variant(name="terse", prompt="In at most five sentences: {{ row.objective }}")
+    writer = Variant(name="writer", agent=load_agents()["writer"])
+    experiments = (
+        ("tone", "Do customers prefer short answers?", (Variant(name="current"), terse), 62),
+        ("model", "Is the small model good enough?", (Variant(name="large"), Variant(name="small", model="local")), 24),
+        ("voice", "", (Variant(name="as-is"), terse, writer), 30),
+    )
+    for name, about, variants, units in experiments:
+        await register.create(ExperimentSpec(name=name, about=about, variants=variants), by="cleo")
+        rows = []
+        for number in range(units):
+            variant = variants[number % len(variants)].name
+            good = number * 7 % 10 < (9 if variant == "terse" else 4 if variant == "current" else 6)
+            place = {"unit": f"row/support/ticket-{number}", "run": "support-1123", "row": f"support/ticket-{number}"}
+            outcome = {"variant": variant, "good": good, "position": number, "judged_at": timestamp()}
+            rows.append({"experiment": name, "at": timestamp(), **place, **outcome})
+        with seeder.stores.engine.begin() as connection:
+            connection.execute(upsert(seeder.stores.engine, AssignmentRow), rows)
+    await register.end("voice", adopt="terse", by="cleo")
 
 
 async def call(seeder: Seeder) -> None:

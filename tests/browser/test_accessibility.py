@@ -35,6 +35,7 @@ PAGES = {
     "budgets": "/budgets",
     "feedback": "/feedback",
     "agents": "/agents",
+    "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
     "scans": "/scans",

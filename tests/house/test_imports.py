@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parents[2]
 WORKFLOW_MODULES = sorted(
     ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
@@ -52,9 +50,8 @@ def test_workflow_modules_load_no_backend() -> None:
     assert loaded_by(*WORKFLOW_MODULES) & HEAVY == set()
 
 
-@pytest.mark.parametrize("module", ["api.serve", "workers.worker", "workers.up"])
-def test_what_takes_seconds_to_import_is_left_until_it_is_used(module: str) -> None:
-    assert loaded_by(module) & USED_LATER == set()
+def test_what_takes_seconds_to_import_is_left_until_it_is_used() -> None:
+    assert loaded_by("api.serve", "workers.worker", "workers.up") & USED_LATER == set()
 
 
 def test_a_command_that_asks_the_api_or_reads_a_catalog_loads_neither_temporal_nor_a_database() -> None:

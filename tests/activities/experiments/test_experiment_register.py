@@ -27,12 +27,15 @@ from activities.experiments.placing import SqlPlacing
 from activities.experiments.register import SqlExperiments
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
+from activities.notifications.inbox import InboxNotifier
+from activities.notifications.inbox_reading import InboxFilter, SqlInbox
 from activities.records.contracts import RowRecord, RowState, RunOpening
 from activities.records.keeper import SqlRecordKeeper
 from catalogs.experiment import Participation, Variant
 from catalogs.row import CatalogRow
 from catalogs.team import Agent
 from temporal.contract import StepRef
+from workers.experiments import ExperimentWatch
 
 CURRENT, TERSE = Variant(name="current"), Variant(name="terse", prompt="Be brief: {{ row.objective }}")
 SPEC = ExperimentSpec(name="tone", variants=(CURRENT, TERSE))
@@ -204,10 +207,27 @@ async def test_only_the_votes_that_are_wanted_count_and_none_after_the_end(votes
     assert (await votes.register.find("tone")).judged == 0
 
 
-async def test_a_winner_is_named_when_it_is_known(votes: Votes) -> None:
+async def test_a_winner_is_named_when_it_is_known_and_told_of_once(votes: Votes, engine: Engine) -> None:
     variants = await votes.ran(SPEC, 40)
+    # Two workers look, again and again.
+    watches = [ExperimentWatch(votes.register, InboxNotifier(engine)) for _ in range(2)]
+    await votes.vote(0, "good" if variants[0] == "terse" else "bad")
+    await asyncio.gather(*(watch.look() for watch in watches))
+    assert await SqlInbox(engine).notifications(InboxFilter()) == []
     for n, name in enumerate(variants):
         await votes.vote(n, "good" if name == "terse" else "bad")
     report = await votes.register.report("tone")
     assert (report.winner, report.verdict) == ("terse", "winner: terse")
     assert report.comparisons[0].p <= report.threshold == 0.05
+    for _ in range(2):
+        await asyncio.gather(*(watch.look() for watch in watches))
+    told = await SqlInbox(engine).notifications(InboxFilter())
+    assert sorted((one.recipient, one.title) for one in told) == [
+        ("role:admin", "Experiment tone has a winner: terse"),
+        ("role:operator", "Experiment tone has a winner: terse"),
+    ]
+    assert f"terse {Counter(variants)['terse']} of" in told[0].body
+    assert (await votes.register.find("tone")).winner == "terse"
+    audited = [one for one in reading.entries(engine) if one["kind"] == "experiment.decided"]
+    assert [(one["actor"], one["subject"]) for one in audited] == [("experiments", "experiment/tone")]
+    assert await votes.register.undecided() == {}

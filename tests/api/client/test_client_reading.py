@@ -71,6 +71,14 @@ def test_an_invalid_catalog_is_refused_with_its_faults(seeded_client: PrismClien
     assert (found.valid, found.rows) == (True, 1)
 
 
+def test_a_client_without_a_token_takes_the_environment_s(
+    seeded_api: SeededApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PRISM_API_TOKEN", seeded_api.token)
+    with PrismClient(seeded_api.url) as client:
+        assert client.runs().runs == []
+
+
 def test_a_wrong_token_is_said_so(seeded_api: SeededApi) -> None:
     with PrismClient(seeded_api.url, token="wrong") as client:  # noqa: S106
         with pytest.raises(PrismApiError) as caught:

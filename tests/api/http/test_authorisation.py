@@ -56,6 +56,7 @@ GET    /api/v1/experiments/{name}                401 403 404 404 404 404 404 404
 POST   /api/v1/experiments/{name}/pause          401 403 403 403 403 404 404 404
 POST   /api/v1/experiments/{name}/resume         401 403 403 403 403 404 404 404
 POST   /api/v1/experiments/{name}/end            401 403 403 403 403 404 404 404
+GET    /experiments                              401 403 200 200 200 200 200 200
 GET    /feedback                                 401 403 200 200 200 200 200 200
 GET    /api/v1/reviews                           401 403 200 200 200 200 200 200
 POST   /api/v1/reviews/decide                    401 403 403 403 200 403 200 200
