@@ -119,7 +119,8 @@ async def _current(services: Services, run: str) -> RunView:
 
 async def _restarted(services: Services, view: RunView) -> CatalogRun:
     """Return the input that takes an ended run up again where the records say it stood."""
-    plan = await services.stores.plans.plan(view.plan)
+    current = view.grown or view.plan
+    plan = await services.stores.plans.plan(current)
     outcomes = await services.queries.outcomes(view.run)
     # A row that a terminated run left under way is adopted when it is started again.
     states = [RowState(one[1]) if RowState(one[1]).ended else RowState.PENDING for one in outcomes]
@@ -127,7 +128,7 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
     unmet: dict[int, int] = {}
     notes: dict[str, NamedText] = {}
     for number in range(len(plan.pages)):
-        for planned in (await services.stores.plans.page(view.plan, number)).rows:
+        for planned in (await services.stores.plans.page(current, number)).rows:
             if states[planned.index] is RowState.SUCCEEDED:
                 key, digest = planned.row.remember, outcomes[planned.index][4]
                 if key and digest:
@@ -143,6 +144,7 @@ async def _restarted(services: Services, view: RunView) -> CatalogRun:
     return CatalogRun(
         run=view.run,
         plan=view.plan,
+        grown=view.grown,
         title=view.title,
         total=plan.total,
         page_rows=plan.page_rows,

@@ -1,5 +1,6 @@
 """Bodies of HTTP requests and answers about reviews."""
 
+import json
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, model_validator
@@ -139,6 +140,16 @@ class ReviewRound(ReviewView):
     """A round with the text that was decided on; ``None`` where it is kept no more."""
 
     output: str | None = None
+
+    @property
+    def shown(self) -> str | None:
+        """The text as people read it: an object in JSON, as rows have it that answer by a schema, by its fields."""
+        if self.output is None or not self.output.startswith("{"):
+            return self.output
+        try:
+            return json.dumps(json.loads(self.output), indent=2, ensure_ascii=False)
+        except ValueError:
+            return self.output
 
 
 class ReviewDetail(BaseModel):

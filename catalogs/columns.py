@@ -14,7 +14,7 @@ from catalogs.forms import parse_form
 from catalogs.row import Cache, Language, Mode, OnDeadline, Review, Risk, Scan
 from catalogs.schemas import parse_object_schema
 from catalogs.secret_cells import references
-from catalogs.team import MAX_ROUNDS, Pattern
+from catalogs.team import DEFAULT_PLANNED, MAX_PLANNED, MAX_ROUNDS, Pattern
 from catalogs.tools import tool_names
 
 
@@ -105,13 +105,22 @@ COLUMNS: Final = (
     ),
     Column(
         "pattern",
-        "`pipeline`, `vote`, `judge`, `debate`, `map`",
+        "`pipeline`, `vote`, `judge`, `debate`, `map`, `plan`",
         "one agent",
         "pipeline",
-        "How several agents work together; of `judge`, `debate` and `map` the last one named has the last word.",
+        "How several agents work together; of `judge`, `debate` and `map` the last one named has the last word. "
+        "With `plan` one agent proposes further rows of the run.",
         cells.choice(Pattern),
     ),
     Column("rounds", "whole number 1 to 5", "2", "3", "Rounds of a debate.", cells.whole(1, MAX_ROUNDS)),
+    Column(
+        "plan_rows",
+        f"whole number 1 to {MAX_PLANNED}",
+        str(DEFAULT_PLANNED),
+        "5",
+        "Most rows that a row with pattern `plan` may propose.",
+        cells.whole(1, MAX_PLANNED),
+    ),
     Column(
         "knowledge",
         "names separated by `;`, `,` or spaces",

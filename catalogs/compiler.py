@@ -91,7 +91,7 @@ def compile_catalog(
                 put(tool.document)
         pages = _write_pages(order, dependencies, spool, put)
     plan = Plan(title=title, source=f"sha256:{hashed.hexadecimal}", total=len(order), pages=pages)
-    digest = put(plan.model_dump_json().encode())
+    digest = put(plan.document)
     return CompiledCatalog(
         digest=digest,
         plan=plan,

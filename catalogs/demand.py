@@ -151,6 +151,8 @@ def _turns(pattern: Pattern, agents: int, rounds: int) -> tuple[int, int]:
         Pattern.JUDGE: (agents, others),
         Pattern.DEBATE: (others * rounds + 1, others * others * (rounds - 1) + others),
         Pattern.MAP: (_USUAL_PARTS + others, _USUAL_PARTS),
+        # What the rows ask for that it proposes is nobody's to foresee.
+        Pattern.PLAN: (1, 0),
     }[pattern]
 
 

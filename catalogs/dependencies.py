@@ -1,7 +1,7 @@
 """Which rows depend on which: resolving ids to rows, and the faults found on the way."""
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from catalogs.columns import near_misses
 from catalogs.faults import Fault, Findings, Severity, shown
@@ -18,13 +18,15 @@ class Dependencies:
 
     Args:
         findings: Where faults are noted.
+        outside: Ids of rows that are not of this file, and that its rows may depend on all the same.
 
     Attributes:
         upstream: After ``resolve``, the rows each row depends on, by number in file order.
     """
 
-    def __init__(self, findings: Findings) -> None:
+    def __init__(self, findings: Findings, outside: Container[str] = ()) -> None:
         self._findings = findings
+        self._outside = outside
         self._numbers: dict[str, int] = {}
         self._lines = array("L")
         self._written: dict[int, tuple[str, ...]] = {}
@@ -58,7 +60,7 @@ class Dependencies:
                     known.append(self._numbers[name])
                 elif name in rejected:
                     blocked.setdefault(number, name)
-                else:
+                elif name not in self._outside:
                     blocked.setdefault(number, "")
                     self._findings.add(self._unknown(ids[number], self._lines[number], name, ids))
             if known:
@@ -81,7 +83,7 @@ class Dependencies:
     ) -> None:
         for row, line, wanted in waiting:
             for name in wanted:
-                if name not in self._numbers and name not in rejected:
+                if name not in self._numbers and name not in rejected and name not in self._outside:
                     self._findings.add(self._unknown(row, line, name, ids))
 
     def _unknown(self, row: str, line: int, name: str, ids: list[str]) -> Fault:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from pydantic import Field, NonNegativeInt, PositiveInt
 
 from catalogs.experiment import Participation
-from catalogs.team import DEFAULT_ROUNDS, Agent, Pattern
+from catalogs.team import DEFAULT_PLANNED, DEFAULT_ROUNDS, Agent, Pattern
 from temporal.contract import Contract
 
 # A reviewer that begins so is a role, not a person.
@@ -82,6 +82,7 @@ class CatalogRow(Contract):
         agent: A role in words, or the names of agents that are defined.
         pattern: How several agents work together; ``None`` for one role or agent.
         rounds: Rounds of a debate.
+        plan_rows: Most rows that a row of pattern ``plan`` may propose.
         team: Definitions of the agents, as they were when the catalog was read.
         knowledge: Collections whose passages are looked up for the row.
         remember: Key under which the run's agents find the output; empty for none.
@@ -122,6 +123,7 @@ class CatalogRow(Contract):
     agent: str = ""
     pattern: Pattern | None = None
     rounds: PositiveInt = DEFAULT_ROUNDS
+    plan_rows: PositiveInt = DEFAULT_PLANNED
     team: tuple[Agent, ...] = ()
     knowledge: tuple[str, ...] = ()
     remember: str = ""
@@ -155,6 +157,11 @@ class CatalogRow(Contract):
     data_class: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     variables: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def callable_tools(self) -> dict[str, str]:
+        """All tools that may be called for the row: its own, and those of its agents."""
+        return self.tools | {name: digest for tools in self.team_tools.values() for name, digest in tools.items()}
 
     def tools_of(self, agent: Agent | None) -> dict[str, str]:
         """Return the tools that may be called in an agent's turn, or where no agent is defined."""

@@ -11,6 +11,9 @@ from temporal.contract import Contract
 MAX_AGENTS: Final = 8
 MAX_ROUNDS: Final = 5
 DEFAULT_ROUNDS: Final = 2
+# How many rows a row may propose where it does not say, and at most.
+DEFAULT_PLANNED: Final = 20
+MAX_PLANNED: Final = 100
 
 AgentName = Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9_.-]{0,59}$")]
 
@@ -23,6 +26,7 @@ class Pattern(StrEnum):
     JUDGE = "judge"
     DEBATE = "debate"
     MAP = "map"
+    PLAN = "plan"
 
 
 class TurnKind(StrEnum):
@@ -36,6 +40,7 @@ class TurnKind(StrEnum):
     LIST = "list"
     ITEM = "item"
     REDUCE = "reduce"
+    PLAN = "plan"
 
 
 # How many agents each takes; of ``map`` the first lists what the second works through and the third brings together.
@@ -45,6 +50,7 @@ TAKES: Final = {
     Pattern.JUDGE: (3, MAX_AGENTS),
     Pattern.DEBATE: (3, MAX_AGENTS),
     Pattern.MAP: (2, 3),
+    Pattern.PLAN: (1, 1),
 }
 
 

@@ -7,6 +7,7 @@ from catalogs.columns import near_misses
 from catalogs.faults import Severity, shown
 from catalogs.notes import RowNotes
 from catalogs.options import ReadOptions
+from catalogs.proposal_schema import PROPOSAL_SCHEMA
 from catalogs.row import Mode
 from catalogs.team import TAKES, Agent, Pattern
 from temporal.names import ErrorCode
@@ -32,8 +33,11 @@ def check_team(values: dict[str, Any], notes: RowNotes, options: ReadOptions, im
     else:
         values["team"] = _team(pattern, values.get("agent", ""), notes, options.agents)
         _check_pattern(pattern, values, notes, implied)
-    if "rounds" in values and pattern is not Pattern.DEBATE:
-        _note(notes, "rounds", "means nothing but in a debate", "debate in column 'pattern'", warning=True)
+    for column, only, where in (("rounds", Pattern.DEBATE, "in a debate"), ("plan_rows", Pattern.PLAN, "in a plan")):
+        if column in values and pattern is not only:
+            _note(notes, column, f"means nothing but {where}", f"{only.value} in column 'pattern'", warning=True)
+    if pattern is Pattern.PLAN:
+        _check_plan(values, notes)
     _check_knowledge(values.get("knowledge", ()), notes, options.knowledge)
 
 
@@ -65,6 +69,14 @@ def _check_pattern(pattern: Pattern, values: dict[str, Any], notes: RowNotes, im
             "two agents map over the lines of the rows that this one depends on, and it depends on none",
             "ids in column 'depends_on', or three agents, the first of which writes the list",
         )
+
+
+def _check_plan(values: dict[str, Any], notes: RowNotes) -> None:
+    """Have the output of a row that plans be rows, as columns of a catalog."""
+    for column in ("output_schema", "form"):
+        if values.get(column):
+            _note(notes, column, "what a row with pattern plan answers is rows of a catalog", f"no {column!r}")
+    values["output_schema"] = PROPOSAL_SCHEMA
 
 
 def _check_knowledge(names: tuple[str, ...], notes: RowNotes, known: tuple[str, ...] | None) -> None:

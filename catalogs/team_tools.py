@@ -32,7 +32,9 @@ def tools_of_team(
         for agent in team
     }
     _note_missing(team, tools, notes)
-    _note_idle(team, named or {}, allowed, notes)
+    if pattern is not Pattern.PLAN:
+        # What a row names that plans is for the rows that it plans.
+        _note_idle(team, named or {}, allowed, notes)
     return allowed
 
 

@@ -18,6 +18,14 @@ _ORDERS: Final = {
     TurnKind.CONCLUDE: "These answers are the end of a debate. Give the one answer that follows from them.",
     TurnKind.LIST: "Do not do the task yet. Write the list of its parts: one part a line, and nothing else.",
     TurnKind.ITEM: "Do this part of the task only: {item}",
+    TurnKind.PLAN: (
+        "Do not do the task yourself. Propose the rows of work that do it, at most {item}. Reply with one JSON object: "
+        '{{"rows": [{{"id": "...", "title": "...", "objective": "...", "depends_on": "..."}}]}}. Each row is carried '
+        "out on its own by another model, which sees its objective and the results of the rows that it depends on, and "
+        "nothing else. Fields are columns of a catalog, each a text: "
+        "id (letters, digits and . _ - /), objective (what is to be done, complete in itself), depends_on (ids "
+        "separated by '; ' of rows whose results it needs); others only where they are needed."
+    ),
     TurnKind.REDUCE: "Every part of the task is done. Bring the parts together into the one result.",
 }
 

@@ -63,6 +63,9 @@ class ActivityName(StrEnum):
     VOTE = "teams.vote"
     CHOOSE = "teams.choose"
     LIST_ITEMS = "teams.list_items"
+    READ_PROPOSAL = "planning.read"
+    GROW_PLAN = "planning.grow"
+    GROW_RUN = "records.grow_run"
 
 
 class SearchAttribute(StrEnum):
@@ -114,6 +117,9 @@ class ErrorCode(StrEnum):
     VERIFICATION_FAILED = "VERIFICATION_FAILED"
     NO_AGREEMENT = "NO_AGREEMENT"
     INVALID_LIST = "INVALID_LIST"
+    INVALID_PROPOSAL = "INVALID_PROPOSAL"
+    PRIVILEGE_RAISED = "PRIVILEGE_RAISED"
+    ROWS_REFUSED = "ROWS_REFUSED"
     UNKNOWN_COLLECTION = "UNKNOWN_COLLECTION"
     KNOWLEDGE_UNAVAILABLE = "KNOWLEDGE_UNAVAILABLE"
     SECRETS_IN_OUTPUT = "SECRETS_IN_OUTPUT"

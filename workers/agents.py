@@ -9,6 +9,7 @@ from activities.knowledge.fts import FolderLibrary
 from activities.llm.groups_file import load_groups
 from activities.prompts.contracts import Windows, unknown_windows
 from activities.tools.tools_file import load_tools
+from catalogs.options import ReadOptions
 from workers.settings import Settings
 
 
@@ -22,6 +23,16 @@ def installed(settings: Settings) -> dict[str, Any]:
     tools = load_tools(settings.tools)
     agents = load_agents(settings.agents, [tool.name for tool in tools])
     return {"agents": agents, "knowledge": open_library(settings).collections(), "tools": tools}
+
+
+def reading(settings: Settings) -> ReadOptions:
+    """Return how rows are read that a row of a run proposes.
+
+    Raises:
+        InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
+    """
+    return ReadOptions(**installed(settings))
 
 
 def open_library(settings: Settings) -> FolderLibrary:

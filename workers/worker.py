@@ -23,6 +23,7 @@ from activities.llm.activity import ModelActivities
 from activities.llm.gateway_client import GatewayCompletion
 from activities.notifications.activity import NotificationActivities
 from activities.notifications.inbox import InboxNotifier
+from activities.planning.activity import PlanningActivities
 from activities.plans.activity import PlanActivities
 from activities.policy.activity import PolicyActivities
 from activities.prompts.activity import PromptActivities
@@ -55,7 +56,7 @@ from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.agents import open_library, open_windows
+from workers.agents import open_library, open_windows, reading
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
@@ -229,13 +230,17 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
+    planning = PlanningActivities(stores.plans, stores.texts, engine, models, lambda: reading(settings))
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
     return [
         plans.page,
         plans.locate,
+        planning.read,
+        planning.grow,
         records.open_run,
+        records.grow_run,
         records.change_run,
         records.change_rows,
         records.record_row,

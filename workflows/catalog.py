@@ -29,11 +29,13 @@ with workflow.unsafe.imports_passed_through():
         Operator,
         RowResult,
         RowSelection,
+        RowsOffer,
         RunProgress,
         RunResult,
         Steered,
     )
     from workflows.endings import despite_cancellation
+    from workflows.growth import take_in
     from workflows.recording import RunRecording
     from workflows.row import RowWorkflow
     from workflows.schedule import Schedule
@@ -62,6 +64,7 @@ class CatalogWorkflow:
         self._handles: dict[int, RowHandle] = {}
         self._orders: list[Callable[[], Coroutine[Any, Any, None]]] = []
         self._reported: list[RowResult] = []
+        self._offers: list[RowsOffer] = []
         self._woken = True
         self._cancelled = False
         if request.carried is not None:
@@ -72,6 +75,7 @@ class CatalogWorkflow:
         self._state = RunState.PAUSED if carried.paused else RunState.RUNNING
         self._concurrency = carried.concurrency
         self._recording = RunRecording(self._request, self._schedule, carried.sequence)
+        self._offers = list(carried.offers)
 
     @workflow.run
     async def run(self, request: CatalogRun) -> RunResult:
@@ -122,6 +126,12 @@ class CatalogWorkflow:
         self._reported.append(result)
         self._woken = True
 
+    @workflow.signal
+    def rows_proposed(self, offer: RowsOffer) -> None:
+        """Take in approved rows that a row of this run has planned; it waits for the answer."""
+        self._offers.append(offer)
+        self._woken = True
+
     @workflow.query
     def progress(self) -> RunProgress:
         """Return the run's state and how many rows are in which."""
@@ -161,6 +171,8 @@ class CatalogWorkflow:
             self._woken = False
             while self._orders:
                 await self._orders.pop(0)()
+            while self._offers:
+                self._request = await take_in(self._request, self._schedule, self._recording, self._offers.pop(0))
             while self._reported:
                 await self._finish(self._reported.pop(0))
             if workflow.info().is_continue_as_new_suggested():
@@ -180,7 +192,7 @@ class CatalogWorkflow:
 
     async def _load(self, page: int) -> None:
         heads = await workflow.execute_local_activity_method(
-            PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
+            PlanActivities.page, PageRequest(plan=self._request.current, page=page), **QUICK_CHECK
         )
         await self._recording.blocked(self._schedule.load(page, heads.rows))
 
@@ -264,7 +276,7 @@ class CatalogWorkflow:
         chosen = set(reset)
         for page in sorted({index // self._request.page_rows for index in reset}):
             heads = await workflow.execute_local_activity_method(
-                PlanActivities.page, PageRequest(plan=self._request.plan, page=page), **QUICK_CHECK
+                PlanActivities.page, PageRequest(plan=self._request.current, page=page), **QUICK_CHECK
             )
             again = [head for head in heads.rows if head.index in chosen]
             await self._recording.rows(again, RowState.PENDING)
@@ -282,7 +294,7 @@ class CatalogWorkflow:
         if not selection.rows:
             return []
         located = await workflow.execute_local_activity_method(
-            PlanActivities.locate, LocateRequest(plan=self._request.plan, rows=selection.rows), **QUICK_CHECK
+            PlanActivities.locate, LocateRequest(plan=self._request.current, rows=selection.rows), **QUICK_CHECK
         )
         return list(located.indexes)
 
@@ -311,7 +323,7 @@ class CatalogWorkflow:
         await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
         carried = self._schedule.carried(
             paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._recording.sequence
-        )
+        ).model_copy(update={"offers": tuple(self._offers)})
         workflow.continue_as_new(self._request.model_copy(update={"carried": carried, "retry": False}))
 
     async def _told_by(self, index: int) -> None:

@@ -27,6 +27,7 @@ async def start_row(request: CatalogRun, schedule: Schedule, head: RowHead) -> R
         RowRun(
             run=request.run,
             plan=request.plan,
+            grown=request.grown,
             index=head.index,
             row=head.id,
             submitter=request.submitter,

@@ -44,6 +44,22 @@ class RunOptions(Contract):
     policy: Digest | None = None
 
 
+class RowsOffer(Contract):
+    """Approved rows that a row has planned: its run is to take them in, and to answer.
+
+    Args:
+        index: Place of the row that planned them.
+        row: Its id.
+        output: Digest of the output in which it did.
+        proposal: Digest of the ``Proposal``.
+    """
+
+    index: NonNegativeInt
+    row: str
+    output: Digest
+    proposal: Digest
+
+
 class Carried(Contract):
     """What a run hands to its continuation (continue-as-new). One letter a row, references for the rest.
 
@@ -57,6 +73,7 @@ class Carried(Contract):
         adrift: Rows under way whose end arrives by signal.
         again: Those that are wanted again as soon as it has.
         sequence: Number of recorded changes of the run.
+        offers: Rows that were planned and not taken in yet.
     """
 
     states: str
@@ -71,6 +88,7 @@ class Carried(Contract):
     paused: bool = False
     concurrency: PositiveInt = DEFAULT_CONCURRENCY
     sequence: NonNegativeInt = 0
+    offers: tuple[RowsOffer, ...] = ()
 
 
 class CatalogRun(Contract):
@@ -79,6 +97,8 @@ class CatalogRun(Contract):
     Args:
         run: Run id; the workflow id is ``catalog/<run>``.
         plan: Digest of the compiled catalog in the artifact store.
+        grown: Digest of that plan with the rows that were added to it since; ``None`` where none were.
+        total: How many rows there are, those that were added among them.
         retry: Start an ended run again: its failed rows and what they blocked.
         retry_rows: Only these of them; none means all.
         revision: Which process the run passes through; see ``RUN_REVISION``.
@@ -95,6 +115,12 @@ class CatalogRun(Contract):
     retry_rows: tuple[str, ...] = ()
     carried: Carried | None = None
     revision: NonNegativeInt = 0
+    grown: Digest | None = None
+
+    @property
+    def current(self) -> Digest:
+        """Digest of the plan as it is now."""
+        return self.grown or self.plan
 
 
 class RunResult(Contract):
@@ -114,6 +140,7 @@ class RowRun(Contract):
         upstream: Outputs of the rows this one depends on, and the files that they left, by reference.
         notes: What the run remembered when the row was started, by reference.
         revision: Which process the row passes through; see ``ROW_REVISION``.
+        grown: Digest of the plan with the rows that were added to it since; ``None`` where none were.
     """
 
     run: str
@@ -127,6 +154,12 @@ class RowRun(Contract):
     notes: tuple[NamedText, ...] = ()
     options: RunOptions = RunOptions()
     revision: NonNegativeInt = 0
+    grown: Digest | None = None
+
+    @property
+    def current(self) -> Digest:
+        """Digest of the plan as it was when the row was started."""
+        return self.grown or self.plan
 
 
 class RowResult(Contract):
@@ -178,6 +211,18 @@ class Operator(Steered):
 
 class Detach(Contract):
     """The parent continues as new: report the row's end by signal."""
+
+
+class RowsTaken(Contract):
+    """The answer of a run to such an offer.
+
+    Args:
+        proposal: Which one it is about.
+        refused: Why the rows were not taken in; empty where they were.
+    """
+
+    proposal: Digest
+    refused: str = ""
 
 
 class BudgetFreed(Contract):

@@ -3,6 +3,7 @@
 from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.artifacts.files import Snapshot
 from activities.llm.contracts import ModelAnswer, ToolResult
+from activities.planning.contracts import Proposed
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
 from activities.provenance.contracts import Act, CustodyAct
@@ -81,6 +82,21 @@ def judged(text: Text, decision: ReleaseDecision) -> CustodyAct:
         text=text.digest,
         outcome="allowed" if decision.allow else "denied",
         result=contract_digest(decision),
+    )
+
+
+def proposed(text: Text, found: Proposed) -> tuple[CustodyAct, ...]:
+    """The policy decided whether the rows may be added that the text proposes; not asked of a faulty one."""
+    if found.decision is None:
+        return ()
+    return (
+        CustodyAct(
+            act=Act.JUDGED,
+            by=f"policy {found.decision.policy}",
+            text=text.digest,
+            outcome="allowed" if found.decision.allow else "denied",
+            result=contract_digest(found),
+        ),
     )
 
 

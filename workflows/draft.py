@@ -9,16 +9,17 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
     from activities.llm.contracts import ModelAnswer
+    from activities.planning.contracts import Proposed
     from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
     from activities.records.contracts import RowState
     from activities.routing.contracts import Route
     from activities.verification.contracts import OUTPUT_SCHEMA, Basis, Verdict
     from catalogs.row import CatalogRow, Mode
-    from catalogs.team import Agent
+    from catalogs.team import Agent, Pattern
     from temporal.contract import StepRef
     from temporal.names import ErrorCode
-    from workflows.custody import chosen, structured, written
+    from workflows.custody import chosen, proposed, structured, written
     from workflows.performing import now
     from workflows.steps import RowSteps
     from workflows.team import Team, TeamFailed
@@ -48,6 +49,7 @@ class Draft:
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
         custody: What was done to the output so far.
+        proposed: The rows that it proposes, where the row plans others, and what is to be said of them.
         author: Agent who wrote the last answer, where one is defined.
         passages: What was found for the row in its collections; ``None`` before it was looked up.
         looked_at: Why the policy wants a person to look at it, since the model called tools.
@@ -69,6 +71,7 @@ class Draft:
     structured: Text | None = None
     edited: Text | None = None
     custody: tuple[CustodyAct, ...] = ()
+    proposed: Proposed | None = None
     author: Agent | None = None
     passages: tuple[NamedText, ...] | None = None
     looked_at: tuple[str, ...] = ()
@@ -81,7 +84,7 @@ class Draft:
         """Take a call's answer, given in the turn of an agent where one is defined."""
         self.author = agent
         self.answer = answer
-        self.structured = self.edited = None
+        self.structured = self.edited = self.proposed = None
         self.prompts += (prompt.text.digest,)
         self.models += (answer.model,)
         self.custody += (written(prompt, answer, agent),)
@@ -104,6 +107,11 @@ class Draft:
     def output(self) -> Text | None:
         """The row's output as it stands."""
         return self.edited or self.structured or (self.answer.output if self.answer else None)
+
+    @property
+    def unplannable(self) -> tuple[str, ...]:
+        """Why nobody may have the rows added that it proposes."""
+        return self.proposed.objections if self.proposed else ()
 
     @property
     def may_escalate(self) -> bool:
@@ -162,6 +170,12 @@ async def check_edit(steps: RowSteps, row: CatalogRow, draft: Draft, judge_group
         structure = (found.verdict,)
         # Later rows read its fields: no person can wave it through.
         misfits = tuple(f"{OUTPUT_SCHEMA}: {fault}" for fault in found.faults)
+        if row.pattern is Pattern.PLAN:
+            draft.proposed = Proposed(output=draft.edited.digest, faults=misfits)
+            if not misfits:
+                draft.proposed = await steps.read_proposal(row, draft.edited)
+                structure += (draft.proposed.verdict,)
+                misfits = draft.proposed.objections
     draft.verdicts = structure + await verified(steps, row, draft, judge_group)
     return misfits
 
@@ -197,7 +211,7 @@ async def _ask(
 
 async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tuple[str, ...]) -> tuple[Verdict, ...]:
     """Have agents write the output; where there is one already, the agent whose text it is writes it once more."""
-    wanted: dict[str, Any] = {}
+    wanted: dict[str, Any] = {"output_schema": row.output_schema} if row.pattern is Pattern.PLAN else {}
 
     async def call(prompt: Prompt, agent: Agent, step: StepRef) -> ModelAnswer:
         return await _converse(steps, row, draft, prompt, agent=agent, step=step, **wanted)
@@ -214,12 +228,23 @@ async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tu
             raise RowEnded(RowState.VERIFICATION_FAILED, failed.code, failed.message) from None
     if row.output_schema is None or draft.author is None:
         return ()
-    verdict = await _structure(steps, row.output_schema, draft)
-    if verdict.passed is False:
+    verdicts = await _fits(steps, row, draft)
+    if faults := tuple(f"{verdict.criterion}: {verdict.reason}" for verdict in verdicts if verdict.passed is False):
         wanted |= {"output_schema": row.output_schema, "repair": True}
-        await team.again(draft.author, (*failures, f"{OUTPUT_SCHEMA}: {verdict.reason}"), draft.output)
-        verdict = await _structure(steps, row.output_schema, draft)
-    return (verdict,)
+        await team.again(draft.author, (*failures, *faults), draft.output)
+        verdicts = await _fits(steps, row, draft)
+    return verdicts
+
+
+async def _fits(steps: RowSteps, row: CatalogRow, draft: Draft) -> tuple[Verdict, ...]:
+    """Return whether the answer fits its schema, and whether the rows could be added that it proposes, if it does."""
+    assert row.output_schema is not None  # noqa: S101 -- who asks has looked
+    verdict = await _structure(steps, row.output_schema, draft)
+    if row.pattern is not Pattern.PLAN or draft.structured is None:
+        return (verdict,)
+    draft.proposed = await steps.read_proposal(row, draft.structured)
+    draft.custody += proposed(draft.structured, draft.proposed)
+    return verdict, draft.proposed.verdict
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class RowFacts:
         admission: The row as planned, with the decision on it; ``None`` before it was made.
         code_result: Digest of what its program did.
         files: What its program left; ``None`` after one that failed.
+        joined: Whether the rows were added that its output proposes.
         original: Digest of the model's output that a reviewer made another text of.
     """
 
@@ -44,6 +45,7 @@ class RowFacts:
     code_result: Digest | None = None
     files: Snapshot | None = None
     original: Digest | None = None
+    joined: bool = False
     state: RowState = RowState.RUNNING
     started_at: str = ""
 
@@ -130,6 +132,8 @@ class RowFacts:
             submitter=self.request.submitter,
             generation=self.request.generation,
             route=self._route(),
+            origin=admission.origin,
+            proposal=draft.proposed.proposal if self.joined and draft.proposed else None,
             experiment=trial.model_dump(include={"experiment", "variant", "unit", "definition"}) if trial else None,
         )
 

@@ -63,7 +63,9 @@ class Inspection:
             RowEnded: The output cannot pass, and the row has no review that could save it.
         """
         row, draft = admission.row, self._facts.draft
-        reasons = [*admission.decision.review, *admission.approval, *draft.looked_at, *await self._release(admission)]
+        planned = draft.proposed.review if draft.proposed else ()
+        reasons = [*admission.decision.review, *admission.approval, *draft.looked_at, *planned]
+        reasons += await self._release(admission)
         if row.review is Review.REQUIRED:
             reasons.insert(0, "the catalog requires a review of this row")
         possible = bool(reasons) or row.review is not Review.NONE

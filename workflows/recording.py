@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from activities.planning.contracts import Grown
     from activities.plans.contracts import RowHead
     from activities.provenance.run_activity import RunSealActivities
     from activities.provenance.run_contracts import RunSealRequest
@@ -16,16 +17,17 @@ with workflow.unsafe.imports_passed_through():
         RowEnding,
         RowState,
         RunChange,
+        RunGrowth,
         RunOpening,
         RunState,
         Steering,
     )
     from temporal import search_attributes
     from temporal.names import ErrorCode
-    from workflows.contracts import CatalogRun, Steered
+    from workflows.contracts import CatalogRun, RowsOffer, Steered
     from workflows.performing import now
     from workflows.schedule import Schedule
-    from workflows.timeouts import OPEN_RUN, QUICK_CHECK, SEAL_RUN
+    from workflows.timeouts import OPEN_RUN, PLANNING, QUICK_CHECK, SEAL_RUN
 
 
 class RunRecording:
@@ -85,6 +87,13 @@ class RunRecording:
         )
         await workflow.execute_activity_method(
             RunSealActivities.seal_run, request, summary=f"seal {self._request.total} rows", **SEAL_RUN
+        )
+
+    async def grown(self, grown: Grown, offer: RowsOffer) -> None:
+        """Record rows that a row has planned, as pending."""
+        growth = RunGrowth(run=self._request.run, plan=grown.plan, by=offer.row, rows=grown.rows, at=now())
+        await workflow.execute_activity_method(
+            RecordActivities.grow_run, growth, summary=f"record {len(grown.rows)} rows", **PLANNING
         )
 
     async def blocked(self, heads: Sequence[RowHead], because: str = "") -> None:

@@ -13,16 +13,18 @@ with workflow.unsafe.imports_passed_through():
     from activities.records.contracts import RowState
     from activities.reviews.contracts import AnswersRequest, DecisionKind, ReviewDecision, ReviewOutcome
     from catalogs.row import CatalogRow
+    from catalogs.team import Pattern
     from temporal import search_attributes
     from temporal.contract import run_workflow_id
     from temporal.names import ErrorCode, WorkflowName
-    from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun
-    from workflows.custody import edited
+    from workflows.contracts import BudgetFreed, Detach, RowProgress, RowResult, RowRun, RowsTaken
+    from workflows.custody import edited, proposed
     from workflows.draft import RowEnded, check_edit, write_draft
     from workflows.endings import despite_cancellation, end_of, fail
     from workflows.facts import RowFacts
     from workflows.inspection import Inspection
     from workflows.performing import now
+    from workflows.planning import Joining, check_proposed
     from workflows.review import ReviewProcess, ReviewRefused, ReviewState
     from workflows.reviewing import Reviewing
     from workflows.steps import RowSteps
@@ -44,6 +46,7 @@ class RowWorkflow:
         self._facts = RowFacts(request, self._review)
         self._inspection = Inspection(self._steps, self._facts)
         self._reviewing = Reviewing(self._steps, self._facts, self._enter)
+        self._joining = Joining(request, self._steps)
         self._detached = False
 
     @workflow.run
@@ -117,6 +120,12 @@ class RowWorkflow:
     def detach(self, detach: Detach) -> None:  # noqa: ARG002 -- every signal takes one model
         """Report the end by signal: the parent continues as new and will not see it otherwise."""
         self._detached = True
+        self._joining.again()
+
+    @workflow.signal
+    def rows_taken(self, taken: RowsTaken) -> None:
+        """Hear whether the run has taken in the rows that this one planned."""
+        self._joining.answered(taken)
 
     @workflow.signal
     def budget_freed(self, freed: BudgetFreed) -> None:
@@ -154,9 +163,12 @@ class RowWorkflow:
                 reasons, carried = await self._changed(admission, decision, reasons)
                 continue
             # No person outvotes the policy: a text that it denies is edited, or it goes nowhere.
-            reasons, carried = self._inspection.denied, None
+            reasons, carried = self._inspection.denied + self._facts.draft.unplannable, None
             if reasons and decision is None:
                 raise RowEnded(RowState.DENIED, ErrorCode.POLICY_DENIED, "; ".join(reasons))
+        if admission.row.pattern is Pattern.PLAN:
+            await self._joining.join(self._facts.draft)
+            self._facts.joined = True
 
     async def _admit(self) -> Admission:
         admission = await self._steps.admit()
@@ -174,6 +186,7 @@ class RowWorkflow:
         """Have the model write, then look at what it wrote."""
         await write_draft(self._steps, row, self._facts.draft, self._request.options.judge_group, feedback)
         self._facts.original = None
+        check_proposed(row, self._facts.draft)
         await self._inspection.look(row)
 
     async def _changed(
@@ -192,6 +205,8 @@ class RowWorkflow:
         draft.edited = await self._edited(decision, original)
         objections = await self._verify_anew(row, decision)
         draft.custody += (edited(original, decision, draft.edited, self._review.round),)
+        if draft.proposed is not None:
+            draft.custody += proposed(draft.edited, draft.proposed)
         try:
             objections += await self._inspection.objections(admission)
         except RowEnded as failed:

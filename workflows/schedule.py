@@ -6,7 +6,7 @@ kept while a row that depends on it has not succeeded.
 
 import heapq
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from activities.artifacts.contracts import Text
 from activities.artifacts.files import Snapshot
@@ -155,7 +155,8 @@ class Schedule:
 
     def upstream(self, head: RowHead) -> tuple[NamedText, ...]:
         """Return the outputs a row depends on, under the ids of their rows."""
-        return tuple(self._outputs[index] for index in head.upstream if index in self._outputs)
+        read = (index for index in head.upstream if index != head.unread)
+        return tuple(self._outputs[index] for index in read if index in self._outputs)
 
     def finish(self, result: RowResult) -> list[RowHead]:
         """Take a row's end and return the rows that it blocks for good."""
@@ -196,6 +197,46 @@ class Schedule:
             self._set(index, RowState.PENDING)
         self._want_pages_of(reset)
         return reset
+
+    def expect(self, wanted: Mapping[int, int]) -> None:
+        """Keep outputs, those to come among them, for rows that are about to be added.
+
+        Args:
+            wanted: How many of these depend on each row that is there.
+        """
+        for index, more in wanted.items():
+            # Of a row that is not at hand its page will say how many depend on it.
+            if index in self._unmet or index in self._heads or self.state(index) is RowState.SUCCEEDED:
+                self._unmet[index] = self._unmet.get(index, 0) + more
+
+    def let_go(self, index: int) -> bool:
+        """Whether a row has succeeded and its output is not at hand."""
+        return self.state(index) is RowState.SUCCEEDED and index not in self._outputs
+
+    def recall(self, index: int, output: NamedText) -> None:
+        """Take an output again that was let go."""
+        self._outputs[index] = output
+
+    def grow(self, total: int, planner: int) -> None:
+        """Take in rows that a row has planned which is under way; whoever depends on that one waits for them too.
+
+        Args:
+            total: How many rows there are with them.
+            planner: The row that planned them.
+        """
+        added = range(self.total, total)
+        self._states += [LETTERS[RowState.PENDING]] * len(added)
+        self.counts[RowState.PENDING] += len(added)
+        self.total = total
+        for head in list(self._heads.values()):
+            if planner in head.upstream and self.state(head.index) is RowState.PENDING:
+                upstream = tuple(sorted({*head.upstream, *added}))
+                self._heads[head.index] = head.model_copy(update={"upstream": upstream})
+                self._unmet_upstream[head.index].update(added)
+                for index in added:
+                    self._waiters.setdefault(index, []).append(head.index)
+        # The last page may have been loaded before it held them.
+        self._want_pages_of(index for index in added if index // self.page_rows < self._next_page)
 
     def retry_when_told(self, index: int) -> None:
         """Note that a row is wanted again whose end is on its way to this run."""

@@ -14,6 +14,8 @@ with workflow.unsafe.imports_passed_through():
     from activities.llm.groups import AUTO
     from activities.notifications.activity import NotificationActivities
     from activities.notifications.contracts import Delivery, Notification
+    from activities.planning.activity import PlanningActivities
+    from activities.planning.contracts import ProposalRequest, Proposed
     from activities.policy.activity import PolicyActivities
     from activities.policy.contracts import Admission, AdmissionRequest
     from activities.policy.release_contracts import ReleaseDecision, ReleaseRequest
@@ -48,7 +50,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.caching import Caching
     from workflows.contracts import RowRun, RunOptions
     from workflows.performing import StepPerformer
-    from workflows.timeouts import QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
+    from workflows.timeouts import PLANNING, QUICK_CHECK, SANDBOXED, SCAN, SCAN_CODE, paid_call
 
 
 class RowSteps(StepPerformer):
@@ -90,7 +92,7 @@ class RowSteps(StepPerformer):
         step = self._ref("policy")
         request = AdmissionRequest(
             step=step,
-            plan=self._request.plan,
+            plan=self._request.current,
             index=self._request.index,
             submitter=self._request.submitter,
             policy=self._request.options.policy,
@@ -214,6 +216,25 @@ class RowSteps(StepPerformer):
         return await self.perform(
             step,
             lambda: workflow.execute_local_activity_method(VerificationActivities.structure, request, **QUICK_CHECK),
+        )
+
+    async def read_proposal(self, row: CatalogRow, output: Text) -> Proposed:
+        """Read the rows that an output proposes, and have the policy decide on them."""
+        step = self._ref("proposal")
+        request = ProposalRequest(
+            step=step,
+            plan=self._request.current,
+            index=self._request.index,
+            row=row,
+            output=output,
+            submitter=self._request.submitter,
+            policy=self._request.options.policy,
+        )
+        return await self.perform(
+            step,
+            lambda: workflow.execute_activity_method(
+                PlanningActivities.read, request, summary="read the proposed rows", **PLANNING
+            ),
         )
 
     async def judge(self, row: CatalogRow, criteria: tuple[str, ...], output: Text) -> Judgement:

@@ -7,6 +7,7 @@ from activities.artifacts.contracts import Text
 from activities.knowledge.contracts import Retrieved
 from activities.llm.contracts import Judgement, ModelAnswer
 from activities.notifications.contracts import Delivery
+from activities.planning.contracts import Proposed
 from activities.policy.contracts import Admission, Decision
 from activities.policy.release_contracts import ReleaseDecision
 from activities.prompts.contracts import Prompt
@@ -71,6 +72,17 @@ def _(result: Choice) -> Summary:
     chosen = "no answer chosen" if result.chosen is None else f"answer {result.chosen + 1} of {result.of} chosen"
     votes = f", {result.votes} of {result.of} agree" if result.votes else ""
     return chosen + votes, result.model_dump(mode="json")
+
+
+@summarise.register
+def _(result: Proposed) -> Summary:
+    detail = result.model_dump(mode="json", exclude_defaults=True)
+    if result.objections:
+        return "refused: " + "; ".join(result.objections), detail
+    count = len(result.rows)
+    told = "; ".join(result.review)
+    line = f"{count} row{'s' if count != 1 else ''} proposed"
+    return f"{line}, review demanded: {told}" if told else line, detail
 
 
 @summarise.register

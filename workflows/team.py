@@ -70,13 +70,15 @@ class Team:
             Pattern.JUDGE: self._judge,
             Pattern.DEBATE: self._debate,
             Pattern.MAP: self._map,
+            Pattern.PLAN: self._plan,
         }
         assert self.row.pattern is not None  # noqa: S101 -- without one there is no team
         await patterns[self.row.pattern](draft)
 
     async def again(self, author: Agent, failures: tuple[str, ...], previous: Text | None) -> None:
         """Have the agent whose text it is write it once more, with what is to be corrected."""
-        await self._turn(Turn(agent=author), self._refs(), failures, previous)
+        turn = self._planning(author) if self.row.pattern is Pattern.PLAN else Turn(agent=author)
+        await self._turn(turn, self._refs(), failures, previous)
 
     async def _pipeline(self, draft: Written) -> None:  # noqa: ARG002 -- the last answer is the output
         shown: tuple[NamedText, ...] = ()
@@ -135,6 +137,12 @@ class Team:
         done = enumerate(zip(items, answers, strict=True), start=1)
         shown = tuple(_named(f"Part {number}, {item[:_TITLE_CHARS]}", answer) for number, (item, answer) in done)
         await self._turn(Turn(kind=TurnKind.REDUCE, agent=last, shown=shown), self._refs())
+
+    async def _plan(self, draft: Written) -> None:  # noqa: ARG002 -- the answer is the output
+        await self._turn(self._planning(self.row.team[0]), self._refs())
+
+    def _planning(self, agent: Agent) -> Turn:
+        return Turn(kind=TurnKind.PLAN, agent=agent, item=str(self.row.plan_rows))
 
     async def _items(self, texts: tuple[Text, ...]) -> tuple[str, ...]:
         step = self.steps.ref("list")

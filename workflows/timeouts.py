@@ -38,6 +38,14 @@ OPEN_RUN: Final[dict[str, Any]] = {
     "retry_policy": _PATIENT,
 }
 
+# Reads every page of a plan, and writes some: 200,000 rows take about ten seconds. It heartbeats per page and per row
+# that a policy decides on, so that a killed worker is noticed soon: a person has just approved, and looks.
+PLANNING: Final[dict[str, Any]] = {
+    "start_to_close_timeout": timedelta(minutes=15),
+    "heartbeat_timeout": timedelta(seconds=10),
+    "retry_policy": _PATIENT,
+}
+
 # Reads and hashes every row: 200,000 rows take about ten seconds. It heartbeats per thousand.
 SEAL_RUN: Final[dict[str, Any]] = {
     "start_to_close_timeout": timedelta(minutes=15),

@@ -44,6 +44,7 @@ class AuditKind(StrEnum):
     RUN_RETRIED = "run.retried"
     RUN_SKIPPED = "run.skipped"
     RUN_CONCURRENCY = "run.concurrency"
+    RUN_GROWN = "run.grown"
     CACHE_CLEARED = "cache.cleared"
     BUDGET_ALLOWED = "budget.allowed"
     PAYLOADS_DECODED = "payloads.decoded"

@@ -6,7 +6,7 @@ from typing import Any
 
 from activities.audit.canonical import canonical, facts
 from activities.audit.contracts import NOBODY, POLICY, SCANNERS, AuditEvent, AuditKind
-from activities.records.contracts import RowRecord, RunOpening, Steering, StepRecord, StepState
+from activities.records.contracts import RowRecord, RunGrowth, RunOpening, Steering, StepRecord, StepState
 from activities.reviews.contracts import ReviewRecord
 
 # By step: the kind, and the facts without which it is no decision. Asking people for a review is a step "review" too.
@@ -38,6 +38,17 @@ def run_event(opening: RunOpening) -> AuditEvent:
         subject=f"run/{opening.run}",
         detail={"title": opening.title, "plan": opening.plan},
         key=f"{opening.run}/submitted",
+    )
+
+
+def growth_event(growth: RunGrowth) -> AuditEvent:
+    """Return the event of rows that were added to a run; who approved them is told with the row that planned them."""
+    return AuditEvent(
+        kind=AuditKind.RUN_GROWN,
+        actor=NOBODY,
+        subject=f"run/{growth.run}",
+        detail={"by": growth.by, "rows": list(growth.rows), "plan": growth.plan},
+        key=f"{growth.run}/{growth.by}/grown",
     )
 
 

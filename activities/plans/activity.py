@@ -3,6 +3,7 @@
 from temporalio import activity
 
 from activities.plans.contracts import Located, LocateRequest, PageHeads, PageRequest, PlanReader, RowHead
+from catalogs.plan import Plan, PlannedRow
 from temporal.names import ActivityName
 
 
@@ -30,6 +31,7 @@ class PlanActivities:
                 priority=planned.row.priority,
                 upstream=planned.upstream,
                 dependants=planned.dependants,
+                unread=_unread(plan, planned),
             )
             for planned in page.rows
         )
@@ -47,3 +49,8 @@ class PlanActivities:
             if len(indexes) == len(wanted):
                 break
         return Located(indexes=tuple(indexes))
+
+
+def _unread(plan: Plan, planned: PlannedRow) -> int | None:
+    origin = plan.origin(planned.index)
+    return origin.index if origin is not None and origin.by not in planned.row.depends_on else None

@@ -31,6 +31,7 @@ class RowHead(Contract):
         index: Position in the plan.
         upstream: Positions of the rows it depends on.
         dependants: How many rows depend directly on it.
+        unread: Position of one of those whose output it is not given: it planned the row, which did not ask for that.
     """
 
     index: NonNegativeInt
@@ -40,6 +41,7 @@ class RowHead(Contract):
     priority: int = 3
     upstream: tuple[NonNegativeInt, ...] = ()
     dependants: NonNegativeInt = 0
+    unread: NonNegativeInt | None = None
 
 
 class PageHeads(Contract):

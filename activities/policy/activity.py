@@ -53,6 +53,7 @@ class PolicyActivities:
             approval=self._approvals.reasons(row),
             routed=self._models.routes,
             trial=placed.trial,
+            origin=(await self._plans.plan(request.plan)).origin(request.index),
         )
 
     @activity.defn(name=ActivityName.RELEASE)

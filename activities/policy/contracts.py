@@ -6,6 +6,7 @@ from pydantic import NonNegativeInt, ValidationError
 
 from activities.artifacts.contracts import Digest
 from activities.experiments.contracts import Trial
+from catalogs.plan import Addition
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 from temporal.contract import Contract, StepRef
@@ -105,6 +106,7 @@ class Admission(Contract):
         row: As the plan holds it, or as the variant has it that an experiment gave it.
         approval: Why the approval rules want a person to approve the output.
         routed: Whether a step of its own chooses who writes the row.
+        origin: With what it was added to the plan, if another row has planned it.
         trial: Which variant of which experiment it runs as, if it takes part in one.
     """
 
@@ -112,6 +114,7 @@ class Admission(Contract):
     decision: Decision
     approval: tuple[str, ...] = ()
     routed: bool = False
+    origin: Addition | None = None
     trial: Trial | None = None
 
 

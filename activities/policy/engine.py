@@ -16,6 +16,7 @@ from activities.policy.contracts import (
     decision_of,
 )
 from activities.policy.delivery_contracts import DELIVERY, DeliveryDecision, delivery_decision_of
+from activities.policy.planning_contracts import PLANNING, PlanningDecision, planning_decision_of, planning_input
 from activities.policy.release_contracts import (
     RELEASE,
     ReleaseDecision,
@@ -32,6 +33,7 @@ from activities.policy.sandbox_contracts import (
 from activities.policy.tool_contracts import TOOL, tool_input, tool_permission_of
 from activities.sandbox.contracts import SandboxRequest
 from activities.tools.contracts import ToolPermission, ToolUse
+from catalogs.plan import Proposal
 from catalogs.row import CatalogRow
 from catalogs.totals import CatalogTotals
 
@@ -39,7 +41,7 @@ Meant = TypeVar("Meant")
 # From a rule's value, the digest of the policy and the id of the decision to the decision.
 Meaning = Callable[[Any, str, str], Meant]
 # The rules that an engine is asked for.
-ENTRIES = (ADMISSION, CATALOG_ADMISSION, RELEASE, PERMISSION, DELIVERY, TOOL)
+ENTRIES = (ADMISSION, CATALOG_ADMISSION, RELEASE, PERMISSION, DELIVERY, TOOL, PLANNING)
 
 
 class PolicyEngine(ABC):
@@ -77,6 +79,13 @@ class PolicyEngine(ABC):
     ) -> CatalogDecision:
         """Decide on a catalog as a whole."""
         return await self.decided(CATALOG_ADMISSION, catalog_input(totals, submitter), catalog_decision_of, pinned)
+
+    async def add_rows(
+        self, planner: CatalogRow, proposal: Proposal, submitter: str, depth: int, pinned: Digest | None = None
+    ) -> PlanningDecision:
+        """Decide on rows that a row proposes for its run."""
+        asked = planning_input(planner, proposal, submitter, depth)
+        return await self.decided(PLANNING, asked, planning_decision_of, pinned)
 
     async def release(self, request: ReleaseRequest, text: str) -> ReleaseDecision:
         """Decide on an output.

@@ -40,7 +40,7 @@ class Turn(Contract):
     Args:
         kind: What it is to do.
         shown: Answers of agents that it is shown, by what they are called.
-        item: The part of the task that it is to do.
+        item: The part of the task that it is to do; of a plan, how many rows it may have.
     """
 
     kind: TurnKind = TurnKind.ANSWER

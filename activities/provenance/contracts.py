@@ -7,6 +7,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from activities.artifacts.contracts import Digest
 from activities.artifacts.files import Snapshot
+from catalogs.plan import Addition
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidSettings, PrismError
 from temporal.names import ErrorCode
@@ -117,6 +118,8 @@ class SealRequest(Contract):
         files: What the row's program left; each file is a further subject.
         route: Which model groups were chosen to write it, why, and which one wrote it; ``None`` where none was chosen.
         review: Who decided what in which round, and the digest of a text that was edited, if persons decided.
+        origin: With what the row was added to the plan, if another row has planned it.
+        proposal: Digest of the rows that the output proposed and that were added.
     """
 
     step: StepRef
@@ -139,6 +142,8 @@ class SealRequest(Contract):
     generation: NonNegativeInt = 0
     files: Snapshot | None = None
     route: dict[str, Any] | None = None
+    origin: Addition | None = None
+    proposal: Digest | None = None
     experiment: dict[str, str] | None = None
 
 

@@ -42,6 +42,8 @@ def build_statement(request: SealRequest, files: Sequence[StoredFile] = ()) -> d
                     "plan": request.plan,
                     "prompts": list(request.prompts),
                     "submitter": request.submitter,
+                    # Absent of a row of the catalog, for the same reason as the route below.
+                    **({"plannedBy": request.origin.by} if request.origin else {}),
                 },
                 "internalParameters": {
                     "models": list(request.models),
@@ -79,6 +81,7 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
         ("policy", request.policy),
         ("policy-decision", request.decision_digest),
         *((f"upstream/{one.row}", one.output) for one in request.upstream),
+        *_origin(request),
         *((one.name, one.digest) for one in request.used),
         *sorted({(f"agent/{act.agent}", act.definition) for act in request.custody if act.definition}),
         *((f"upstream-files/{one.row}", one.files) for one in request.upstream if one.files),
@@ -90,9 +93,14 @@ def _dependencies(request: SealRequest) -> list[dict[str, Any]]:
     return [*({"name": name, "digest": digest_set(digest)} for name, digest in named), *models]
 
 
+def _origin(request: SealRequest) -> list[tuple[str, Digest]]:
+    origin = request.origin
+    return [(f"planned-by/{origin.by}", origin.output), ("proposal", origin.proposal)] if origin else []
+
+
 def _byproducts(request: SealRequest) -> list[dict[str, Any]]:
     files = request.files.manifest if request.files else None
-    made = (("code-result", request.code_result), ("files", files))
+    made = (("code-result", request.code_result), ("files", files), ("proposal", request.proposal))
     return [{"name": name, "digest": digest_set(digest)} for name, digest in made if digest is not None]
 
 

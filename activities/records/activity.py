@@ -11,6 +11,7 @@ from activities.records.contracts import (
     RowEnding,
     RowRecord,
     RunChange,
+    RunGrowth,
     RunOpening,
     Steering,
 )
@@ -38,6 +39,26 @@ class RecordActivities:
             await self._keeper.open_rows(opening.run, [_pending(planned, ids) for planned in page.rows])
             activity.heartbeat(number)
         return Recorded(rows=plan.total)
+
+    @activity.defn(name=ActivityName.GROW_RUN)
+    async def grow_run(self, growth: RunGrowth) -> Recorded:
+        """Record rows that were added to a run as pending, and what waits for them now."""
+        plan = await self._plans.plan(growth.plan)
+        pages = range(len(plan.pages))
+        ids: list[str] = []
+        for number in pages:
+            ids.extend(planned.row.id for planned in (await self._plans.page(growth.plan, number)).rows)
+            activity.heartbeat(number)
+        added, rows, waiting = set(growth.rows), [], {}
+        for number in pages:
+            for planned in (await self._plans.page(growth.plan, number)).rows:
+                if planned.row.id in added:
+                    rows.append(_pending(planned, ids) | {"planned_by": growth.by})
+                elif any(ids[index] in added for index in planned.upstream):
+                    waiting[planned.row.id] = [ids[index] for index in planned.upstream]
+            activity.heartbeat(number)
+        await self._keeper.grow_run(growth, rows, waiting)
+        return Recorded(rows=len(rows))
 
     @activity.defn(name=ActivityName.CHANGE_RUN)
     async def change_run(self, change: RunChange) -> Recorded:

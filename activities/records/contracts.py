@@ -86,6 +86,22 @@ class RunOpening(Contract):
     policy: Digest | None = None
 
 
+class RunGrowth(Contract):
+    """Rows that were added to a run.
+
+    Args:
+        plan: Digest of the plan with them.
+        by: Id of the row that planned them.
+        rows: Their ids.
+    """
+
+    run: str
+    plan: Digest
+    by: str
+    rows: tuple[str, ...]
+    at: str
+
+
 class RunChange(Contract):
     """A run's new state. ``sequence`` counts the run's changes: a late retry never overwrites a newer one."""
 
@@ -224,6 +240,16 @@ class RecordKeeper(Protocol):
 
     async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
         """Insert pending rows unless they are there."""
+        ...
+
+    async def grow_run(self, growth: RunGrowth, rows: list[dict[str, Any]], waiting: dict[str, list[str]]) -> None:
+        """Insert pending rows that were planned, unless they are there, and have others wait for them.
+
+        Args:
+            growth: What was added.
+            rows: Those rows.
+            waiting: What the rows depend on that wait for them, by id.
+        """
         ...
 
     async def change_run(self, change: RunChange) -> None:

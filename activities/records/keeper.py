@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Engine, func, select, update
 from activities.artifacts.contracts import Text, Texts
 from activities.artifacts.files import Files, StoredFile, snapshot_of
 from activities.audit.log import append
-from activities.audit.rows import row_events, run_event, steering_event
+from activities.audit.rows import growth_event, row_events, run_event, steering_event
 from activities.records.contracts import (
     RowAsked,
     RowChanges,
@@ -15,6 +15,7 @@ from activities.records.contracts import (
     RowRecord,
     RowState,
     RunChange,
+    RunGrowth,
     RunOpening,
     RunState,
     Steering,
@@ -48,16 +49,11 @@ class SqlRecordKeeper:
 
     async def open_rows(self, run: str, rows: list[dict[str, Any]]) -> None:
         """Insert pending rows unless they are there."""
+        await self._transactions.run(lambda connection: self._open_rows(connection, run, rows))
 
-        def insert(connection: Connection) -> None:
-            connection.execute(
-                upsert(self._engine, TaskRecord).on_conflict_do_nothing(),
-                [{"run": run, "state": RowState.PENDING.value, **row} for row in rows],
-            )
-            total = connection.scalar(select(func.count()).select_from(_ROWS).where(_ROWS.c.run == run))
-            connection.execute(update(_RUNS).where(_RUNS.c.run == run).values(total=total))
-
-        await self._transactions.run(insert)
+    async def grow_run(self, growth: RunGrowth, rows: list[dict[str, Any]], waiting: dict[str, list[str]]) -> None:
+        """Insert pending rows that were planned, unless they are there, and have others wait for them."""
+        await self._transactions.run(lambda connection: self._grow_run(connection, growth, rows, waiting))
 
     async def change_run(self, change: RunChange) -> None:
         """Set a run's state unless a newer change is recorded."""
@@ -110,6 +106,27 @@ class SqlRecordKeeper:
             },
         )
         append(connection, run_event(opening))
+
+    def _open_rows(self, connection: Connection, run: str, rows: list[dict[str, Any]]) -> None:
+        connection.execute(
+            upsert(self._engine, TaskRecord).on_conflict_do_nothing(),
+            [{"run": run, "state": RowState.PENDING.value, **row} for row in rows],
+        )
+        total = connection.scalar(select(func.count()).select_from(_ROWS).where(_ROWS.c.run == run))
+        connection.execute(update(_RUNS).where(_RUNS.c.run == run).values(total=total))
+
+    def _grow_run(
+        self, connection: Connection, growth: RunGrowth, rows: list[dict[str, Any]], waiting: dict[str, list[str]]
+    ) -> None:
+        self._open_rows(connection, growth.run, rows)
+        for row, upstream in waiting.items():
+            here = (_ROWS.c.run == growth.run) & (_ROWS.c.row == row)
+            connection.execute(update(_ROWS).where(here).values(upstream=upstream))
+        connection.execute(update(_RUNS).where(_RUNS.c.run == growth.run).values(grown=growth.plan))
+        body = {"state": RowState.PENDING.value, "attempt": 1, "planned_by": growth.by}
+        for row in growth.rows:
+            self._event(connection, growth.run, row, "row", f"{growth.run}/{row}/planned", growth.at, body)
+        append(connection, growth_event(growth))
 
     def _change_run(self, connection: Connection, change: RunChange) -> None:
         values: dict[str, Any] = {

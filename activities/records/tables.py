@@ -13,7 +13,10 @@ _BIG = BigInteger().with_variant(Integer, "sqlite")
 
 
 class RunRow(SQLModel, table=True):
-    """A run of a catalog; ``budget`` is what its calls may cost, in millionths of a dollar."""
+    """A run of a catalog; ``budget`` is what its calls may cost, in millionths of a dollar.
+
+    ``plan`` is as it was submitted, ``grown`` the same with the rows that were added since.
+    """
 
     __tablename__ = "runs"
 
@@ -27,6 +30,7 @@ class RunRow(SQLModel, table=True):
     concurrency: int | None = None
     budget: int | None = Field(default=None, sa_column=Column(BigInteger))
     policy: str | None = None
+    grown: str | None = None
     created_at: str = Field(index=True)
     started_at: str | None = None
     finished_at: str | None = None
@@ -51,6 +55,7 @@ class TaskRecord(SQLModel, table=True):
     risk: str = ""
     agent: str = Field(default="", sa_column_kwargs={"server_default": ""})
     prompt_version: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    planned_by: str = Field(default="", sa_column_kwargs={"server_default": ""})
     experiment: str = Field(default="", sa_column_kwargs={"server_default": ""})
     variant: str = Field(default="", sa_column_kwargs={"server_default": ""})
     unit: str = Field(default="", sa_column_kwargs={"server_default": ""})

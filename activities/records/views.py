@@ -20,6 +20,7 @@ class RunView(Contract):
         rows_per_second: Ended rows by elapsed time.
         eta_seconds: Estimate until the last row ends, at this rate.
         policy: Digest of the version of the policy that it keeps to; ``None`` follows the newest.
+        grown: Digest of the plan with the rows that were added to it since; ``None`` where none were.
         calls: Model calls that wrote its rows.
         local_calls: Those of them that local models answered.
     """
@@ -44,6 +45,7 @@ class RunView(Contract):
     rows_per_second: float | None = None
     eta_seconds: float | None = None
     policy: str | None = None
+    grown: str | None = None
     calls: int = 0
     local_calls: int = 0
 
@@ -64,6 +66,7 @@ class RowView(Contract):
     Args:
         agent: Who the model is asked to be.
         prompt_version: Short digest of agent and template: rows that have it alike are asked in the same words.
+        planned_by: Id of the row that planned it; empty for a row of the catalog.
         experiment: Experiment that it took part in; empty for none.
         variant: As which of its variants it ran.
         unit: What that variant sticks to.
@@ -82,6 +85,7 @@ class RowView(Contract):
     risk: str = ""
     agent: str = ""
     prompt_version: str = ""
+    planned_by: str = ""
     experiment: str = ""
     variant: str = ""
     unit: str = ""

@@ -93,11 +93,11 @@ def _entries(entries: list[ReviewEntry]) -> Table:
 
 
 def _text(earlier: ReviewRound | None, one: ReviewRound) -> RenderableType:
-    if one.output is None:
+    if one.shown is None:
         return Text("The text is not kept any more.", style="dim")
-    if earlier is None or earlier.output is None:
-        return Panel(Text(text.safe(one.output)), title="text", title_align="left", border_style="dim")
-    before, after = text.safe(earlier.output).splitlines(), text.safe(one.output).splitlines()
+    if earlier is None or earlier.shown is None:
+        return Panel(Text(text.safe(one.shown)), title="text", title_align="left", border_style="dim")
+    before, after = text.safe(earlier.shown).splitlines(), text.safe(one.shown).splitlines()
     shown = Text()
     styles = {"+": "green", "-": "red", "@": "cyan"}
     for line in list(difflib.unified_diff(before, after, lineterm="", n=2))[2:]:

@@ -108,7 +108,7 @@ def edit(session: Session, run: str, row: str, file: Path | None, by: str | None
     with session.client() as client:
         found = client.review(run, row).rounds
     last = found[-1] if found else None
-    changed = file.read_text(encoding="utf-8") if file else click.edit((last and last.output) or "", extension=".md")
+    changed = file.read_text(encoding="utf-8") if file else click.edit((last and last.shown) or "", extension=".md")
     if changed is None:
         raise click.UsageError("the text was not changed, so nothing was decided")
     number = last.round if last else None

@@ -156,6 +156,7 @@ def row(view: RowDetail) -> RenderableType:
         pairs.append(("variant", f"{view.variant} of {view.experiment}"))
     pairs += [
         ("after", ", ".join(view.upstream) or "-"),
+        *([("planned by", text.safe(view.planned_by))] if view.planned_by else []),
         ("model", text.snippet(view.model) or "-"),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
         ("cost", text.money(view.cost_usd) + text.saved(view)),

@@ -12,6 +12,7 @@ from api import rating
 from api.console.artifacts import output_of, shown_steps
 from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
+from api.console.proposals import shown_proposal
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, next_review, shown_review
 from api.console.timeline import MOST_LANES, row_timeline, run_timeline
@@ -126,6 +127,7 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         row=detail,
         short=await services.budgets.short(run, row) if not detail.state.ended else [],
         output=await output_of(services, detail),
+        proposal=await shown_proposal(services, detail),
         asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),
         timeline=row_timeline(detail),

@@ -156,7 +156,7 @@ def fields_of(review: ReviewRound) -> list[dict[str, Any]]:
 
 
 def _changes(before: ReviewRound | None, after: ReviewRound) -> list[Line]:
-    texts = (before.output if before else None), after.output
+    texts = (before.shown if before else None), after.shown
     if texts[0] is None or texts[1] is None or len(texts[0]) + len(texts[1]) > MOST_COMPARED:
         return []
     return side_by_side(texts[0], texts[1])

@@ -35,6 +35,8 @@ MORE: Final = {
     "run-dark": (RUN, (1280, 800, "dark")),
     "reviews-phone-dark": ("/reviews", PHONE),
     "review": (f"{RUN}/rows/finance/vat-check", DESKTOP),
+    "planned": (f"{RUN}/rows/growth/pricing-faq", DESKTOP),
+    "planned-phone-dark": (f"{RUN}/rows/growth/pricing-faq", PHONE),
     "audit": ("/audit", DESKTOP),
     "audit-dark": ("/audit", (1280, 800, "dark")),
     "audit-phone-dark": ("/audit", PHONE),

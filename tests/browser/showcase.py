@@ -23,6 +23,8 @@ from activities.records.tables import CallRow
 from activities.reviews.contracts import ReviewTerms
 from activities.scans.contracts import Finding
 from catalogs.experiment import Variant
+from catalogs.plan import Proposal
+from catalogs.row import CatalogRow
 from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
@@ -58,6 +60,27 @@ TASKS = (
     ("people/interview-kit", "Interview kit: data engineer", "Prepare questions and a scoring guide."),
 )
 
+
+PROPOSAL: Final = Proposal(
+    by="growth/pricing-faq",
+    rows=tuple(
+        CatalogRow(id=f"growth/faq-{name}", line=line, title=title, objective=f"{title}, {more}.", depends_on=needs)
+        for line, (name, title, more, needs) in enumerate(
+            (
+                ("asked", "Most asked questions", "from the tickets of this quarter, with how often", ()),
+                ("plans", "Answers on plans", "in at most 80 words each", ("growth/faq-asked",)),
+                ("refunds", "Answers on refunds", "as the policy says", ("growth/faq-asked", "support/refund-policy")),
+                (
+                    "whole",
+                    "The whole page",
+                    "in the order of how often they are asked",
+                    ("growth/faq-plans", "growth/faq-refunds"),
+                ),
+            ),
+            start=2,
+        )
+    ),
+)
 
 TOLD: Final[tuple[tuple[str, str, str, str], ...]] = (
     ("finance/cash-report", "Daily cash report: succeeded", "3 of 3 checked criteria hold.", "info"),
@@ -105,6 +128,7 @@ def week() -> list[Seed]:
             "upstream": ["finance/cash-report"],
             "risk": "low",
             "terms": ReviewTerms(reviewers=("role:sales-lead",), members={"role:sales-lead": ("eli",)}),
+            "proposal": PROPOSAL,
         },
         "legal/dpa-review": {
             "state": RowState.VERIFICATION_FAILED,

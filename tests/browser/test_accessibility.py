@@ -26,6 +26,7 @@ PAGES = {
     "ended run": "/runs/legal-q4",
     "row": ROW,
     "row in review": f"{RUN}/rows/finance/vat-check",
+    "row that plans": f"{RUN}/rows/growth/pricing-faq",
     "pending row": f"{RUN}/rows/people/interview-kit",
     "failed row": f"{RUN}/rows/ops/rollback-plan",
     "nothing here": "/runs/nothing",

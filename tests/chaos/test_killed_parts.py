@@ -12,8 +12,10 @@ from activities.audit.checkpoints import read_anchor
 from activities.audit.signing import PublicKeys
 from activities.audit.verify import verify_database
 from activities.records.contracts import RowState, RunState
+from activities.reviews.contracts import ReviewDecision
 from tests.chaos.conftest import System
 from tests.installation import Installation, Run
+from workflows.row import RowWorkflow
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 # More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
@@ -104,6 +106,21 @@ async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice
     assert (await run.result()).state is RunState.COMPLETED
     assert await parts.vendor.requests() == 4
     assert_everything_happened_once(prism, run, 4)
+
+
+async def test_a_worker_killed_while_planned_rows_join_adds_them_once(system: tuple[System, Installation]) -> None:
+    parts, prism = system
+    planned = json.dumps({"rows": [{"id": name, "objective": f"Write {name}"} for name in ("one", "two")]})
+    await parts.vendor.script(reset=True, answers={"Propose the rows": planned})
+    run = await prism.start("id,objective,agent,pattern,depends_on\nplan,Plan,planner,plan,\nend,End,,,plan\n")
+    await run.row_reaches("plan", lambda progress: progress.state is RowState.REVIEW)
+    await run.row("plan").signal(RowWorkflow.approve, ReviewDecision(by="ana"))
+    parts.kill("worker")
+    assert (await run.result()).counts == {RowState.SUCCEEDED: 4}
+    assert await parts.vendor.requests() == 4
+    joined = "SELECT count(*) AS n FROM audit_entries WHERE kind = 'run.grown' AND subject = :run"
+    assert prism.query(joined, run=f"run/{run.run}") == [{"n": 1}]
+    assert set(prism.states(run)) == {"plan", "end", "one", "two"}
 
 
 async def test_many_rows_survive_the_death_of_worker_and_server(system: tuple[System, Installation]) -> None:

@@ -311,6 +311,24 @@ async def agents_tools(prism: Installation) -> Run:
     return run
 
 
+async def planned(prism: Installation) -> Run:
+    """A row that plans: a faulty proposal, one that is edited and approved, and one that waits for what it planned."""
+    told = prism.model.answer
+    answers = iter(['{"rows": [{"id": "end", "objective": "Taken"}]}', '{"rows": [{"id": "one", "objective": "One"}]}'])
+    prism.model.answer = lambda request: next(answers) if request.step.row == "plan" else told(request)
+    run = await prism.start(
+        "id,objective,agent,pattern,depends_on\nearly,Early,,,\nplan,Plan,planner,plan,early\nend,End,,,plan\n"
+    )
+    await run.row_reaches("plan", lambda progress: _in_round(progress, 1))
+    text = '{"rows": [{"id": "one", "objective": "One", "depends_on": "early"}, {"id": "two", "objective": "Two"}]}'
+    edited = ReviewDecision(by="ana", kind=DecisionKind.EDIT, output=Text.by_value(text))
+    await run.row("plan").execute_update(RowWorkflow.decide, edited)
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def rotation(prism: Installation) -> WorkflowHistory:
     """The ages of secrets, looked after once."""
     async with prism.worker():
@@ -396,6 +414,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         routed,
         agents,
         agents_tools,
+        planned,
         experiment,
     )
 }

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator
 
 import pytest
@@ -19,6 +20,7 @@ from workflows.row import RowWorkflow
 
 ROWS = 120
 EVENTS = 150
+PLANNED = 30
 
 
 @pytest.fixture(scope="module")
@@ -95,3 +97,28 @@ async def test_a_failed_row_blocks_its_dependants_across_executions(prism: Insta
     result = await run.result()
     assert result.state is RunState.COMPLETED_WITH_FAILURES
     assert prism.states(run)["last"] == "blocked"
+
+
+async def test_planned_rows_join_a_continuation_and_outlive_it(prism: Installation) -> None:
+    planned = json.dumps({"rows": [{"id": f"new-{number}", "objective": "Go"} for number in range(PLANNED)]})
+    prism.model.answer = lambda request: planned if request.step.row == "plan" else f"Of {request.step.row}."
+    rows = "".join(f"row-{number},Go,,,,\n" for number in range(ROWS // 3))
+    run = await prism.start(
+        f"id,objective,agent,pattern,plan_rows,depends_on\nplan,Plan,planner,plan,{PLANNED},\nend,End,,,,plan\n{rows}",
+        concurrency=8,
+    )
+    await run.row_reaches("plan", lambda progress: progress.state is RowState.REVIEW)
+    async with asyncio.timeout(100):
+        while not await continuations(run):
+            await asyncio.sleep(0.1)
+    await run.row("plan").signal(RowWorkflow.approve, ReviewDecision(by="ana"))
+    async with asyncio.timeout(100):
+        while len(prism.states(run)) == ROWS // 3 + 2:
+            await asyncio.sleep(0.1)
+    before = await continuations(run)
+    assert (await run.result()).counts == {RowState.SUCCEEDED: ROWS // 3 + 2 + PLANNED}
+    assert await continuations(run) > before
+    asked = [request.step.row for request in prism.model.requests if request.step.run == run.run]
+    assert len(asked) == len(set(asked)) == ROWS // 3 + 2 + PLANNED
+    prompt = (await prism.model.prompts())[-1]
+    assert all(f"Of new-{number}." in prompt for number in range(PLANNED))

@@ -4,6 +4,7 @@ from collections import Counter
 
 from activities.artifacts.contracts import Text, digest_of
 from activities.plans.contracts import RowHead
+from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState
 from workflows.contracts import RowResult
 from workflows.schedule import LOOKAHEAD, Schedule
@@ -204,3 +205,38 @@ def test_memory_does_not_grow_with_rows_that_have_ended() -> None:
     carried = schedule.carried(paused=False, concurrency=1, sequence=0)
     assert schedule.finished
     assert len(carried.model_dump_json()) < total + 300
+
+
+def test_who_waits_for_a_row_that_plans_waits_for_what_it_planned() -> None:
+    schedule = Schedule(3, PAGE)
+    schedule.load(0, heads((), (), (0,)))
+    assert taken(schedule) == [0, 1]
+    schedule.finish(ended(1))
+    assert schedule.let_go(1)
+    schedule.expect({0: 1, 1: 1})
+    schedule.recall(1, NamedText(name="row-1", text=Text(digest=digest_of(b"1"), size=1)))
+    schedule.grow(4, 0)
+    assert not schedule.finished
+    assert schedule.finish(ended(0)) == []
+    assert taken(schedule) == []
+    assert schedule.page_to_load() == 0
+    new = RowHead(index=3, id="new", upstream=(0, 1), dependants=1, unread=0)
+    schedule.load(0, (*heads((), (), (0, 3)), new))
+    assert taken(schedule) == [3]
+    assert [one.name for one in schedule.upstream(new)] == ["row-1"]
+    schedule.finish(RowResult(index=3, row="new", state=RowState.SUCCEEDED, output=ended(3).output))
+    assert taken(schedule) == [2]
+    waited = schedule.running[2]
+    assert [one.name for one in schedule.upstream(waited)] == ["row-0", "new"]
+    schedule.finish(ended(2))
+    assert schedule.finished
+    assert schedule.carried(paused=False, concurrency=1, sequence=0).outputs == {}
+
+
+def test_rows_beyond_the_pages_at_hand_come_with_their_own() -> None:
+    schedule = Schedule(2 * PAGE, PAGE)
+    schedule.load(0, heads(*[()] * PAGE))
+    assert schedule.take() is not None
+    schedule.grow(2 * PAGE + 1, 0)
+    assert len(taken(schedule)) == PAGE - 1
+    assert schedule.page_to_load() == 1

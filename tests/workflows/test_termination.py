@@ -1,6 +1,7 @@
 """Runs and rows that somebody ends from outside, on the real dev server."""
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable
 
 import pytest
@@ -17,6 +18,7 @@ from tests.installation import Installation, Run
 from workers.policy import POLICIES
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import CatalogRun
+from workflows.planning import JOIN
 from workflows.row import RowWorkflow
 
 CATALOG = "id,objective,review,depends_on\na,One,required,\nb,Two,,\nc,Three,,a\n"
@@ -125,3 +127,17 @@ async def test_a_run_hears_of_a_row_that_was_terminated_after_the_run_let_go_of_
     await run.row("a").terminate("an operator did this")
     await swept(prism, run, "completed_with_failures")
     assert prism.states(run) == {"a": "failed", "b": "succeeded", "c": "blocked"}
+
+
+async def test_rows_that_nobody_took_in_join_the_run_that_takes_up_their_planner(prism: Installation) -> None:
+    planned = json.dumps({"rows": [{"id": "new", "objective": "Go"}]})
+    prism.model.answer = lambda request: planned if request.step.row == "plan" else "An answer."
+    run = await prism.start("id,objective,agent,pattern,depends_on\nplan,Plan,planner,plan,\nend,End,,,plan\n")
+    await run.row_reaches("plan", lambda progress: progress.state is RowState.REVIEW)
+    await run.handle.terminate("an operator did this")
+    await swept(prism, run, "terminated")
+    await run.row("plan").signal(RowWorkflow.approve, ReviewDecision(by="ana"))
+    await run.row_reaches("plan", lambda progress: progress.step == JOIN)
+    await retry(services(prism), run.run, [])
+    assert (await taken_up(prism, run).result()).counts == {RowState.SUCCEEDED: 3}
+    assert prism.states(run) == {"plan": "succeeded", "end": "succeeded", "new": "succeeded"}

@@ -199,16 +199,16 @@ def test_an_export_that_was_kept_shows_that_the_log_was_written_anew_with_the_ke
     assert "rewritten" in fault.what
 
 
-def test_a_hundred_thousand_entries_are_verified_in_flat_memory(sqlite_log: Log, tmp_path: Path) -> None:
+def test_thirty_thousand_entries_are_verified_in_flat_memory(sqlite_log: Log, tmp_path: Path) -> None:
     log = sqlite_log
-    for _ in range(50):
+    for _ in range(15):
         log.fill(2_000)
     filled = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     log.checkpointer.sign()
     began = time.monotonic()
     report = log.verify()
     seconds = time.monotonic() - began
-    assert (report.valid, report.entries, report.anchored) == (True, 100_000, 100_000)
+    assert (report.valid, report.entries, report.anchored) == (True, 30_000, 30_000)
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - filled < 8_000
     path = tmp_path / "export.jsonl"
     with path.open("w") as file:
@@ -216,4 +216,4 @@ def test_a_hundred_thousand_entries_are_verified_in_flat_memory(sqlite_log: Log,
     before = time.monotonic()
     with path.open("rb") as lines:
         assert verify_export(lines, log.keys).valid
-    print(f"100,000 entries: database {seconds:.1f} s, export {time.monotonic() - before:.1f} s")  # noqa: T201 -- a figure
+    print(f"30,000 entries: database {seconds:.1f} s, export {time.monotonic() - before:.1f} s")  # noqa: T201 -- a figure

@@ -27,6 +27,7 @@ from activities.reviews.contracts import ReviewEntry, ReviewRecord, ReviewState,
 from activities.reviews.register import SqlReviewRegister
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Basis, Verdict
+from catalogs.plan import Proposal
 from temporal.contract import StepRef
 from workers.compose import Stores
 from workers.settings import Settings
@@ -53,6 +54,7 @@ class Seed:
     terms: ReviewTerms = field(default_factory=ReviewTerms)
     risk: str = ""
     earlier: str = ""
+    proposal: Proposal | None = None
 
 
 class Seeder:
@@ -160,6 +162,10 @@ class Seeder:
             )
         )
         steps = _steps(seed, at, {"digest": prompt.digest, "size": prompt.size}, output.digest, output.size, seal.keyid)
+        if seed.proposal is not None:
+            kept = await self.stores.artifacts.put(seed.proposal.model_dump_json().encode())
+            told = f"{len(seed.proposal.rows)} rows proposed"
+            steps += (StepRecord(step="proposal", finished_at=timestamp(at), summary=told, detail={"proposal": kept}),)
         await self.stores.keeper.record_row(
             RowRecord(
                 step=ref,

@@ -67,8 +67,9 @@ async def test_a_row_may_name_only_what_was_begun_and_fits_it(served: Serving) -
     ],
 )
 async def test_what_cannot_be_compared_is_refused(served: Serving, variants: list[dict[str, str]], fault: str) -> None:
-    with PrismClient(served.url) as client, pytest.raises(PrismApiError, match=fault):
+    with PrismClient(served.url) as client, pytest.raises(PrismApiError, match=fault) as refused:
         client.experiments.create("bad", variants)
+    assert 400 <= refused.value.status < 500
 
 
 async def test_the_client_shows_what_the_test_says_and_steers(served: Serving) -> None:

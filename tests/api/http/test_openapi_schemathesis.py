@@ -51,7 +51,7 @@ def test_answers_fit_the_document(operations: dict[str, Any], mode: GenerationMo
 
         @given(case=operation.as_strategy(generation_mode=mode))
         @settings(
-            max_examples=12,
+            max_examples=8,
             deadline=None,
             derandomize=True,
             database=None,

@@ -1,0 +1,1 @@
+"""Rows that rows plan: read, judged, and added to the plan of a run."""
