@@ -45,7 +45,7 @@ class DayShare(BaseModel):
     """What local models took of a day's (UTC) calls that write rows, as the routing counts it.
 
     Args:
-        share: ``None`` before the first call.
+        share: As the target counts it; ``None`` before the first call. ``of_calls`` and ``of_tokens`` are both.
         target: What the routing is to reach; ``None`` where rows are not routed.
     """
 
@@ -56,6 +56,8 @@ class DayShare(BaseModel):
     local_tokens: int
     of: str
     share: float | None = None
+    of_calls: float | None = None
+    of_tokens: float | None = None
     target: float | None = None
 
 

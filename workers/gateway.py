@@ -21,6 +21,7 @@ from activities.llm.prices import load_prices
 from activities.llm.provider import LitellmProvider
 from activities.llm.routing import Router
 from activities.records.calls import SqlCallLedger
+from activities.records.incidents import SqlIncidents
 from activities.secrets.contracts import SecretStore
 from activities.secrets.references import resolved
 from temporal.errors import InvalidSettings, PrismError
@@ -49,7 +50,7 @@ async def run_gateway(settings: Settings) -> None:
         provider = LitellmProvider(stores.texts, embedded, prices, streams_all=settings.model_stream == "all")
         ledger = SqlCallLedger(stores.engine)
         allowances = SqlAllowances(stores.engine, budgets)
-        router = Router(groups, provider, ledger, allowances)
+        router = Router(groups, provider, SqlIncidents(stores.engine), allowances)
         cache = open_cache(settings, stores.engine, stores.texts, stack)
         renewal = asyncio.create_task(_renew(router, settings, store))
         try:
@@ -65,7 +66,7 @@ async def _renew(router: Router, settings: Settings, store: SecretStore) -> None
     while True:
         await asyncio.sleep(_RENEWED_SECONDS)
         try:
-            router.use(await model_groups(settings, store))
+            await router.use(await model_groups(settings, store))
         except PrismError as error:
             # The keys that are known may still be good.
             log.warning("the keys of model providers could not be read again: %s", error.message)

@@ -8,6 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Engine, case, func, select
 
 from activities.analytics.contracts import Amount, Failures, ModelUsage, Part, Unit, Usage
+from activities.llm.cache_contracts import CacheLevel
 from activities.llm.groups import LOCAL
 from activities.records.database import timestamp
 from activities.records.tables import CallFailureRow, CallRow
@@ -22,7 +23,7 @@ MOST_FAILURES: Final = 50
 # Two days and less are told by the hour.
 _HOURLY_DAYS: Final = 2
 _SHOWN: Final = {Unit.HOUR: 13, Unit.DAY: 10}
-_SUMS: Final = ("calls", "local", "cached", "prompt_tokens", "completion_tokens", "cost_usd", "saved_usd")
+_SUMS: Final = ("calls", "local", "cached", "joined", "prompt_tokens", "completion_tokens", "cost_usd", "saved_usd")
 
 
 async def usage(engine: Engine, days: int, now: datetime | None = None) -> Usage:
@@ -84,8 +85,10 @@ def _told(since: str, unit: Unit) -> Any:  # noqa: ANN401 -- an SQL subquery
         select(
             func.substr(_CALLS.c.answered_at, 1, _SHOWN[unit]).label("part"),
             model.label("model"),
-            case((model.startswith(f"{LOCAL}/"), 1), else_=0).label("local"),
+            # Before answers said so themselves, the embedded model was the only one known to be local.
+            case((answer["local"].as_boolean() | model.startswith(f"{LOCAL}/"), 1), else_=0).label("local"),
             case((cached, 1), else_=0).label("cached"),
+            case((answer["cache_level"].as_string() == CacheLevel.JOINED, 1), else_=0).label("joined"),
             case((answer["attempt"].as_integer() > 1, 1), else_=0).label("again"),
             answer["prompt_tokens"].as_integer().label("prompt_tokens"),
             answer["completion_tokens"].as_integer().label("completion_tokens"),

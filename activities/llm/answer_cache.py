@@ -17,7 +17,7 @@ from typing import Final
 from cachetools import TTLCache
 
 from activities.artifacts.contracts import ArtifactNotFound, Texts, digest_of
-from activities.llm.cache_contracts import CacheCounts, SharedAnswers, SharedAnswersUnavailable
+from activities.llm.cache_contracts import CacheCounts, CacheLevel, SharedAnswers, SharedAnswersUnavailable
 from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest
 from catalogs.row import Cache
 from temporal.errors import PrismError
@@ -106,7 +106,7 @@ class AnswerCache:
             if flight.refused is not None:
                 raise ModelRefused(flight.refused.message, **flight.refused.details)
             if flight.answer is not None:
-                return self._hit("joined", flight.answer)
+                return self._hit(CacheLevel.JOINED, flight.answer)
         flight = self._flights[key] = _Flight()
         try:
             flight.answer, answer = await self._first(key, request, models, until, ask)
@@ -132,14 +132,14 @@ class AnswerCache:
     ) -> tuple[ModelAnswer, ModelAnswer]:
         """Return the answer as others may have it, and as this call has it."""
         if (known := self._near.get(key)) is not None and await self._is_there(known):
-            return known, self._hit("near", known)
+            return known, self._hit(CacheLevel.NEAR, known)
         if (known := await self._look(key)) is not None:
             self._near_put(key, known)
-            return known, self._hit("shared", known)
+            return known, self._hit(CacheLevel.SHARED, known)
         async with self._leased(key, until):
             # Whoever asked meanwhile, elsewhere, has left an answer.
             if (known := await self._look(key)) is not None:
-                return known, self._hit("shared", known)
+                return known, self._hit(CacheLevel.SHARED, known)
             self._count(missed=1)
             answer = await ask()
             return await self._keep(key, request, models, answer), answer
@@ -210,12 +210,12 @@ class AnswerCache:
         with contextlib.suppress(ValueError):  # larger than the whole level
             self._near[key] = answer
 
-    def _hit(self, level: str, known: ModelAnswer) -> ModelAnswer:
+    def _hit(self, level: CacheLevel, known: ModelAnswer) -> ModelAnswer:
         """Return an earlier answer as this call has it: nothing was asked, counted in tokens or paid."""
         saved = known.cost_usd + known.saved_usd
-        self._count(saved_usd=saved, **{level: 1})
+        self._count(saved_usd=saved, **{level.value: 1})
         nothing = {"cost_usd": 0.0, "prompt_tokens": 0, "completion_tokens": 0, "latency_ms": 0, "attempt": 1}
-        return known.model_copy(update={**nothing, "saved_usd": saved})
+        return known.model_copy(update={**nothing, "saved_usd": saved, "cache_level": level.value})
 
     def _fault(self, error: SharedAnswersUnavailable) -> None:
         self._count(faults=1)

@@ -1,11 +1,20 @@
 """What the cache of answers shares among gateways, and what it tells of itself."""
 
+from enum import StrEnum
 from typing import Protocol
 
 from pydantic import NonNegativeFloat, NonNegativeInt
 
 from activities.llm.contracts import ModelAnswer
 from temporal.contract import Contract
+
+
+class CacheLevel(StrEnum):
+    """Where an answer of before was found."""
+
+    NEAR = "near"
+    SHARED = "shared"
+    JOINED = "joined"
 
 
 class SharedAnswersUnavailable(Exception):

@@ -183,7 +183,10 @@ class ModelAnswer(Contract):
         attempt: Which of the requests sent to providers was answered, from 1.
         calls: Tools that it wants to be called before it answers.
         local: A local deployment answered.
+        deployment: Which one answered, as the models file calls it.
         cached_from: Digest of the key of the call whose answer this is; empty where a model was asked for it.
+        cache_level: Where that answer was found: ``near`` in the gateway, ``shared`` among gateways, ``joined`` as the
+            call was under way.
         saved_usd: What that call cost and this one did not.
     """
 
@@ -199,7 +202,9 @@ class ModelAnswer(Contract):
     attempt: PositiveInt = 1
     calls: tuple[ToolCall, ...] = ()
     local: bool = False
+    deployment: str = ""
     cached_from: str = ""
+    cache_level: str = ""
     saved_usd: NonNegativeFloat = 0.0
 
 
@@ -253,13 +258,8 @@ class Begun(Contract):
 class CallLedger(Protocol):
     """Remembers calls by idempotency key. The first answer under a key stays."""
 
-    async def begin(self, key: str, group: str, request: str) -> Begun:
-        """Return the answer that was paid for under the key, or note that a call starts.
-
-        Args:
-            key: Idempotency key of the call.
-            group: Model group asked.
-            request: Digest of what is asked.
+    async def begin(self, request: ModelRequest) -> Begun:
+        """Return the answer that was paid for under the call's key, or note that it starts.
 
         Raises:
             IdempotencyMismatch: The key stands for another request.
@@ -272,6 +272,6 @@ class CallLedger(Protocol):
         """Note that a call ended without an answer."""
         ...
 
-    async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
-        """Store an answer and return the one that stands under the key."""
+    async def record(self, request: ModelRequest, answer: ModelAnswer) -> ModelAnswer:
+        """Store an answer and return the one that stands under the call's key."""
         ...

@@ -102,7 +102,7 @@ class Gateway:
 
     async def _call(self, request: ModelRequest) -> ModelAnswer:
         key = request.step.key
-        begun = await self._ledger.begin(key, request.group, request.digest)
+        begun = await self._ledger.begin(request)
         if (paid := begun.answer) is not None:
             # Whoever was killed between writing down the answer and its price left the most it could have been.
             await self._guard.settle(request.step, paid.cost_usd)
@@ -113,7 +113,7 @@ class Gateway:
         except PrismError:
             await self._ledger.ended(key)
             raise
-        return await self._recorded(key, answer) if answer.cached_from else answer
+        return await self._recorded(request, answer) if answer.cached_from else answer
 
     async def _reserved(self, request: ModelRequest, used: int) -> ModelAnswer:
         """Make the call with what it may cost set aside."""
@@ -127,7 +127,7 @@ class Gateway:
             raise
         finally:
             self.partial.forget(key)
-        recorded = await self._recorded(key, answer)
+        recorded = await self._recorded(request, answer)
         if counted:
             await self._settled(request, recorded)
         return recorded
@@ -139,12 +139,13 @@ class Gateway:
         except PrismError:
             log.exception("what %s cost could not be counted; the most it could have been stays", request.step.key)
 
-    async def _recorded(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+    async def _recorded(self, request: ModelRequest, answer: ModelAnswer) -> ModelAnswer:
         """Write an answer down, however long the records refuse: to let go of it would be to pay again."""
+        key = request.step.key
         pause = FIRST_PAUSE_SECONDS
         while True:
             try:
-                return await self._ledger.record(key, answer)
+                return await self._ledger.record(request, answer)
             except Exception:
                 log.exception("the answer of %s is paid and cannot be recorded; trying again in %.1f s", key, pause)
             await asyncio.sleep(pause)

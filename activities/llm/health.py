@@ -52,6 +52,11 @@ class Health:
         return "open" if self._clock() < self._open_until else "half-open"
 
     @property
+    def open_until(self) -> float:
+        """Until when nothing is asked of it; 0 while its circuit is closed."""
+        return self._open_until
+
+    @property
     def spent(self) -> bool:
         """Whether it is left alone because its budget is spent."""
         return self._clock() < self._spent_until
@@ -87,23 +92,31 @@ class Health:
         known = self.latency_ms
         self.latency_ms = milliseconds if known is None else known + _NEW * (milliseconds - known)
 
-    def failed(self, retry_after: float | None = None, *, at_once: bool = False, alone: bool = False) -> None:
+    def failed(self, retry_after: float | None = None, *, at_once: bool = False, alone: bool = False) -> str:
         """Count a call that failed; too many in a row, or a wish to be left alone, open the circuit.
 
         Args:
             retry_after: How long the provider asked to be left alone, in seconds.
             at_once: Whether one such fault is enough, as with a key that is not taken.
             alone: Whether nobody else could answer; then only the provider's own wish counts, and the workflow pauses.
+
+        Returns:
+            Why the circuit is open now; empty where it is not for this fault.
         """
         probed = self._probed_at is not None
         self._ended()
         self._faults += 1
         if retry_after is not None:
             self._open_until = max(self._open_until, self._clock() + retry_after)
-        elif not alone and (probed or at_once or self._faults >= FAULTS):
-            pause = min(FIRST_PAUSE_SECONDS * 2**self._pauses, LAST_PAUSE_SECONDS)
-            self._pauses += 1
-            self._open_until = self._clock() + pause
+            return "the provider asked for it"
+        if alone or not (probed or at_once or self._faults >= FAULTS):
+            return ""
+        pause = min(FIRST_PAUSE_SECONDS * 2**self._pauses, LAST_PAUSE_SECONDS)
+        self._pauses += 1
+        self._open_until = self._clock() + pause
+        if at_once:
+            return "its key or name is not taken"
+        return "the probe failed" if probed else f"{self._faults} faults in a row"
 
     def refused(self) -> None:
         """Count a call that the provider answered, if only to refuse what was asked: it is well."""

@@ -195,6 +195,7 @@ class LitellmProvider:
             finish_reason=finish,
             calls=calls,
             local=deployment.local,
+            deployment=deployment.group,
         )
 
 
@@ -224,6 +225,8 @@ def _import_litellm() -> Any:  # noqa: ANN401 -- a module
     outside = {name for name in os.environ.get("NO_PROXY", os.environ.get("no_proxy", "")).split(",") if name}
     os.environ["NO_PROXY"] = os.environ["no_proxy"] = ",".join(sorted(outside | set(_LOOPBACK)))
     litellm = importlib.import_module("litellm")
+    # A second of imports that would else fall into the first call, and hold up the event loop with it.
+    importlib.import_module("openai.resources")
     client = importlib.import_module("litellm.llms.openai.common_utils").BaseOpenAILLM.get_async_http_client()
     client.follow_redirects = False
     _refuse_redirects(importlib.import_module("litellm.llms.custom_httpx.http_handler").AsyncHTTPHandler)

@@ -5,6 +5,8 @@ import time
 from email.utils import parsedate_to_datetime
 from typing import Any, Final
 
+import httpx
+
 from activities.llm.contracts import ModelMisconfigured, ModelRefused, ModelUnavailable, PromptTooLong
 from activities.llm.groups import Deployment
 from temporal.redaction import PROCESS
@@ -39,23 +41,35 @@ def provider_fault(error: Exception, deployment: Deployment) -> ModelRefused | M
     Returns:
         ``PromptTooLong`` where another model may read more, ``ModelMisconfigured`` where only this deployment is at
         fault, ``ModelRefused`` for a redirect or another 4xx of our own making, else ``ModelUnavailable`` with
-        ``retry_after`` (seconds) where the provider named it.
+        ``retry_after`` (seconds) where the provider named it. Each with the ``status`` of the answer, where there was
+        one.
     """
     message = f"{deployment.model}: {_scrubbed(str(error), deployment)}"
     status = getattr(error, "status_code", None)
     ours = isinstance(status, int) and 300 <= status < 500 and status not in _PASSING  # noqa: PLR2004 -- HTTP's
     kind = type(error).__name__
-    if kind in _TOO_LONG:
-        return PromptTooLong(message, model=deployment.model)
-    if status in _MISCONFIGURED or kind in _WRONG_KEY:
-        return ModelMisconfigured(message, model=deployment.model)
-    if ours or kind in _REFUSED:
-        return ModelRefused(message, model=deployment.model)
     details: dict[str, Any] = {"model": deployment.model}
+    if (answered := _status(error)) is not None:
+        details["status"] = answered
+    if kind in _TOO_LONG:
+        return PromptTooLong(message, **details)
+    if status in _MISCONFIGURED or kind in _WRONG_KEY:
+        return ModelMisconfigured(message, **details)
+    if ours or kind in _REFUSED:
+        return ModelRefused(message, **details)
     after = _retry_after(error)
     if after is not None:
         details["retry_after"] = after
     return ModelUnavailable(message, **details)
+
+
+def _status(error: BaseException | None) -> int | None:
+    """Return the status that the provider answered with; litellm's own stands for faults without an answer too."""
+    while error is not None:
+        if isinstance(error, httpx.HTTPStatusError):
+            return error.response.status_code
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _retry_after(error: Exception) -> float | None:

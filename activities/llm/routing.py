@@ -5,7 +5,7 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from typing import Any, Final, Protocol
 
 from activities.budgets.contracts import Allowances, Taken
 from activities.llm.contracts import (
@@ -19,6 +19,7 @@ from activities.llm.contracts import (
 )
 from activities.llm.groups import Deployment, ModelGroups, Strategy
 from activities.llm.health import Health
+from activities.llm.incidents import Change, CircuitChange, Incidents, failed_request
 from activities.llm.partial import Heard
 from activities.llm.way import Way, tokens_of
 from temporal.errors import PrismError
@@ -28,6 +29,8 @@ log = logging.getLogger("prism.gateway")
 # How long a call waits here for a limit or an open circuit, before the workflow's own, longer pauses.
 WAIT_SECONDS: Final = 25.0
 _LOOK_SECONDS: Final = 0.05
+# Calls that fail together open a circuit once, not each by some milliseconds more.
+_SAME_SECONDS: Final = 1.0
 
 
 class Provider(Protocol):
@@ -42,16 +45,6 @@ class Provider(Protocol):
         ...
 
 
-class Failures(Protocol):
-    """Keeps the requests of a call that failed, so that its next attempt knows how many there were."""
-
-    async def failed(
-        self, key: str, deployment: str, fault: ModelUnavailable | ModelRefused, milliseconds: int
-    ) -> None:
-        """Keep a failed request."""
-        ...
-
-
 class Router:
     """Sends a call to the deployments of its group until one answers.
 
@@ -61,7 +54,7 @@ class Router:
     Args:
         groups: Which names there are and who answers them.
         provider: Sends the requests.
-        failures: Keeps those that failed.
+        incidents: Keeps those that failed, and what becomes of circuits.
         allowances: Counts what deployments cost that have a budget of their own.
         clock: What time it is, in seconds.
         chance: What weighted groups draw from.
@@ -71,14 +64,14 @@ class Router:
         self,
         groups: ModelGroups,
         provider: Provider,
-        failures: Failures,
+        incidents: Incidents,
         allowances: Allowances,
         clock: Callable[[], float] = time.monotonic,
         chance: random.Random | None = None,
     ) -> None:
         self._groups = groups
         self._provider = provider
-        self._failures = failures
+        self._incidents = incidents
         self._allowances = allowances
         self._clock = clock
         self._chance = chance or random.Random()  # noqa: S311 -- spreads load, guards nothing
@@ -89,16 +82,18 @@ class Router:
         """Which names there are and who answers them."""
         return self._groups
 
-    def use(self, groups: ModelGroups) -> None:
+    async def use(self, groups: ModelGroups) -> None:
         """Go by other groups from the next call on, such as with a key that was replaced.
 
         What changed is asked anew, however it did before: the old key may have been why.
         """
         known = {one.group: one for one in self._groups.deployments}
+        self._groups = groups
         for one in groups.deployments:
             if known.get(one.group) != one:
-                self._health.pop(one.group, None)
-        self._groups = groups
+                before = self._health.pop(one.group, None)
+                if before is not None:
+                    await self._tell(one, before.open_until, "it is set up anew")
 
     def health(self, deployment: Deployment) -> Health:
         """Return how a deployment does."""
@@ -151,7 +146,7 @@ class Router:
                 raise fault or self._nobody(way)
             deployment, taken = found
             try:
-                answer = await self._asked(deployment, request, heard, taken, alone=way.alone)
+                answer = await self._asked(deployment, request, heard, taken, used + 1, alone=way.alone)
             except PromptTooLong as error:
                 fault = error
                 if not way.go_longer():
@@ -165,25 +160,56 @@ class Router:
         raise AttemptsExhausted(f"{used} requests to providers failed, the row allows no more{told}", attempts=used)
 
     async def _asked(
-        self, deployment: Deployment, request: ModelRequest, heard: Heard | None, taken: Taken | None, *, alone: bool
+        self,
+        deployment: Deployment,
+        request: ModelRequest,
+        heard: Heard | None,
+        taken: Taken | None,
+        number: int,
+        *,
+        alone: bool,
     ) -> ModelAnswer:
         """Send one request, and learn from how it goes."""
         health = self.health(deployment)
-        began = self._clock()
+        began, probes = self._clock(), health.state == "half-open"
         await health.begin(tokens_of(request))
         try:
+            if probes:
+                await self._note(deployment, Change.PROBED)
             answer = await self._provider.complete(deployment, request, heard)
         except (ModelUnavailable, ModelRefused) as error:
-            _learn(health, error, alone=alone)
-            await self._failures.failed(request.step.key, deployment.name, error, self._since(began))
+            before = health.open_until
+            why = _learn(health, error, alone=alone)
+            failed = failed_request(request.step, number, deployment, error, self._since(began))
+            await self._incidents.failed(failed)
+            await self._tell(deployment, before, why)
             await self._settle(taken, 0.0)
             raise
         except BaseException:
             health.given_up()
             raise
+        before = health.open_until
         health.succeeded(self._since(began))
+        await self._tell(deployment, before, "it answered")
         await self._settle(taken, answer.cost_usd)
         return answer
+
+    async def _tell(self, deployment: Deployment, before: float, why: str) -> None:
+        """Keep what became of a circuit since it was open until a moment, if anything did."""
+        now, after = self._clock(), self.health(deployment).open_until
+        if after > max(before + _SAME_SECONDS, now):
+            await self._note(deployment, Change.OPENED, seconds=after - now, reason=why)
+        elif before and not after:
+            await self._note(deployment, Change.CLOSED, reason=why or "it answered, if only to refuse")
+
+    async def _note(self, deployment: Deployment, change: Change, **told: Any) -> None:  # noqa: ANN401 -- its fields
+        """Keep what became of a circuit; what cannot be kept now is only not shown."""
+        try:
+            await self._incidents.changed(
+                CircuitChange(deployment=deployment.group, model=deployment.name, change=change, **told)
+            )
+        except PrismError as error:
+            log.warning("the circuit of %s %s, which could not be kept: %s", deployment.group, change, error.message)
 
     async def _next(self, way: Way, until: float) -> tuple[Deployment, Taken | None] | None:
         """Return the deployment that is asked next, as soon as it may be; ``None`` when there is none before long."""
@@ -231,7 +257,9 @@ class Router:
         most = await self._provider.most_usd(deployment, request)
         taken = await self._allowances.take(deployment.group, limit, most)
         if taken.spent:
+            before = self.health(deployment).open_until
             self.health(deployment).left_alone(taken.renews_in_seconds)
+            await self._tell(deployment, before, "its budget of the day is spent")
         return taken
 
     async def _settle(self, taken: Taken | None, usd: float) -> None:
@@ -255,10 +283,11 @@ class Router:
         return round((self._clock() - began) * 1000)
 
 
-def _learn(health: Health, error: ModelUnavailable | ModelRefused, *, alone: bool) -> None:
+def _learn(health: Health, error: ModelUnavailable | ModelRefused, *, alone: bool) -> str:
+    """Count a fault; return why its circuit is open now, if it is for that."""
     if isinstance(error, ModelUnavailable):
-        health.failed(error.details.get("retry_after"), alone=alone)
-    elif isinstance(error, ModelMisconfigured):
-        health.failed(at_once=True, alone=alone)
-    else:
-        health.refused()
+        return health.failed(error.details.get("retry_after"), alone=alone)
+    if isinstance(error, ModelMisconfigured):
+        return health.failed(at_once=True, alone=alone)
+    health.refused()
+    return ""

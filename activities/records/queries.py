@@ -9,6 +9,7 @@ from sqlalchemy import Boolean, Connection, Engine, Select, case, exists, false,
 
 from activities.records.contracts import RowState
 from activities.records.database import timestamp
+from activities.records.incidents import failures_of
 from activities.records.tables import EventRow, RunRow, StepRow, TaskRecord
 from activities.records.transactions import Transactions
 from activities.records.views import (
@@ -125,7 +126,9 @@ class RecordQueries:
                 return None
             steps = select(_STEPS).where(_STEPS.c.run == run, _STEPS.c.row == row)
             ordered = steps.order_by(_STEPS.c.attempt, _STEPS.c.started_at, _STEPS.c.finished_at)
-            return RowDetail.model_validate(dict(found) | {"steps": _views(connection, ordered, StepView)})
+            failed = list(failures_of(connection, run, row))
+            told = {"steps": _views(connection, ordered, StepView), "failed_requests": failed}
+            return RowDetail.model_validate(dict(found) | told)
 
         return await self._transactions.read(read)
 

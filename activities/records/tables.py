@@ -123,16 +123,43 @@ class CallRow(SQLModel, table=True):
 
 
 class CallFailureRow(SQLModel, table=True):
-    """A request to a provider that failed; how many a call had counts against the row's attempts."""
+    """A request to a provider that failed; how many a call had counts against the row's attempts.
+
+    ``deployment`` is ``provider/model``, ``name`` what the models file calls it. ``number`` says which of the call's
+    requests it was. ``run``, ``row`` and ``step`` are empty where nobody knows whose it was.
+    """
 
     __tablename__ = "call_failures"
+    __table_args__ = (Index("ix_call_failures_row", "run", "row"),)
 
     id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
     key: str = Field(index=True)
+    run: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    row: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    step: str = Field(default="", sa_column_kwargs={"server_default": ""})
+    ordinal: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    attempt: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    number: int = Field(default=1, sa_column_kwargs={"server_default": "1"})
+    name: str = Field(default="", sa_column_kwargs={"server_default": ""})
     deployment: str
     code: str
+    status: int | None = None
     message: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     milliseconds: int = 0
+    at: str = Field(index=True)
+
+
+class CircuitChangeRow(SQLModel, table=True):
+    """A deployment was left alone for so many seconds, asked once as a probe, or is asked like all others again."""
+
+    __tablename__ = "circuit_changes"
+
+    id: int | None = Field(default=None, sa_column=Column(_BIG, primary_key=True, autoincrement=True))
+    name: str
+    deployment: str
+    change: str
+    seconds: float | None = None
+    reason: str = Field(default="", sa_column=Column(Text, nullable=False, default=""))
     at: str = Field(index=True)
 
 

@@ -145,10 +145,36 @@ class StepView(Contract):
     detail: dict[str, Any] = Field(default_factory=dict)
 
 
+class RequestView(Contract):
+    """A request to a provider that failed, for a step of a row. Nothing is counted as its price: nobody said one.
+
+    Args:
+        attempt: Which execution of the row asked.
+        number: Which of the call's requests it was, from 1, wherever they went.
+        deployment: Whom, as the models file calls it.
+        model: What it is, as ``provider/model``; empty where the gateway itself ended in the middle.
+        fault: Class of the fault.
+        status: HTTP status of the answer, where there was one.
+    """
+
+    attempt: int = 1
+    step: str
+    ordinal: int = 0
+    number: int = 1
+    deployment: str = ""
+    model: str = ""
+    fault: str
+    status: int | None = None
+    message: str = ""
+    milliseconds: int = 0
+    at: str
+
+
 class RowDetail(RowView):
-    """A row with every step of every execution."""
+    """A row with every step of every execution, and every request for them that a provider failed."""
 
     steps: list[StepView] = Field(default_factory=list)
+    failed_requests: list[RequestView] = Field(default_factory=list)
 
 
 class RowSpan(Contract):

@@ -2,7 +2,7 @@
 
 from typing import Protocol
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt, computed_field
 
 from catalogs.row import Risk
 from temporal.contract import Contract, StepRef
@@ -66,11 +66,22 @@ class LocalShare(Contract):
     target: float | None = None
     of: str = "calls"
 
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def of_calls(self) -> float | None:
+        """The share of calls; ``None`` before the first."""
+        return self.local_calls / self.calls if self.calls else None
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def of_tokens(self) -> float | None:
+        """The share of tokens; ``None`` before the first."""
+        return self.local_tokens / self.tokens if self.tokens else None
+
     @property
     def share(self) -> float | None:
         """The share as the target counts it; ``None`` before the first call."""
-        local, all_ = (self.local_tokens, self.tokens) if self.of == "tokens" else (self.local_calls, self.calls)
-        return local / all_ if all_ else None
+        return self.of_tokens if self.of == "tokens" else self.of_calls
 
 
 class RoutePlanner(Protocol):

@@ -5,41 +5,51 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, func, select, update
 
-from activities.llm.contracts import ModelAnswer
+from activities.llm.contracts import ModelAnswer, ModelRequest
 from activities.records.database import timestamp, upsert
-from activities.routing.tables import RouteRow, ShareRow
-from temporal.contract import workflow_place
+from activities.routing.tables import BoardShareRow, RouteRow, ShareRow
 
 WRITES: Final = "model"
 _ROUTES = RouteRow.__table__  # type: ignore[attr-defined]
 _SHARES = ShareRow.__table__  # type: ignore[attr-defined]
-_COUNTS: Final = ("rows", "open_rows", "calls", "local_calls", "tokens", "local_tokens")
 
 
-def count_answer(connection: Connection, engine: Engine, key: str, answer: ModelAnswer) -> None:
-    """Count a call by its idempotency key; one that writes no row counts for nothing.
+def count_answer(connection: Connection, engine: Engine, request: ModelRequest, answer: ModelAnswer) -> None:
+    """Count a call; one that writes no row counts for nothing.
 
     Such is a judge's; and where an answer of before served, nobody was called.
     """
-    place, _, step = key.rpartition("/")[0].rpartition("/")
-    run, row = workflow_place(place) or ("", None)
-    if step != WRITES or row is None:
+    step = request.step
+    if step.step != WRITES:
         return
-    here = (_ROUTES.c.run == run) & (_ROUTES.c.row == row) & _ROUTES.c.under_way
+    here = (_ROUTES.c.run == step.run) & (_ROUTES.c.row == step.row) & _ROUTES.c.under_way
     connection.execute(update(_ROUTES).where(here).values(under_way=False))
     if answer.cached_from:
         return
     tokens = answer.prompt_tokens + answer.completion_tokens
     local = {"local_calls": 1, "local_tokens": tokens} if answer.local else {}
-    add(connection, engine, run, timestamp()[:10], calls=1, tokens=tokens, **local)
+    counts, day = {"calls": 1, "tokens": tokens, **local}, timestamp()[:10]
+    add(connection, engine, step.run, day, **counts)
+    _add(connection, engine, BoardShareRow, {"run": step.run, "board": request.board, "day": day}, counts)
 
 
 def add(connection: Connection, engine: Engine, run: str, day: str, **counts: int) -> None:
     """Add to what is counted of a run on a day; who adds next waits until this transaction ends."""
-    values = {"run": run, "day": day, **dict.fromkeys(_COUNTS, 0), **counts}
-    known = {name: _SHARES.c[name] + number for name, number in counts.items()}
-    statement = upsert(engine, ShareRow).values(values)
-    connection.execute(statement.on_conflict_do_update(index_elements=["run", "day"], set_=known))
+    _add(connection, engine, ShareRow, {"run": run, "day": day}, counts)
+
+
+def _add(
+    connection: Connection,
+    engine: Engine,
+    shares: type[ShareRow | BoardShareRow],
+    key: dict[str, str],
+    counts: dict[str, int],
+) -> None:
+    table = shares.__table__  # type: ignore[union-attr]
+    none = {column.name: 0 for column in table.c if column.name not in key}
+    known = {name: table.c[name] + number for name, number in counts.items()}
+    statement = upsert(engine, shares).values({**key, **none, **counts})
+    connection.execute(statement.on_conflict_do_update(index_elements=list(key), set_=known))
 
 
 def calls_of(connection: Connection, runs: Sequence[str]) -> dict[str, dict[str, int]]:

@@ -15,7 +15,7 @@ from activities.routing.choice import Open, choose, settled
 from activities.routing.contracts import LocalShare, Route, RouteRequest
 from activities.routing.counting import add
 from activities.routing.share import Course
-from activities.routing.tables import RouteRow, ShareRow
+from activities.routing.tables import BoardShareRow, RouteRow, ShareRow
 
 # Rows whose suitability a new one is compared with; a run with fewer is compared with all runs' newest.
 COMPARED: Final = 200
@@ -24,8 +24,10 @@ _ENOUGH: Final = 20
 _UNDER_WAY: Final = timedelta(minutes=15)
 _CHARACTERS_PER_TOKEN: Final = 4
 _REMEMBERED: Final = 256
+_ASKED: Final = ("calls", "local_calls", "tokens", "local_tokens")
 _ROUTES = RouteRow.__table__  # type: ignore[attr-defined]
 _SHARES = ShareRow.__table__  # type: ignore[attr-defined]
+_BOARDS = BoardShareRow.__table__  # type: ignore[attr-defined]
 _ROWS = TaskRecord.__table__  # type: ignore[attr-defined]
 
 BudgetLeft = Callable[[str], Awaitable[float | None]]
@@ -158,6 +160,22 @@ class SqlLocalShares:
             return [(day, Sums(*(int(one) for one in sums))) for day, *sums in found]
 
         return [(day, share_of(sums, self._rules)) for day, sums in await self._transactions.read(read)]
+
+    async def since(self, day: str) -> LocalShare:
+        """Return the share of all days from one on (UTC)."""
+        sums = await self._transactions.read(lambda connection: _sums(connection, _SHARES.c.day >= day))
+        return share_of(sums, self._rules)
+
+    async def boards(self, day: str, limit: int = 100) -> list[tuple[str, LocalShare]]:
+        """Return the share of each board over all days from one on, the busiest first."""
+
+        def read(connection: Connection) -> list[tuple[str, Sums]]:
+            counted = [func.sum(_BOARDS.c[name]).label(name) for name in _ASKED]
+            wanted = select(_BOARDS.c.board, *counted).where(_BOARDS.c.day >= day).group_by(_BOARDS.c.board)
+            found = connection.execute(wanted.order_by(counted[0].desc(), _BOARDS.c.board).limit(limit))
+            return [(board, Sums(0, 0, *(int(one) for one in sums))) for board, *sums in found]
+
+        return [(board, share_of(sums, self._rules)) for board, sums in await self._transactions.read(read)]
 
 
 class Sums(NamedTuple):

@@ -52,3 +52,18 @@ class ShareRow(SQLModel, table=True):
     local_calls: int = 0
     tokens: int = Field(default=0, sa_column=_sum())
     local_tokens: int = Field(default=0, sa_column=_sum())
+
+
+class BoardShareRow(SQLModel, table=True):
+    """What of the calls of ``ShareRow`` were those of a board's rows."""
+
+    __tablename__ = "board_shares"
+    __table_args__ = (Index("ix_board_shares_day", "day"),)
+
+    run: str = Field(primary_key=True)
+    board: str = Field(primary_key=True)
+    day: str = Field(primary_key=True)
+    calls: int = 0
+    local_calls: int = 0
+    tokens: int = Field(default=0, sa_column=_sum())
+    local_tokens: int = Field(default=0, sa_column=_sum())

@@ -89,6 +89,11 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
             "Show queues, policies, models, the local share, spending.",
         ),
         "budgets": Entry("api.cli.budgets", "budgets", "Show what was spent of each budget and what waits for more."),
+        "failovers": Entry(
+            "api.cli.usage",
+            "failovers",
+            "Show requests that deployments failed, where their calls went next, and circuits.",
+        ),
         "usage": Entry("api.cli.usage", "usage", "Show calls, spend, latency, cache and local share, and what failed."),
         "allow": Entry("api.cli.budgets", "allow", "Allow more of a budget; rows that wait for it go on."),
         "cache": Entry("api.cli.cache", "cache", "Show and clear the cache of model answers."),

@@ -169,6 +169,8 @@ def row(view: RowDetail) -> RenderableType:
         parts.append(_verdicts(view.verdicts))
     if view.steps:
         parts.append(_steps(view))
+    if view.failed_requests:
+        parts.append(_failed(view))
     if view.files:
         parts.append(files(view.files))
     if (output := view.shown_output) is not None:
@@ -223,14 +225,32 @@ def _verdicts(verdicts: Sequence[dict[str, Any]]) -> Table:
     return made
 
 
-def _steps(view: RowDetail) -> Table:
+def _failed(view: RowDetail) -> Table:
+    made = table("failed request", "of step", "deployment", "status", "after", "what it said")
+    for one in view.failed_requests:
+        made.add_row(
+            str(one.number),
+            _step_name(one.step, one.ordinal),
+            Text(text.safe(one.model or "the gateway")),
+            f"{one.status or one.fault}",
+            f"{one.milliseconds:,} ms",
+            Text(text.snippet(one.message, 200)),
+        )
+    return made
+
+
+def _step_name(step: str, ordinal: int) -> str:
     from workflows.performing import CALLS_PER_GENERATION  # noqa: PLC0415 -- only here, and it imports every step's contract
 
+    ordinal %= CALLS_PER_GENERATION
+    return f"{step} {ordinal + 1}" if ordinal else step
+
+
+def _steps(view: RowDetail) -> Table:
     several = any(step.attempt != 1 for step in view.steps)
     made = table(*(["attempt"] if several else []), "step", "state", "seconds", "what happened")
     for step in view.steps:
-        ordinal = step.ordinal % CALLS_PER_GENERATION
-        name = f"{step.step} {ordinal + 1}" if ordinal else step.step
+        name = _step_name(step.step, step.ordinal)
         made.add_row(
             *([str(step.attempt)] if several else []),
             name,

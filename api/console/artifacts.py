@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from activities.artifacts.contracts import ArtifactCorrupt, ArtifactNotFound
-from activities.records.views import RowDetail, StepView
+from activities.records.views import RequestView, RowDetail, StepView
 from api.services import Services
 
 SHOWN_BYTES: Final = 64 * 1024
@@ -37,12 +37,39 @@ class ShownText:
 
 
 @dataclass(frozen=True)
+class Answered:
+    """The request of a step that was answered: which of all that were sent for it, by whom, and what it took."""
+
+    number: int
+    deployment: str
+    model: str
+    milliseconds: int
+    cost_usd: float
+
+
+@dataclass(frozen=True)
 class ShownStep:
-    """A step with the texts it refers to and the facts that remain."""
+    """A step with the texts it refers to, the facts that remain, and what was sent to providers for it."""
 
     step: StepView
     texts: tuple[ShownText, ...]
     facts: dict[str, Any]
+    failed: tuple[RequestView, ...] = ()
+
+    @property
+    def answered(self) -> Answered | None:
+        """The request that was answered; ``None`` where none was, or nobody was asked."""
+        # A judge's answer stands beside its verdicts.
+        told = self.step.detail.get("answer", self.step.detail)
+        if not isinstance(told, dict) or "latency_ms" not in told or told.get("cached_from"):
+            return None
+        return Answered(
+            number=told.get("attempt", 1),
+            deployment=told.get("deployment", ""),
+            model=told.get("model", ""),
+            milliseconds=told["latency_ms"],
+            cost_usd=told.get("cost_usd", 0.0),
+        )
 
 
 async def output_of(services: Services, row: RowDetail) -> ShownText | None:
@@ -69,8 +96,14 @@ async def shown_steps(services: Services, row: RowDetail) -> dict[int, list[Show
         facts = {
             name: value for name, value in step.detail.items() if name not in _REFERENCES and value not in ("", [])
         }
-        executions.setdefault(step.attempt, []).append(ShownStep(step=step, texts=tuple(texts), facts=facts))
+        shown = ShownStep(step=step, texts=tuple(texts), facts=facts, failed=_failed(row, step))
+        executions.setdefault(step.attempt, []).append(shown)
     return executions
+
+
+def _failed(row: RowDetail, step: StepView) -> tuple[RequestView, ...]:
+    """Return the requests that failed for a step in any execution of the row: they are one call, under one key."""
+    return tuple(one for one in row.failed_requests if (one.step, one.ordinal) == (step.step, step.ordinal))
 
 
 async def read(services: Services, name: str, digest: str) -> ShownText:

@@ -27,9 +27,9 @@ class PaidModel(ScriptedModel):
 
     async def complete(self, request: ModelRequest) -> ModelAnswer:
         ledger = SqlCallLedger(self._stores.engine)
-        if paid := (await ledger.begin(request.step.key, request.group, request.digest)).answer:
+        if paid := (await ledger.begin(request)).answer:
             return paid
-        return await ledger.record(request.step.key, await super().complete(request))
+        return await ledger.record(request, await super().complete(request))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,8 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
+from sqlalchemy import text
+
 from activities.agents.agents_folder import load_agents
 from activities.artifacts.contracts import Text
 from activities.budgets.contracts import BudgetSpent
@@ -15,12 +17,15 @@ from activities.experiments.register import SqlExperiments
 from activities.experiments.tables import AssignmentRow
 from activities.feedback.contracts import Given, Rating
 from activities.feedback.register import SqlFeedbackRegister
-from activities.llm.contracts import ModelAnswer, ModelUnavailable
+from activities.llm.contracts import ModelAnswer, ModelRequest
+from activities.llm.incidents import Change, CircuitChange, FailedRequest
 from activities.records.calls import SqlCallLedger
 from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp, upsert
+from activities.records.incidents import SqlIncidents
 from activities.records.tables import CallRow
 from activities.reviews.contracts import ReviewTerms
+from activities.routing.counting import count_answer
 from activities.scans.contracts import Finding
 from catalogs.experiment import Variant
 from catalogs.plan import Proposal
@@ -99,7 +104,7 @@ def week() -> list[Seed]:
     ]
     key = Finding(rule="aws-access-token", description="AWS access key", line=7, column=3, fingerprint="a" * 64)
     special: dict[str, dict[str, object]] = {
-        "finance/cash-report": {"verdicts": checks, "seconds": 3.1},
+        "finance/cash-report": {"verdicts": checks, "seconds": 3.1, "requests": 3},
         "finance/vat-check": {
             "state": RowState.REVIEW,
             "message": "amounts above EUR 50,000 need a second pair of eyes",
@@ -236,7 +241,6 @@ async def compare(seeder: Seeder) -> None:
 async def call(seeder: Seeder) -> None:
     """Write four weeks of calls into the ledger, and some requests that failed."""
     now = datetime.now(UTC)
-    ledger = SqlCallLedger(seeder.stores.engine)
     rows = []
     for number in range(420):
         at = timestamp(now - timedelta(hours=number * 1.6))
@@ -250,14 +254,70 @@ async def call(seeder: Seeder) -> None:
             cost_usd=0.0 if local else 0.002 + 0.0001 * (number % 40),
             latency_ms=900 + 37 * (number % 60) if local else 1400 + 61 * (number % 50),
             attempt=2 if number % 60 == 1 else 1,
+            local=local,
+            cached_from="sha256:1" if number % 11 == 0 else "",
+            cache_level=("near", "joined")[number % 2] if number % 11 == 0 else "",
         )
         told = {"key": f"week/{number}", "model_group": answer.group, "request": "", "started_at": at, "starts": 1}
         rows.append(told | {"under_way": False, "answered_at": at, "answer": answer.model_dump(mode="json")})
     with seeder.stores.engine.begin() as connection:
         connection.execute(upsert(seeder.stores.engine, CallRow), rows)
-    for number in range(9):
-        fault = ModelUnavailable("the provider answered 529: overloaded")
-        await ledger.failed(f"week/{number}", "anthropic/claude-sonnet-4-5", fault, 640)
+    await fail(seeder)
+    for number in range(180):
+        local = number % 5 < 2
+        board = ("support", "finance", "legal")[number % 7 % 3]
+        step = StepRef(run="8f2c41d09be37a16", row=f"{board}/{number}", step="model")
+        request = ModelRequest(step=step, prompt=Text.by_value("Say hello"), board=board)
+        answer = ModelAnswer(output=Text.by_value("Hello"), group="g", model="m", local=local, prompt_tokens=300)
+        with seeder.stores.engine.begin() as connection:
+            count_answer(connection, seeder.stores.engine, request, answer)
+
+
+async def fail(seeder: Seeder) -> None:
+    """Let a provider fail for an hour, with its circuit open most of the time."""
+    incidents, engine = SqlIncidents(seeder.stores.engine), seeder.stores.engine
+    claude = {"deployment": "sonnet", "model": "anthropic/claude-sonnet-4-5"}
+    mini = {"deployment": "gpt-mini", "model": "openai/gpt-4o-mini"}
+    overloaded = {"fault": "ModelUnavailable", "status": 529, "message": "the provider answered 529: overloaded"}
+    late = {"fault": "ModelUnavailable", "message": "openai/gpt-4o-mini took longer than 60 s", "milliseconds": 60012}
+
+    def failed(number: int, **told: Any) -> FailedRequest:
+        step = StepRef(run="8f2c41d09be37a16", row="finance/cash-report", step="model", ordinal=number)
+        return FailedRequest.model_validate({"step": step, "number": 1, "milliseconds": 640, **told})
+
+    def changed(change: Change, seconds: float | None = None, reason: str = "") -> CircuitChange:
+        return CircuitChange.model_validate({"change": change, "seconds": seconds, "reason": reason, **claude})
+
+    first = failed(0, **claude, **overloaded)
+    happened: list[tuple[float, FailedRequest | CircuitChange]] = [
+        *((52 - 0.1 * number, failed(number + 1, **claude, **overloaded)) for number in range(3)),
+        (51.7, changed(Change.OPENED, 15, "3 faults in a row")),
+        (51.4, changed(Change.PROBED)),
+        (51.3, failed(4, **claude, **overloaded)),
+        (51.3, changed(Change.OPENED, 300, "the probe failed")),
+        (46, changed(Change.PROBED)),
+        (45.9, changed(Change.CLOSED, None, "it answered")),
+        (31, failed(5, **mini, **late)),
+        (14, first),
+        (13.9, first.model_copy(update=mini | {"number": 2, "status": 429, "message": "429: rate limit reached"})),
+        (13.9, CircuitChange(change=Change.OPENED, seconds=120, reason="the provider asked for it", **mini)),
+    ]
+    ledger, answered = SqlCallLedger(engine), Text.by_value(REPORT)
+    for number in (0, 5):
+        request = ModelRequest(step=failed(number, **claude, **overloaded).step, prompt=answered)
+        await ledger.begin(request)
+        await ledger.record(request, ModelAnswer(output=answered, group="g", model="anthropic/claude-sonnet-4-5"))
+    for minutes, incident in happened:
+        if isinstance(incident, CircuitChange):
+            table = "circuit_changes"
+            await incidents.changed(incident)
+        else:
+            table = "call_failures"
+            await incidents.failed(incident)
+        at = timestamp(datetime.now(UTC) - timedelta(minutes=minutes))
+        newest = f"UPDATE {table} SET at = :at WHERE id = (SELECT max(id) FROM {table})"  # noqa: S608 -- ours
+        with engine.begin() as connection:
+            connection.execute(text(newest), {"at": at})
 
 
 async def spend(seeder: Seeder) -> None:

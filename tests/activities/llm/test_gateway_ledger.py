@@ -30,7 +30,8 @@ class SqliteLedger:
         self._database.execute("CREATE TABLE IF NOT EXISTS calls (key TEXT PRIMARY KEY, starts INT, answer TEXT)")
         self.refusals = 0
 
-    async def begin(self, key: str, group: str, request: str) -> Begun:  # noqa: ARG002 -- the Protocol's
+    async def begin(self, request: ModelRequest) -> Begun:
+        key = request.step.key
         row = self._database.execute("SELECT answer FROM calls WHERE key = ?", (key,)).fetchone()
         if row and row[0]:
             return Begun(answer=ModelAnswer.model_validate_json(row[0]))
@@ -43,7 +44,8 @@ class SqliteLedger:
     async def ended(self, _key: str) -> None:
         pass
 
-    async def record(self, key: str, answer: ModelAnswer) -> ModelAnswer:
+    async def record(self, request: ModelRequest, answer: ModelAnswer) -> ModelAnswer:
+        key = request.step.key
         if self.refusals:
             self.refusals -= 1
             raise sqlite3.OperationalError("disk full")

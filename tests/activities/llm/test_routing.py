@@ -1,5 +1,6 @@
 """Which deployment is asked, in which order, and how many requests there are of one call, with a scripted provider."""
 
+import asyncio
 import random
 from collections import Counter
 from collections.abc import Callable
@@ -21,8 +22,10 @@ from activities.llm.contracts import (
 )
 from activities.llm.groups import Deployment, ModelGroup, ModelGroups, Strategy
 from activities.llm.health import FAULTS, FIRST_PAUSE_SECONDS
+from activities.llm.incidents import Change, CircuitChange, FailedRequest
 from activities.llm.partial import Heard
 from activities.llm.routing import Router
+from activities.records.contracts import RecordsUnavailable
 from temporal.contract import StepRef
 from temporal.errors import PrismError
 
@@ -63,7 +66,8 @@ class Scripted:
         self.scripts: dict[str, list[PrismError | None]] = {}
         self.asked: list[str] = []
         self.prices: dict[str, float] = {}
-        self.failures: list[tuple[str, str]] = []
+        self.failures: list[FailedRequest] = []
+        self.changes: list[CircuitChange] = []
         self.during: Callable[[str], None] = lambda _name: None
         self.allowances = Purse()
 
@@ -80,8 +84,11 @@ class Scripted:
     async def most_usd(self, deployment: Deployment, _request: ModelRequest) -> float:
         return self.prices.get(deployment.group, 0.0)
 
-    async def failed(self, key: str, deployment: str, _fault: PrismError, _milliseconds: int) -> None:
-        self.failures.append((key, deployment))
+    async def failed(self, request: FailedRequest) -> None:
+        self.failures.append(request)
+
+    async def changed(self, change: CircuitChange) -> None:
+        self.changes.append(change)
 
 
 class Clock:
@@ -135,7 +142,8 @@ async def test_the_next_deployment_answers_where_one_cannot(provider: Scripted, 
     answer = await found.complete(request())
     assert (answer.model, answer.attempt) == ("openai/c", 3)
     assert provider.asked == ["a", "b", "c"]
-    assert [name for _, name in provider.failures] == ["openai/a", "openai/b"]
+    told = [(one.number, one.deployment, one.model, one.fault) for one in provider.failures]
+    assert told == [(1, "a", "openai/a", "ModelUnavailable"), (2, "b", "openai/b", "ModelUnavailable")]
 
 
 async def test_each_deployment_is_asked_once_before_the_workflow_pauses(provider: Scripted, clock: Clock) -> None:
@@ -308,6 +316,49 @@ async def test_an_alias_is_another_name_of_a_group(provider: Scripted, clock: Cl
     assert (await router(provider, clock, group("fast", A)).complete(request(group="quick"))).model == "openai/a"
 
 
+async def test_what_becomes_of_a_circuit_is_kept_once_with_its_reason(provider: Scripted, clock: Clock) -> None:
+    provider.scripts = {"a": [DOWN] * (FAULTS + 1) + [None]}
+    found = router(provider, clock, group("fast", A, B))
+    for _ in range(FAULTS):
+        await found.complete(request())
+    for pause in (FIRST_PAUSE_SECONDS, 2 * FIRST_PAUSE_SECONDS):
+        clock.now += pause
+        await found.complete(request())
+    told = [(one.deployment, one.change, one.seconds, one.reason) for one in provider.changes]
+    assert told == [
+        ("a", Change.OPENED, FIRST_PAUSE_SECONDS, f"{FAULTS} faults in a row"),
+        ("a", Change.PROBED, None, ""),
+        ("a", Change.OPENED, 2 * FIRST_PAUSE_SECONDS, "the probe failed"),
+        ("a", Change.PROBED, None, ""),
+        ("a", Change.CLOSED, None, "it answered"),
+    ]
+
+
+async def test_calls_that_are_turned_away_together_open_a_circuit_once(provider: Scripted, clock: Clock) -> None:
+    busy = ModelUnavailable("429", retry_after=20.0)
+    provider.scripts = {"a": [busy]}
+    found = router(provider, clock, group("fast", A, B))
+    provider.during = lambda _name: setattr(clock, "now", clock.now + 0.1)
+    await asyncio.gather(
+        *(found._asked(A, request(), None, None, 1, alone=False) for _ in range(4)), return_exceptions=True
+    )
+    assert [one.reason for one in provider.changes] == ["the provider asked for it"]
+    assert len(provider.failures) == 4
+
+
+async def test_a_circuit_that_cannot_be_kept_keeps_no_answer_back(
+    provider: Scripted, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuses(_change: CircuitChange) -> None:
+        raise RecordsUnavailable("the disk is full")
+
+    monkeypatch.setattr(provider, "changed", refuses)
+    provider.scripts = {"a": [ModelMisconfigured("no such key"), None]}
+    found = router(provider, clock, group("fast", A, B))
+    assert (await found.complete(request())).model == "openai/b"
+    assert found.health(A).state == "open"
+
+
 async def test_a_replaced_key_is_used_at_once_also_where_the_old_one_was_why_nobody_was_asked(
     provider: Scripted, clock: Clock
 ) -> None:
@@ -316,9 +367,10 @@ async def test_a_replaced_key_is_used_at_once_also_where_the_old_one_was_why_nob
     found.health(C).under_way = 1
     found.health(old).failed(at_once=True)
     assert found.health(old).state == "open"
-    found.use(ModelGroups(groups=(group("fast", new, B), group("spare", C)), default="fast"))
+    await found.use(ModelGroups(groups=(group("fast", new, B), group("spare", C)), default="fast"))
     assert (found.health(new).state, found.health(C).under_way) == ("closed", 1)
     assert found.groups.find("fast").deployments[0].api_key == new.api_key
+    assert [(one.deployment, one.change) for one in provider.changes] == [("a", Change.CLOSED)]
 
 
 HOUSE = deployment("house", api_base="http://gpu.internal/v1", local=True)
@@ -374,6 +426,7 @@ async def test_a_deployment_whose_budget_is_spent_is_taken_out_and_probed_when_t
     assert [one.model for one in answers] == ["openai/a", "openai/a", "openai/b", "openai/b"]
     assert answers[2].attempt == 1, "nothing was sent to the one whose budget is spent"
     assert (found.health(dear).state, found.health(dear).spent) == ("open", True)
+    assert [one.reason for one in provider.changes] == ["its budget of the day is spent"]
 
     clock.now += provider.allowances.renews_in
     provider.allowances.spent.clear()

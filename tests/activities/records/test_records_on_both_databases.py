@@ -1,14 +1,16 @@
 """The records on SQLite and on a real PostgreSQL: one suite, the same answers."""
 
 import asyncio
+import importlib
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 
 from activities.artifacts.contracts import Text, Texts, digest_of
 from activities.artifacts.folder import FolderArtifactStore
-from activities.llm.contracts import IdempotencyMismatch, ModelAnswer, ModelUnavailable
+from activities.llm.contracts import IdempotencyMismatch, ModelAnswer, ModelRequest
+from activities.llm.incidents import FailedRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.notifications.inbox_reading import InboxFilter, SqlInbox
@@ -26,11 +28,15 @@ from activities.records.contracts import (
     StepState,
 )
 from activities.records.database import migrate
+from activities.records.incidents import SqlIncidents
 from activities.records.journal import SqlStepJournal
 from activities.records.keeper import SqlRecordKeeper
 from activities.records.queries import RecordQueries
 from temporal.contract import StepRef
 
+MIGRATION = importlib.import_module(
+    "activities.records.migrations.versions.0023_keep_what_kept_deployments_from_answering"
+)
 AT = "2026-11-23T05:00:00.000000Z"
 LATER = "2026-11-23T05:00:10.000000Z"
 PLAN = digest_of(b"plan")
@@ -48,6 +54,15 @@ async def keeper(engine: Engine, tmp_path: Path) -> SqlRecordKeeper:
 @pytest.fixture
 async def queries(engine: Engine) -> RecordQueries:
     return RecordQueries(engine)
+
+
+def asked(row: str, **step: str) -> ModelRequest:
+    return ModelRequest(step=StepRef(run="r", row=row, step="model", **step), prompt=Text.by_value("Say hello"))
+
+
+def failed(call: ModelRequest, number: int) -> FailedRequest:
+    told = {"deployment": "front", "model": "openai/a", "fault": "ModelUnavailable", "status": 503}
+    return FailedRequest.model_validate({"step": call.step, "number": number, **told})
 
 
 def record(row: str, state: RowState = RowState.SUCCEEDED, attempt: int = 1) -> RowRecord:
@@ -131,29 +146,67 @@ async def test_the_first_answer_under_a_key_stays(engine: Engine) -> None:
         ModelAnswer(output=Text(digest=digest_of(text.encode()), size=1, inline=text), group="g", model="m")
         for text in "12"
     )
-    assert (await ledger.begin("k", "g", "d")).answer is None
-    assert (await ledger.begin("k", "g", "d")).answer is None
-    assert await ledger.record("k", first) == first
-    assert await ledger.record("k", second) == first
-    assert (await ledger.begin("k", "g", "d")).answer == first
+    call = asked("a")
+    assert (await ledger.begin(call)).answer is None
+    assert (await ledger.begin(call)).answer is None
+    assert await ledger.record(call, first) == first
+    assert await ledger.record(call, second) == first
+    assert (await ledger.begin(call)).answer == first
 
 
 async def test_requests_that_failed_or_were_cut_off_are_counted_and_those_never_sent_are_not(engine: Engine) -> None:
-    ledger = SqlCallLedger(engine)
-    assert (await ledger.begin("k", "g", "d")).used == 0
-    await ledger.ended("k")
-    assert (await ledger.begin("k", "g", "d")).used == 0, "nothing was sent"
-    await ledger.failed("k", "openai/a", ModelUnavailable("down"), 12)
-    await ledger.ended("k")
-    assert (await ledger.begin("k", "g", "d")).used == 1
-    assert (await ledger.begin("k", "g", "d")).used == 2, "the start before never ended"
+    ledger, call = SqlCallLedger(engine), asked("a")
+    assert (await ledger.begin(call)).used == 0
+    await ledger.ended(call.step.key)
+    assert (await ledger.begin(call)).used == 0, "nothing was sent"
+    await SqlIncidents(engine).failed(failed(call, 1))
+    await ledger.ended(call.step.key)
+    assert (await ledger.begin(call)).used == 1
+    assert (await ledger.begin(call)).used == 2, "the start before never ended"
 
 
 async def test_a_key_that_was_used_for_another_request_is_refused(engine: Engine) -> None:
-    ledger = SqlCallLedger(engine)
-    await ledger.begin("k", "g", "d")
-    with pytest.raises(IdempotencyMismatch, match="k"):
-        await ledger.begin("k", "g", "another")
+    ledger, call = SqlCallLedger(engine), asked("a")
+    await ledger.begin(call)
+    with pytest.raises(IdempotencyMismatch, match=call.step.key):
+        await ledger.begin(call.model_copy(update={"max_tokens": 3}))
+
+
+async def test_a_row_tells_its_failed_requests_and_no_other_row_does(
+    engine: Engine, keeper: SqlRecordKeeper, queries: RecordQueries
+) -> None:
+    """Also of a step with a context, whose key has one part more."""
+    await keeper.open_rows("r", [{"row": "a/model", "position": 3, "objective": "Do"}])
+    ledger, call = SqlCallLedger(engine), asked("a", context="notes")
+    await ledger.begin(call)
+    await SqlIncidents(engine).failed(failed(call, 1))
+    await SqlIncidents(engine).failed(failed(asked("a/model"), 1))
+    await ledger.begin(call)
+    detail = await queries.row("r", "a")
+    assert detail
+    told = [(one.step, one.number, one.deployment, one.model, one.fault, one.status) for one in detail.failed_requests]
+    assert told == [
+        ("model", 1, "front", "openai/a", "ModelUnavailable", 503),
+        ("model", 2, "", "", "CutOff", None),
+    ]
+
+
+async def test_failures_of_before_are_told_apart_by_their_keys(engine: Engine, keeper: SqlRecordKeeper) -> None:
+    await keeper.open_rows("r", [{"row": "a/model", "position": 3, "objective": "Do"}])
+    columns = "key, deployment, code, message, milliseconds, at"
+    old = f"INSERT INTO call_failures ({columns}) VALUES (:key, 'm', 'F', '', 0, '')"  # noqa: S608 -- ours
+    keys = {
+        "catalog/r/row/a/model/3": ("r", "a", "model", 3),
+        "catalog/r/row/a/model/model/1": ("r", "a/model", "model", 1),
+        "catalog/r/row/b/judge/0/sha256:12": ("r", "b", "judge", 0),
+        "catalog/gone/row/a/model/0": ("", "", "", 0),
+        "odd": ("", "", "", 0),
+    }
+    with engine.begin() as connection:
+        connection.execute(text(old), [{"key": key} for key in keys])
+        MIGRATION._place(connection)
+        told = connection.execute(text("SELECT key, run, row, step, ordinal FROM call_failures"))
+        assert {key: tuple(rest) for key, *rest in told} == keys
 
 
 async def test_a_notification_is_delivered_once(engine: Engine) -> None:

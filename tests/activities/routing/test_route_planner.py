@@ -6,9 +6,10 @@ import pytest
 from sqlalchemy import Engine, text
 
 from activities.artifacts.contracts import Text
-from activities.llm.contracts import ModelAnswer
+from activities.llm.contracts import ModelAnswer, ModelRequest
 from activities.llm.groups import ModelGroups, RoutingRules
 from activities.records.calls import SqlCallLedger
+from activities.records.database import timestamp
 from activities.routing.contracts import RouteRequest
 from activities.routing.register import SqlLocalShares, SqlRoutePlanner
 from temporal.contract import StepRef
@@ -23,11 +24,12 @@ def request(number: int, **known: object) -> RouteRequest:
 
 
 async def answered(
-    engine: Engine, number: int, *, local: bool, step: str = "model", ordinal: int = 0, cached_from: str = ""
+    engine: Engine, number: int, *, local: bool, cached_from: str = "", board: str = "", **step: object
 ) -> None:
     ledger = SqlCallLedger(engine)
-    key = StepRef(run="monday", row=f"row/{number}", step=step, ordinal=ordinal).key
-    await ledger.begin(key, "g", "d")
+    place = StepRef.model_validate({"run": "monday", "row": f"row/{number}", "step": "model", **step})
+    call = ModelRequest(step=place, prompt=Text.by_value("Say hello"), board=board)
+    await ledger.begin(call)
     answer = ModelAnswer(
         output=Text.by_value("x"),
         group="g",
@@ -38,7 +40,7 @@ async def answered(
         cached_from=cached_from,
     )
     for _ in range(2):
-        await ledger.record(key, answer)
+        await ledger.record(call, answer)
 
 
 @pytest.fixture
@@ -87,12 +89,22 @@ async def test_many_at_once_reach_the_target(records: Engine) -> None:
 
 async def test_calls_that_judge_and_answers_that_are_heard_again_count_for_nothing(records: Engine) -> None:
     await answered(records, 1, local=True)
-    await answered(records, 1, local=False, ordinal=1)
+    await answered(records, 1, local=False, ordinal=1, context="of notes")
     await answered(records, 1, local=True, step="judge")
     await answered(records, 2, local=True, cached_from="catalog/sunday/row/a/model/0")
     told = await SqlLocalShares(records, GROUPS).run("monday")
     assert (told.calls, told.local_calls) == (2, 1)
     assert (await SqlLocalShares(records, GROUPS).run("tuesday")).share is None
+
+
+async def test_each_board_has_a_share_of_its_own_by_calls_and_by_tokens(records: Engine) -> None:
+    for number, (board, local) in enumerate([("ops", True), ("ops", False), ("ops", False), ("", True)]):
+        await answered(records, number, local=local, board=board)
+    shares, today = SqlLocalShares(records, GROUPS), timestamp()[:10]
+    told = [(board, one.calls, one.of_calls, one.of_tokens, one.target) for board, one in await shares.boards(today)]
+    assert told == [("ops", 3, 1 / 3, 1 / 3, 0.4), ("", 1, 1.0, 1.0, 0.4)]
+    assert (await shares.since(today)).of_calls == 0.5
+    assert (await shares.boards("9999"), (await shares.since("9999")).of_tokens) == ([], None)
 
 
 async def test_the_share_may_be_one_of_tokens(records: Engine) -> None:

@@ -54,6 +54,7 @@ class Seed:
     terms: ReviewTerms = field(default_factory=ReviewTerms)
     risk: str = ""
     earlier: str = ""
+    requests: int = 1
     proposal: Proposal | None = None
 
 
@@ -231,7 +232,14 @@ def _steps(
             "model",
             seed.seconds - 0.3,
             f"anthropic/claude-sonnet-4-5, 412+188 tokens, ${seed.cost:.4f}, {int(seed.seconds * 900)} ms",
-            {"output": {"digest": output, "size": size}, "finish": "stop", "prompt_tokens": 412},
+            {
+                "output": {"digest": output, "size": size},
+                "model": "anthropic/claude-sonnet-4-5",
+                "attempt": seed.requests,
+                "prompt_tokens": 412,
+                "latency_ms": int(seed.seconds * 900),
+                "cost_usd": seed.cost,
+            },
         ),
         ("verification", 0.006, checked, {"verdicts": [one.model_dump(mode="json") for one in seed.verdicts]}),
         ("scan", 0.031, f"{found} secret found" if found else "clean (gitleaks 8.30.1)", {"scanner": "gitleaks"}),

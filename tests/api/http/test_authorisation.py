@@ -91,6 +91,7 @@ POST   /api/v1/codec/decode                      401 403 403 403 403 404 404 404
 POST   /api/v1/codec/encode                      401 403 403 403 403 404 404 404
 GET    /budgets                                  401 403 200 200 200 200 200 200
 GET    /api/v1/usage                             401 403 200 200 200 200 200 200
+GET    /api/v1/usage/failovers                   401 403 200 200 200 200 200 200
 GET    /usage                                    401 403 200 200 200 200 200 200
 GET    /api/v1/system                            401 403 200 200 200 200 200 200
 GET    /api/v1/cache                             401 403 200 200 200 200 200 200
