@@ -27,7 +27,6 @@ from activities.routing.register import SqlLocalShares
 from activities.scans.contracts import SecretScanner
 from activities.secrets.keeping import SecretKeeping
 from activities.tools.tools_file import load_tools
-from catalogs.tools import Tool
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
@@ -49,7 +48,6 @@ class Services:
         scanner: Finds secrets in what people write.
         approvals: Who has which role besides those of their account.
         budget_rules: What model calls may cost.
-        tools: Programs that rows may let a model run.
     """
 
     settings: Settings
@@ -60,7 +58,6 @@ class Services:
     scanner: SecretScanner
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     budget_rules: BudgetRules = field(default_factory=BudgetRules)
-    tools: tuple[Tool, ...] = ()
 
     @functools.cached_property
     def register(self) -> SqlReviewRegister:
@@ -153,8 +150,9 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         scanner=open_secret_scanner(stack),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
-        tools=load_tools(settings.tools),
     )
+    # Catalogs are read with the tools as they are then; a process that finds none that can be used does not start.
+    load_tools(settings.tools)
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy
     return services

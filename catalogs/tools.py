@@ -1,11 +1,15 @@
 """Tools that a model may have run: programs with a name, and what they take."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from catalogs import cells
 from catalogs.row import Language
 from temporal.contract import Contract
+
+# What a submission may ask for at most.
+MOST_TOOL_ROUNDS: Final = 100
+MOST_TOOL_CALLS: Final = 1000
 
 
 def tool_names(text: str) -> dict[str, str]:

@@ -37,6 +37,7 @@ from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.routing.activity import RoutingActivities
 from activities.sandbox.activity import SandboxActivities
+from activities.sandbox.results import SqlProgramResults
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
 from activities.scans.file_activity import FileScanActivities
@@ -287,7 +288,8 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     engine = await open_policy(settings, stack, stores.artifacts)
     sandbox = await open_sandbox(settings, stack)
-    return [SandboxActivities(sandbox, stores.texts, engine, secrets, Files(stores.artifacts)).execute]
+    files, results = Files(stores.artifacts), SqlProgramResults(stores.engine)
+    return [SandboxActivities(sandbox, stores.texts, engine, secrets, files, results).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:

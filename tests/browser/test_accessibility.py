@@ -12,7 +12,7 @@ from tests.api.http.guarding import Guarded, guarded_api
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import Serving, serving
 from tests.browser.screenshots import ROW, RUN
-from tests.browser.showcase import BUDGETS, PROPOSED, fill
+from tests.browser.showcase import PROPOSED, SETTINGS, fill
 from workers.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -36,6 +36,7 @@ PAGES = {
     "budgets": "/budgets",
     "feedback": "/feedback",
     "proposed prompt": f"/runs/{PROPOSED}/rows/prompt",
+    "agents": "/agents",
     "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
@@ -53,7 +54,7 @@ JUDGE = """async (levels) => {
 @pytest.fixture(scope="module")
 async def week(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """The console over runs in every state."""
-    with serving(Settings(home=tmp_path_factory.mktemp("week"), budgets=BUDGETS)) as served:
+    with serving(Settings(home=tmp_path_factory.mktemp("week"), **SETTINGS)) as served:
         await fill(Seeder(served.settings, served.services.stores))
         yield served
 

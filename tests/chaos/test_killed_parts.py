@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +16,7 @@ from activities.feedback.register import SqlFeedbackRegister
 from activities.records.contracts import RowState, RunState
 from activities.reflections.contracts import ReflectRequest
 from activities.reviews.contracts import ReviewDecision
-from temporal.names import TaskQueue
+from temporal.names import REFLECTION_WORKFLOWS, TaskQueue
 from tests.chaos.conftest import System
 from tests.installation import Installation, Run
 from workflows.contracts import ReflectionRun
@@ -25,6 +26,9 @@ from workflows.row import RowWorkflow
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 # More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
 MANY = int(os.environ.get("PRISM_CHAOS_ROWS", "150"))
+
+
+PROPOSAL = json.dumps({"prompt": "Greet everybody.", "summary": "It greets.", "reasons": []})
 
 
 def catalog(rows: int) -> str:
@@ -62,28 +66,62 @@ def assert_the_audit_log_is_whole(parts: System, prism: Installation) -> None:
     assert report.faults == ()
 
 
-async def test_a_worker_killed_during_a_model_call_pays_nothing_twice(system: tuple[System, Installation]) -> None:
+async def test_a_worker_killed_during_model_calls_pays_nothing_and_runs_no_tool_twice(
+    system: tuple[System, Installation], tmp_path: Path
+) -> None:
     parts, prism = system
-    voted = await prism.start("id,objective,agent\na,Greet.,writer\n")
-    await voted.result()
-    vote = Given(run=voted.run, row="a", by="ana", rating=Rating.BAD, reason="It greets nobody.")
-    await SqlFeedbackRegister(prism.stores.engine).rate(vote)
-    proposal = json.dumps({"prompt": "Greet everybody.", "summary": "It greets.", "reasons": []})
-    await parts.vendor.script(reset=True, delay=1.5, answers={"The agent writer works under": proposal})
-    run = await prism.start(catalog(3), concurrency=3)
-    reflection = await prism.client.start_workflow(
-        ReflectionWorkflow.run,
-        ReflectionRun(reflect=ReflectRequest(reflection="reflect-killed", agent="writer", wanted=1)),
-        id="reflections/reflect-killed",
-        task_queue=TaskQueue.WORKFLOWS,
-    )
+    await found_wanting(prism)
+    call = [{"name": "draw", "arguments": {}}]
+    await parts.vendor.script(reset=True, delay=1.5)
+    await parts.vendor.script(answers={"drawn": "One.", "The agent writer works under": PROPOSAL}, calls=[call, call])
+    of_agents = await drawing(prism, tmp_path).start("id,objective,agent,pattern\na,Draw,drawer; another,vote\n")
     await until(lambda: _seen(parts, 4))
+    run = await prism.start(catalog(3), concurrency=3)
+    proposed = await reflecting(prism)
+    await until(lambda: _seen(parts, 8))
     parts.kill("worker")
     assert (await run.result()).state is RunState.COMPLETED
+    assert (await of_agents.result()).state is RunState.COMPLETED
     # A proposal is a row like all others: it waits for a person, and was paid for once.
-    await until(lambda: _waits(prism, Run(prism.client, "reflect-killed", reflection)))  # type: ignore[arg-type]
-    assert await parts.vendor.requests() == 4
+    await until(lambda: _waits(prism, proposed))
+    seen = await parts.vendor.calls()
+    assert seen["requests"] == 8
     assert_everything_happened_once(prism, run, 3)
+    drawn = {body["messages"][-1]["content"] for body in seen["bodies"] if body["messages"][-1]["role"] == "tool"}
+    kept = prism.query("SELECT result FROM tool_results WHERE key LIKE :row", row=f"catalog/{of_agents.run}/%")
+    assert len(drawn) == len(kept) == 2
+
+
+async def found_wanting(prism: Installation) -> None:
+    """Have somebody find fault with what the writer wrote."""
+    run = await prism.start("id,objective,agent\na,Greet.,writer\n")
+    await run.result()
+    vote = Given(run=run.run, row="a", by="ana", rating=Rating.BAD, reason="It greets nobody.")
+    await SqlFeedbackRegister(prism.stores.engine).rate(vote)
+
+
+async def reflecting(prism: Installation) -> Run:
+    """Begin a reflection on that, and return the run in which a prompt is proposed."""
+    identity = "reflect-killed"
+    reflection = await prism.client.start_workflow(
+        ReflectionWorkflow.run,
+        ReflectionRun(reflect=ReflectRequest(reflection=identity, agent="writer", wanted=1)),
+        id=f"{REFLECTION_WORKFLOWS}{identity}",
+        task_queue=TaskQueue.WORKFLOWS,
+    )
+    return Run(prism.client, identity, reflection)  # type: ignore[arg-type]
+
+
+def drawing(prism: Installation, home: Path) -> Installation:
+    """Return the installation with two agents whose tool never says the same twice."""
+    agents, tools = home / "agents", home / "tools.yaml"
+    agents.mkdir()
+    for name in ("drawer", "another"):
+        (agents / f"{name}.yaml").write_text(f"name: {name}\nsystem: You are {name}.\ntools: [draw]\n")
+    draw = 'import uuid; print("drawn", uuid.uuid4())'
+    tools.write_text(f"tools: {{draw: {{description: Draws., language: python, code: {json.dumps(draw)}}}}}\n")
+    settings = prism.settings.model_copy(update={"agents": agents, "tools": tools})
+    return Installation.with_settings(settings, prism.client, lambda request: "")
 
 
 async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice(
