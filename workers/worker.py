@@ -60,7 +60,7 @@ from workers.agents import open_library, open_windows, reading
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
-from workers.experiments import open_experiment_watch
+from workers.experiments import open_experiment_watch, with_experiments
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
@@ -230,7 +230,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
-    planning = PlanningActivities(stores.plans, stores.texts, engine, models, lambda: reading(settings))
+    planning = PlanningActivities(
+        stores.plans, stores.texts, engine, models, lambda: with_experiments(reading(settings), stores.engine)
+    )
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)

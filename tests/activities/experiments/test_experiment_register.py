@@ -32,10 +32,11 @@ from activities.notifications.inbox_reading import InboxFilter, SqlInbox
 from activities.records.contracts import RowRecord, RowState, RunOpening
 from activities.records.keeper import SqlRecordKeeper
 from catalogs.experiment import Participation, Variant
+from catalogs.options import ReadOptions
 from catalogs.row import CatalogRow
 from catalogs.team import Agent
 from temporal.contract import StepRef
-from workers.experiments import ExperimentWatch
+from workers.experiments import ExperimentWatch, with_experiments
 
 CURRENT, TERSE = Variant(name="current"), Variant(name="terse", prompt="Be brief: {{ row.objective }}")
 SPEC = ExperimentSpec(name="tone", variants=(CURRENT, TERSE))
@@ -70,6 +71,9 @@ async def test_an_experiment_is_begun_once_and_never_changes(engine: Engine) -> 
             await again("tone", by="ben")
     with pytest.raises(ExperimentNotFound):
         await register.find("none")
+    # Rows that a row plans may name it as well as those of a catalog.
+    known = {"tone": SPEC.variants}
+    assert with_experiments(ReadOptions(), engine).experiments == await register.variants() == known
     told = [(one["kind"], one["actor"]) for one in reading.entries(engine)]
     kinds = ("created", "paused", "resumed", "ended")
     assert sorted(told) == sorted((f"experiment.{kind}", "ana") for kind in kinds)
