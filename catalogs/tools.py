@@ -1,11 +1,14 @@
 """Tools that a model may have run: programs with a name, and what they take."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from catalogs import cells
 from catalogs.row import Language
 from temporal.contract import Contract
+
+# About as much as the definition of a tool has.
+TOOL_BYTES: Final = 1024
 
 
 def tool_names(text: str) -> dict[str, str]:

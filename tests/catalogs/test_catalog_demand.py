@@ -7,7 +7,9 @@ import pytest
 from catalogs.compiler import compile_catalog
 from catalogs.demand import Demand, Load
 from catalogs.options import ReadOptions
+from catalogs.row import Language
 from catalogs.team import Agent
+from catalogs.tools import TOOL_BYTES, Tool
 
 ALWAYS = "sha256:" + "0" * 64
 
@@ -47,6 +49,16 @@ def test_criteria_may_cost_a_second_draft_and_free_text_a_judge(criteria: str, s
     (found,) = demands(f"id,objective,verification\na,One,{criteria}\n")
     assert (found.second.calls, found.judged.calls) == (second, judged)
     assert found.second == (found.first if second else Load())
+
+
+def test_calls_that_tools_may_follow_and_rows_that_the_cache_may_answer_are_counted() -> None:
+    csv = "id,objective,tools,verification,cache\na,One,sum,max_words:9,use\nb,Two,,,bypass\nc,Three,,,\n"
+    tool = Tool(name="sum", description="Adds", parameters={}, language=Language.PYTHON, code="print(1)")
+    options = ReadOptions(tools=(tool,))
+    (found,) = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: ALWAYS, options).demands
+    assert (found.rows, found.first.calls, found.tooled.calls) == (3, 3, 2), "its first draft and its second"
+    assert found.tooled.characters > 2 * TOOL_BYTES, "what tools take is told to the model"
+    assert (found.caching, found.unsaid) == (1, 1)
 
 
 @pytest.mark.parametrize(
