@@ -18,8 +18,14 @@ from api.services import Services
 Form = Literal["html", "csv"]
 MEDIA_TYPES: Final[dict[Form, str]] = {"html": "text/html; charset=utf-8", "csv": KINDS["csv"]}
 # What of a row's steps is a decision.
-DECISIONS: Final = ("policy", "code", "release", "review")
-_WHAT: Final = {"policy": "admission", "code": "program", "release": "release", "review": "review"}
+DECISIONS: Final = ("policy", "code", "release", "proposal", "review")
+_WHAT: Final = {
+    "policy": "admission",
+    "code": "program",
+    "release": "release",
+    "proposal": "planned rows",
+    "review": "review",
+}
 
 
 @dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Decided:
     """One decision on a row.
 
     Args:
-        what: Admission, program, release or review.
+        what: Admission, program, release, planned rows or review.
         decision: Allowed, denied, or how a review ended.
         reasons: Why, as rules and people say it.
         by: Who decided; ``policy`` for a policy.

@@ -8,7 +8,7 @@ from catalogs.faults import Severity, shown
 from catalogs.notes import RowNotes
 from catalogs.options import ReadOptions
 from catalogs.proposal_schema import PROPOSAL_SCHEMA
-from catalogs.row import Mode
+from catalogs.row import Mode, OnDeadline
 from catalogs.team import TAKES, Agent, Pattern
 from temporal.names import ErrorCode
 
@@ -78,6 +78,8 @@ def _check_plan(values: dict[str, Any], notes: RowNotes) -> None:
     for column in ("output_schema", "form"):
         if values.get(column):
             _note(notes, column, "what a row with pattern plan answers is rows of a catalog", f"no {column!r}")
+    if values.get("on_deadline") is OnDeadline.APPROVE:
+        _note(notes, "on_deadline", "a person approves what a row plans, silence does not", "reject or wait")
     values["output_schema"] = PROPOSAL_SCHEMA
 
 

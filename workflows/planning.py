@@ -44,12 +44,12 @@ class Joining:
     def __init__(self, request: RowRun, steps: RowSteps) -> None:
         self._request = request
         self._steps = steps
-        self._answer: RowsTaken | None = None
+        self._answers: dict[str, RowsTaken] = {}
         self._unheard = False
 
     def answered(self, taken: RowsTaken) -> None:
-        """Take the run's answer."""
-        self._answer = taken
+        """Take the run's answer; one that was meant for an earlier execution of the row may be about other rows."""
+        self._answers[taken.proposal] = taken
 
     def again(self) -> None:
         """Ask once more: another execution of the run goes on, and may not have heard it."""
@@ -69,12 +69,12 @@ class Joining:
             index=self._request.index, row=self._request.row, output=draft.output.digest, proposal=proposal
         )
         self._steps.current = JOIN
-        while self._answer is None:
+        while proposal not in self._answers:
             self._unheard = False
             await self._ask(offer)
-            await workflow.wait_condition(lambda: self._answer is not None or self._unheard)
-        if self._answer.refused:
-            raise RowEnded(RowState.FAILED, ErrorCode.ROWS_REFUSED, self._answer.refused)
+            await workflow.wait_condition(lambda: proposal in self._answers or self._unheard)
+        if refused := self._answers[proposal].refused:
+            raise RowEnded(RowState.FAILED, ErrorCode.ROWS_REFUSED, refused)
         rows = [row.id for row in draft.proposed.rows]
         told = f"{len(rows)} row{'s' if len(rows) != 1 else ''} added to the run"
         self._steps.note(JOIN, 0, told, started_at, {"rows": rows, "proposal": proposal})

@@ -76,7 +76,10 @@ def _(result: Choice) -> Summary:
 
 @summarise.register
 def _(result: Proposed) -> Summary:
-    detail = result.model_dump(mode="json", exclude_defaults=True)
+    detail = result.model_dump(mode="json", exclude_defaults=True, exclude={"decision"})
+    if result.decision is not None:
+        # As of every decision of the policy: the audit log and the report of a run look for it there.
+        detail |= result.decision.model_dump(mode="json")
     if result.objections:
         return "refused: " + "; ".join(result.objections), detail
     count = len(result.rows)

@@ -13,6 +13,7 @@ from activities.reviews.contracts import ReviewRecord
 _DECISIONS = {
     "policy": (AuditKind.POLICY_DECIDED, {"allow"}),
     "release": (AuditKind.POLICY_DECIDED, {"allow"}),
+    "proposal": (AuditKind.POLICY_DECIDED, {"allow"}),
     "scan": (AuditKind.SCAN_FOUND, {"findings"}),
     "code-scan": (AuditKind.SCAN_FOUND, {"findings"}),
     "review": (AuditKind.REVIEW_DECIDED, {"state", "by"}),

@@ -132,8 +132,8 @@ def test_a_planned_row_may_plan_and_what_it_plans_may_not() -> None:
     assert faults(again, run=RunRows(ids={"p": 0}, planner=0, depth=1))[0].column == "pattern"
 
 
-@pytest.mark.parametrize("cells", ["output_schema=city:text", "mode=stepwise", "form=note:text"])
-def test_a_row_that_plans_answers_rows_and_nothing_else(cells: str) -> None:
+@pytest.mark.parametrize("cells", ["output_schema=city:text", "mode=stepwise", "form=note:text", "on_deadline=approve"])
+def test_a_row_that_plans_answers_rows_and_a_person_approves_them(cells: str) -> None:
     column, _, text = cells.partition("=")
     catalog = f"id,objective,agent,pattern,review,workflow,{column}\np,Plan,planner,plan,required,a > b,{text}\n"
     with pytest.raises(InvalidCatalog) as refused:

@@ -2,7 +2,11 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+import shutil
+from collections.abc import AsyncIterator, Callable
+
+import pytest
+from temporalio.client import Client
 
 from activities.llm.contracts import ModelRequest
 from activities.provenance.custody import check_custody, custody_of
@@ -10,6 +14,8 @@ from activities.records.contracts import RowState, RunState
 from activities.reviews.contracts import DecisionKind, ReviewDecision
 from tests.installation import DEADLINE, Installation, Run
 from tests.workflows.test_row_custody import statement
+from workers.policy import POLICIES
+from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import RowProgress, RowSelection
 from workflows.row import RowWorkflow
@@ -18,6 +24,19 @@ HEAD = "id,objective,agent,pattern,depends_on,plan_rows,budget_usd\n"
 PLAN = HEAD + "plan,Plan the guide,planner,plan,,,\nend,Bring it together,,,plan,,\n"
 TWO = [{"id": "one", "objective": "Write one"}, {"id": "two", "objective": "Write two", "depends_on": "one"}]
 ANA = ReviewDecision(by="ana", comment="fine")
+
+
+@pytest.fixture(scope="module")
+async def installation(tmp_path_factory: pytest.TempPathFactory, dev_client: Client) -> AsyncIterator[Installation]:
+    """An installation whose policy spares plans of the board ``lab`` the person."""
+    home = tmp_path_factory.mktemp("prism")
+    policies = shutil.copytree(POLICIES, home / "policies")
+    limits = policies / "planning" / "data.json"
+    limits.write_text(json.dumps(json.loads(limits.read_text()) | {"unreviewed_boards": ["lab"]}))
+    settings = Settings(home=home, policies=policies)
+    installation = Installation.with_settings(settings, dev_client, lambda request: "An answer.")
+    async with installation.worker():
+        yield installation
 
 
 def rows(*proposed: dict[str, str]) -> str:
@@ -67,6 +86,16 @@ async def test_approved_rows_join_the_run_and_those_that_wait_for_the_plan_wait_
         "SELECT detail FROM audit_entries WHERE subject = :subject AND kind = 'run.grown'", subject=f"run/{run.run}"
     )
     assert json.loads(audit[0]["detail"])["rows"] == ["one", "two"]
+
+
+async def test_the_policy_is_asked_about_a_plan_and_may_spare_it_the_person(prism: Installation) -> None:
+    prism.model.answer = planning(rows({"id": "one", "objective": "Write one", "board": "lab"}))
+    run = await prism.start("id,objective,agent,pattern,board\nplan,Plan,planner,plan,lab\n")
+    assert (await run.result()).counts == {RowState.SUCCEEDED: 2}
+    audit = "SELECT detail FROM audit_entries WHERE subject = :subject AND kind = 'policy.decided'"
+    decided = [json.loads(one["detail"]) for one in prism.query(audit, subject=f"run/{run.run}/row/plan")]
+    (plan,) = [one for one in decided if one["step"] == "proposal"]
+    assert (plan["allow"], plan["review"], [one["id"] for one in plan["rows"]]) == (True, [], ["one"])
 
 
 async def test_provenance_tells_which_output_planned_a_row(prism: Installation) -> None:
