@@ -11,6 +11,7 @@ from activities.audit.contracts import AuditEntry
 from activities.records.views import EventView, NotificationView, RowView, RunView
 from api.estimate_models import Estimate
 from catalogs.faults import Fault
+from catalogs.tools import MOST_TOOL_CALLS, MOST_TOOL_ROUNDS
 
 Cell = str | bool | int | float | None
 
@@ -53,6 +54,8 @@ class Submission(Body):
         concurrency: How many rows may be under way at once.
         budget_usd: Most that all model calls of the run may cost; then it pauses, and a person is asked for more.
         pin_policy: Keep to the policy in force now, whatever is newer while the run lasts.
+        tool_rounds: How often a model may call tools before it has to answer, for each text it writes; 8 by default.
+        tool_calls: How many calls that may be in all; 32 by default, and the policy has a limit of its own.
         submitter: Who submits; needed nowhere, and never somebody else.
     """
 
@@ -69,6 +72,8 @@ class Submission(Body):
     concurrency: PositiveInt | None = Field(default=None, le=1000)
     budget_usd: float | None = Field(default=None, gt=0, le=1_000_000_000, allow_inf_nan=False)
     pin_policy: bool = False
+    tool_rounds: PositiveInt | None = Field(default=None, le=MOST_TOOL_ROUNDS)
+    tool_calls: PositiveInt | None = Field(default=None, le=MOST_TOOL_CALLS)
     submitter: str = Field(default="", max_length=200)
 
     @model_validator(mode="after")

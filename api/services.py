@@ -26,7 +26,6 @@ from activities.reviews.rules_file import load_approval_rules
 from activities.routing.register import SqlLocalShares
 from activities.secrets.keeping import SecretKeeping
 from activities.tools.tools_file import load_tools
-from catalogs.tools import Tool
 from temporal.client import connect
 from workers.compose import Stores, open_stores
 from workers.identity import open_access_policy, open_identity, open_oidc
@@ -46,7 +45,6 @@ class Services:
         policy: Decides which catalogs may start.
         approvals: Who has which role besides those of their account.
         budget_rules: What model calls may cost.
-        tools: Programs that rows may let a model run.
     """
 
     settings: Settings
@@ -56,7 +54,6 @@ class Services:
     policy: PolicyEngine
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     budget_rules: BudgetRules = field(default_factory=BudgetRules)
-    tools: tuple[Tool, ...] = ()
 
     @functools.cached_property
     def register(self) -> SqlReviewRegister:
@@ -148,8 +145,9 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         policy=await open_policy(settings, stack, stores.artifacts),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
-        tools=load_tools(settings.tools),
     )
+    # Catalogs are read with the tools as they are then; a process that finds none that can be used does not start.
+    load_tools(settings.tools)
     # Built now: a process that could authenticate or authorise nobody does not start.
     _ = services.identity, services.access_policy
     return services

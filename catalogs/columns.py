@@ -181,9 +181,10 @@ COLUMNS: Final = (
     Column(
         "tools",
         "names separated by `;`, `,` or spaces",
-        "none",
+        "none, and agents' own",
         "add; lookup",
-        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers.",
+        "Programs of `PRISM_TOOLS` that the model may have run in the sandbox before it answers; where agents have "
+        "tools of their own, only these of them.",
         tool_names,
     ),
     Column(

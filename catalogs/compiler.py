@@ -78,7 +78,7 @@ def compile_catalog(
         named: set[str] = set()
         for row in reader:
             spool.append(row)
-            named.update(row.tools)
+            named.update(row.tools, *row.team_tools.values())
             priorities.append(row.priority)
             dependencies.add(row)
             tally.add(row)

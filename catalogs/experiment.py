@@ -35,7 +35,8 @@ class Variant(Contract):
         share: How many rows it gets for those that the others get, by their shares.
         model: Model group that answers.
         prompt: What the model is asked, as in the row's column ``prompt``.
-        agent: Who answers: instead of the row's agent, or of the one of its team that has the same name.
+        agent: Who answers: instead of the row's agent, or of the one of its team that has the same name. It may call
+            the tools that the row lets be called, and no others.
     """
 
     name: ExperimentName

@@ -45,7 +45,7 @@ def raised(row: CatalogRow, planner: CatalogRow) -> list[Fault]:
     faults = []
     for column, (bound, keeps) in _BOUNDS.items():
         if not keeps(row, planner):
-            found, limit = _told(getattr(row, column)), _told(getattr(planner, column))
+            found, limit = _told(_of(row, column)), _told(_of(planner, column))
             faults.append(
                 Fault(
                     code=ErrorCode.PRIVILEGE_RAISED,
@@ -58,6 +58,11 @@ def raised(row: CatalogRow, planner: CatalogRow) -> list[Fault]:
                 )
             )
     return faults
+
+
+def _of(row: CatalogRow, column: str) -> Any:  # noqa: ANN401 -- of any column
+    """Return what a row has in a column; of tools those of its agents too."""
+    return tuple(row.callable_tools) if column == "tools" else getattr(row, column)
 
 
 def _told(value: Any) -> str:  # noqa: ANN401 -- of any column
@@ -95,7 +100,7 @@ _BOUNDS: Final[Mapping[str, tuple[str, Callable[[CatalogRow, CatalogRow], bool]]
     "scan": ("at least that", lambda row, planner: _SCANS.index(row.scan) >= _SCANS.index(planner.scan)),
     "labels": ("the same ones", lambda row, planner: row.labels == planner.labels),
     "notify": ("some of them", lambda row, planner: {*row.notify} <= {*planner.notify}),
-    "tools": ("some of them", lambda row, planner: row.tools.items() <= planner.tools.items()),
+    "tools": ("some of them", lambda row, planner: row.callable_tools.items() <= planner.callable_tools.items()),
     "secrets": ("some of them", lambda row, planner: row.secrets.items() <= planner.secrets.items()),
     "priority": ("no sooner turn", lambda row, planner: row.priority >= planner.priority),
     "budget_usd": ("at most as much", _spends_within),

@@ -15,6 +15,7 @@ from catalogs.records import Record, Records
 from catalogs.row import CatalogRow
 from catalogs.row_checks import check_criteria, check_objective, check_template, check_together, known_tools, read_cells
 from catalogs.team_checks import check_team
+from catalogs.team_tools import tools_of_team
 from temporal.names import ErrorCode
 
 _CELLS_A_LINE: Final = 8
@@ -103,6 +104,9 @@ class CatalogReader:
         check_experiment(values, variables, notes, self._options, implied)
         if "tools" in values:
             values["tools"] = known_tools(values["tools"], self._tools, notes)
+        if team := values.get("team"):
+            named = values.get("tools")
+            values["team_tools"] = tools_of_team(team, values.get("pattern"), named, self._tools, notes)
         depends_on = tuple(dict.fromkeys((*values.get("depends_on", ()), *implied, *_workspace(values))))
         if not notes.sound:
             if depends_on:

@@ -97,6 +97,8 @@ class CatalogRow(Contract):
         escalate: Who may decide too when most of the deadline has passed.
         form: JSON schema of a flat object that a reviewer fills in.
         tools: Tools that the model may call, by name: digests of their definitions.
+        team_tools: Those that each agent may call in its turns, by the agent's name; an agent that is not here may call
+            the row's.
         secrets: References to secrets by the environment variable in which ``code`` finds the value.
         files: Patterns of the files that the program leaves and that are kept.
         workspace: Row whose files the program goes on with; empty for none.
@@ -133,6 +135,7 @@ class CatalogRow(Contract):
     language: Language | None = None
     code: str = ""
     tools: dict[str, str] = Field(default_factory=dict)
+    team_tools: dict[str, dict[str, str]] = Field(default_factory=dict)
     secrets: dict[str, str] = Field(default_factory=dict)
     files: tuple[str, ...] = ()
     workspace: str = ""
@@ -154,3 +157,12 @@ class CatalogRow(Contract):
     data_class: str = ""
     labels: dict[str, str] = Field(default_factory=dict)
     variables: dict[str, str] = Field(default_factory=dict)
+
+    @property
+    def callable_tools(self) -> dict[str, str]:
+        """All tools that may be called for the row: its own, and those of its agents."""
+        return self.tools | {name: digest for tools in self.team_tools.values() for name, digest in tools.items()}
+
+    def tools_of(self, agent: Agent | None) -> dict[str, str]:
+        """Return the tools that may be called in an agent's turn, or where no agent is defined."""
+        return self.team_tools.get(agent.name, self.tools) if agent else self.tools

@@ -4,7 +4,7 @@ import hashlib
 from enum import StrEnum
 from typing import Annotated, Final
 
-from pydantic import Field, PositiveInt, StringConstraints
+from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 
 from temporal.contract import Contract
 
@@ -61,11 +61,16 @@ class AgentLimits(Contract):
         max_tokens: Longest answer; the run's own limit holds besides.
         timeout: Longest a call may take, in seconds; the row's own limit holds besides.
         context_tokens: Most that it is given to read, prompt and answer together.
+        tool_rounds: How often it may call tools before it has to answer; the run's own limit holds besides.
+        tool_calls: How many calls that may be in all; the run's own limit holds besides.
     """
 
     max_tokens: PositiveInt | None = None
     timeout: PositiveInt | None = None
     context_tokens: Annotated[int, Field(ge=256)] | None = None
+    # Left out where they are not set: digests of definitions from before there were any stay what they were.
+    tool_rounds: PositiveInt | None = Field(default=None, exclude_if=lambda value: value is None)
+    tool_calls: NonNegativeInt | None = Field(default=None, exclude_if=lambda value: value is None)
 
 
 class Agent(Contract):
@@ -77,7 +82,7 @@ class Agent(Contract):
         role: What people read.
         system: What it is told to be.
         model: Model group that it asks where the row names none.
-        tools: Names of tools that it may call.
+        tools: Names of tools that it may call; ``CatalogRow.team_tools`` says which programs those are.
     """
 
     name: AgentName

@@ -61,8 +61,6 @@ def _team(pattern: Pattern, cell: str, notes: RowNotes, agents: dict[str, Agent]
 def _check_pattern(pattern: Pattern, values: dict[str, Any], notes: RowNotes, implied: tuple[str, ...]) -> None:
     if values.get("mode") is Mode.STEPWISE:
         _note(notes, "mode", "a row with a pattern goes by turns of its agents, not by its steps", "single")
-    if values.get("tools") and pattern is not Pattern.PLAN:
-        _note(notes, "tools", "agents of a team call none; a row of one agent does", "no 'tools', or no 'pattern'")
     alone = not values.get("depends_on") and not implied
     if pattern is Pattern.MAP and len(values["team"]) == TAKES[pattern][0] and alone:
         _note(

@@ -9,6 +9,9 @@ from temporal.contract import Contract
 
 # About as much as the definition of a tool has.
 TOOL_BYTES: Final = 1024
+# What a submission may ask for at most.
+MOST_TOOL_ROUNDS: Final = 100
+MOST_TOOL_CALLS: Final = 1000
 
 
 def tool_names(text: str) -> dict[str, str]:

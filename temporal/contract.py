@@ -24,6 +24,7 @@ class StepRef(Contract):
         attempt: Which execution of the row asks, from 1. It tells events apart; no key depends on it.
         context: What the step's prompt holds that another execution of the row may find changed: a paid answer stands
             for what was asked, not for what would be asked now.
+        place: What the key is made of instead of the ordinal, where steps side by side are numbered as they come.
     """
 
     run: str
@@ -32,11 +33,12 @@ class StepRef(Contract):
     ordinal: NonNegativeInt = 0
     attempt: PositiveInt = 1
     context: str = ""
+    place: str = ""
 
     @property
     def key(self) -> str:
         """The idempotency key of the step's effect on the world."""
-        key = f"{row_workflow_id(self.run, self.row)}/{self.step}/{self.ordinal}"
+        key = f"{row_workflow_id(self.run, self.row)}/{self.step}/{self.place or self.ordinal}"
         return f"{key}/{self.context}" if self.context else key
 
 

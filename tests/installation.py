@@ -16,7 +16,6 @@ from temporalio.exceptions import ApplicationError
 from activities.llm.activity import ModelActivities
 from activities.llm.contracts import ModelAnswer, ModelRequest, ToolCall
 from activities.records.journal import SqlStepJournal, StepJournalInterceptor
-from activities.tools.tools_file import load_tools
 from catalogs.compiler import compile_catalog
 from catalogs.options import ReadOptions
 from temporal.contract import row_workflow_id, run_workflow_id
@@ -147,9 +146,7 @@ class Installation:
 
     async def start(self, csv: str, **options: Any) -> Run:
         """Compile a catalog and start its run."""
-        reading = ReadOptions(tools=load_tools(self.settings.tools), experiments=None).model_copy(
-            update=installed(self.settings)
-        )
+        reading = ReadOptions(experiments=None).model_copy(update=installed(self.settings))
         compiled = compile_catalog(io.BytesIO(csv.encode()), "test", self.stores.artifacts.write, reading)
         run = uuid.uuid4().hex[:12]
         request = CatalogRun(

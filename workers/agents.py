@@ -18,8 +18,11 @@ def installed(settings: Settings) -> dict[str, Any]:
 
     Raises:
         InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
     """
-    return {"agents": load_agents(settings.agents), "knowledge": open_library(settings).collections()}
+    tools = load_tools(settings.tools)
+    agents = load_agents(settings.agents, [tool.name for tool in tools])
+    return {"agents": agents, "knowledge": open_library(settings).collections(), "tools": tools}
 
 
 def reading(settings: Settings) -> ReadOptions:
@@ -29,7 +32,7 @@ def reading(settings: Settings) -> ReadOptions:
         InvalidAgents: A file of an agent cannot be used.
         InvalidTools: The tools cannot be used.
     """
-    return ReadOptions(tools=load_tools(settings.tools), **installed(settings))
+    return ReadOptions(**installed(settings))
 
 
 def open_library(settings: Settings) -> FolderLibrary:

@@ -8,9 +8,11 @@ from typing import Final
 from sqlalchemy import Engine
 
 from activities.experiments.contracts import Report
+from activities.experiments.reading import known_variants
 from activities.experiments.register import SqlExperiments
 from activities.notifications.contracts import Notification, Notifier
 from activities.notifications.inbox import InboxNotifier
+from catalogs.options import ReadOptions
 from temporal.contract import StepRef
 from temporal.errors import PrismError
 from workers.notifications import notification_rules
@@ -63,6 +65,12 @@ class ExperimentWatch:
 def open_experiment_watch(settings: Settings, engine: Engine) -> ExperimentWatch:
     """Return what looks after the experiments of an installation."""
     return ExperimentWatch(SqlExperiments(engine), InboxNotifier(engine, notification_rules(settings)))
+
+
+def with_experiments(options: ReadOptions, engine: Engine) -> ReadOptions:
+    """Return options of reading that know the experiments there are now."""
+    with engine.connect() as connection:
+        return options.model_copy(update={"experiments": known_variants(connection)})
 
 
 def _told(report: Report) -> Notification:

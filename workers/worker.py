@@ -37,6 +37,7 @@ from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules_file import load_approval_rules
 from activities.routing.activity import RoutingActivities
 from activities.sandbox.activity import SandboxActivities
+from activities.sandbox.results import SqlProgramResults
 from activities.scans.activity import CodeScanActivities, ScanActivities
 from activities.scans.code import FolderCodeScanner
 from activities.scans.file_activity import FileScanActivities
@@ -59,7 +60,7 @@ from workers.agents import open_library, open_windows, reading
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
-from workers.experiments import open_experiment_watch
+from workers.experiments import open_experiment_watch, with_experiments
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
@@ -229,7 +230,9 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
-    planning = PlanningActivities(stores.plans, stores.texts, engine, models, lambda: reading(settings))
+    planning = PlanningActivities(
+        stores.plans, stores.texts, engine, models, lambda: with_experiments(reading(settings), stores.engine)
+    )
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
@@ -281,7 +284,8 @@ async def sandbox_activities(settings: Settings, stores: Stores, stack: AsyncExi
     secrets = RowSecrets(open_secrets(settings), open_audit(settings, stores.engine))
     engine = await open_policy(settings, stack, stores.artifacts)
     sandbox = await open_sandbox(settings, stack)
-    return [SandboxActivities(sandbox, stores.texts, engine, secrets, Files(stores.artifacts)).execute]
+    files, results = Files(stores.artifacts), SqlProgramResults(stores.engine)
+    return [SandboxActivities(sandbox, stores.texts, engine, secrets, files, results).execute]
 
 
 async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitStack) -> Activities:

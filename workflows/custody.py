@@ -116,8 +116,8 @@ def executed(text: Text, request: SandboxRequest, result: SandboxResult) -> Cust
     )
 
 
-def called(said: Text, check: ToolCheck, result: ToolResult) -> CustodyAct:
-    """A model wanted a tool to be called; the text is what it said with that."""
+def called(said: Text, check: ToolCheck, result: ToolResult, agent: Agent | None = None) -> CustodyAct:
+    """A model wanted a tool to be called, in the turn of an agent if any; the text is what it said with that."""
     outcome = check.outcome.value if check.outcome is not CallOutcome.ALLOWED else "error" if result.error else "ok"
     return CustodyAct(
         act=Act.CALLED,
@@ -128,6 +128,8 @@ def called(said: Text, check: ToolCheck, result: ToolResult) -> CustodyAct:
         stdout=result.text.digest if result.text else None,
         outcome=outcome,
         result=contract_digest(result),
+        agent=agent.label if agent else "",
+        definition=agent.digest if agent else None,
     )
 
 

@@ -203,7 +203,7 @@ async def _ask(
     *before, last = range(len(row.workflow))
     for phase in before:
         ask = Ask(phase=phase, earlier=earlier, failures=failures, previous=previous, turn=turn)
-        answer = await _converse(steps, row, draft, ask)
+        answer = await _ask_once(steps, row, draft, ask)
         earlier += (NamedText(name=row.workflow[phase], text=answer.output),)
     ask = Ask(phase=last, earlier=earlier, failures=failures, previous=previous, turn=turn)
     return await _write(steps, row, draft, ask)
@@ -214,7 +214,7 @@ async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tu
     wanted: dict[str, Any] = {"output_schema": row.output_schema} if row.pattern is Pattern.PLAN else {}
 
     async def call(prompt: Prompt, agent: Agent, step: StepRef) -> ModelAnswer:
-        return await _call(steps, row, draft, prompt, agent=agent, step=step, **wanted)
+        return await _converse(steps, row, draft, prompt, agent=agent, step=step, **wanted)
 
     team = Team(steps, row, call)
     if failures and draft.author is not None:
@@ -230,7 +230,7 @@ async def _ask_team(steps: RowSteps, row: CatalogRow, draft: Draft, failures: tu
         return ()
     verdicts = await _fits(steps, row, draft)
     if faults := tuple(f"{verdict.criterion}: {verdict.reason}" for verdict in verdicts if verdict.passed is False):
-        wanted["output_schema"] = row.output_schema
+        wanted |= {"output_schema": row.output_schema, "repair": True}
         await team.again(draft.author, (*failures, *faults), draft.output)
         verdicts = await _fits(steps, row, draft)
     return verdicts
@@ -265,15 +265,14 @@ class Ask:
 
 async def _write(steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask) -> tuple[Verdict, ...]:
     """Have the output written; one that has to fit a schema and does not is repaired once."""
-    answer = await _converse(steps, row, draft, ask, row.output_schema)
+    answer = await _ask_once(steps, row, draft, ask, output_schema=row.output_schema)
     if row.output_schema is None:
         return ()
     verdict = await _structure(steps, row.output_schema, draft)
     if verdict.passed is False:
         told = (*ask.failures, f"{OUTPUT_SCHEMA}: {verdict.reason}")
         again = replace(ask, failures=told, previous=answer.output)
-        prompt = await steps.compose(row, **vars(again))
-        await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=row.output_schema)
+        await _ask_once(steps, row, draft, again, output_schema=row.output_schema, repair=True)
         verdict = await _structure(steps, row.output_schema, draft)
     return (verdict,)
 
@@ -287,22 +286,50 @@ async def _structure(steps: RowSteps, schema: dict[str, Any], draft: Draft) -> V
     return found.verdict
 
 
-async def _converse(
-    steps: RowSteps, row: CatalogRow, draft: Draft, ask: Ask, output_schema: dict[str, Any] | None = None
+async def _ask_once(
+    steps: RowSteps,
+    row: CatalogRow,
+    draft: Draft,
+    ask: Ask,
+    **wanted: Any,  # noqa: ANN401 -- of ``_converse``
 ) -> ModelAnswer:
-    """Ask, and carry out the calls that the model wants, until it answers or has called as often as it may."""
+    """Compose a prompt, and have it answered."""
     prompt = await steps.compose(row, **vars(ask))
-    if not row.tools:
-        return await _call(steps, row, draft, prompt, agent=ask.agent, output_schema=output_schema)
-    tools = RowTools(steps, row)
-    asked: dict[str, Any] = {"agent": ask.agent, "output_schema": output_schema, "tools": row.tools}
-    for _ in range(steps.options.tool_rounds):
-        answer = await _call(steps, row, draft, prompt, turns=tools.turns, **asked)
-        if not answer.calls:
-            return answer
-        draft.custody += await tools.carry_out(answer)
-        draft.looked_at = tuple(dict.fromkeys(draft.looked_at + tools.looked_at))
-    return await _call(steps, row, draft, prompt, turns=tools.turns, closing=True, **asked)
+    return await _converse(steps, row, draft, prompt, agent=ask.agent, **wanted)
+
+
+async def _converse(
+    steps: RowSteps,
+    row: CatalogRow,
+    draft: Draft,
+    prompt: Prompt,
+    *,
+    agent: Agent | None,
+    step: StepRef | None = None,
+    output_schema: dict[str, Any] | None = None,
+    repair: bool = False,
+) -> ModelAnswer:
+    """Ask, and carry out the calls that the model wants, until it answers or has called as often as it may.
+
+    Args:
+        steps: The row's steps.
+        row: The row.
+        draft: Takes the answers down.
+        prompt: What is asked.
+        agent: Whose turn it is, where one is defined.
+        step: The first call, where turns that go on side by side were numbered before they began.
+        output_schema: Schema of the object that is to be answered.
+        repair: An answer is only put into form: that takes one call, and no tools.
+    """
+    asked: dict[str, Any] = {"agent": agent, "output_schema": output_schema}
+    tools = row.tools_of(agent)
+    if repair or not tools:
+        return await _call(steps, row, draft, prompt, step=step, **asked)
+
+    async def ask(at: StepRef, **more: Any) -> ModelAnswer:  # noqa: ANN401 -- of ``_call``
+        return await _call(steps, row, draft, prompt, step=at, tools=tools, **more, **asked)
+
+    return await RowTools(steps, row, draft, agent).converse(ask, step)
 
 
 async def _call(

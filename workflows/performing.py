@@ -39,6 +39,7 @@ class StepPerformer:
     def __init__(self, request: RowRun) -> None:
         self._request = request
         self._asked: dict[str, int] = {}
+        self._within: dict[str, int] = {}
         self._freed: set[int] = set()
         # Of what prompts hold that another execution of the row may find changed: notes, passages.
         self.context = ""
@@ -48,6 +49,14 @@ class StepPerformer:
     def ref(self, step: str, *, paid: bool = False) -> StepRef:
         """Return the reference of the next performance of a step."""
         return self._ref(step, paid=paid)
+
+    def further(self, first: StepRef) -> StepRef:
+        """Return the reference of a further call in the turn of an agent that began with this one.
+
+        Turns go on side by side, and which is the next to ask is chance: the key counts within the turn.
+        """
+        calls = self._within[first.key] = self._within.get(first.key, 0) + 1
+        return self._ref(first.step, paid=True).model_copy(update={"place": f"{first.ordinal}.{calls}"})
 
     def note(self, step: str, ordinal: int, summary: str, started_at: str, detail: dict[str, Any]) -> None:
         """Keep a record of a step that is not an activity, such as a round of a person's review."""

@@ -117,7 +117,7 @@ class RowSteps(StepPerformer):
         agent = turn.agent if turn else None
         request = ComposeRequest(
             step=step,
-            row=row.model_copy(update={"team": ()}) if row.team else row,
+            row=row.model_copy(update={"team": (), "team_tools": {}}) if row.team else row,
             upstream=self._request.upstream,
             phase=phase,
             earlier=earlier,
@@ -290,21 +290,22 @@ class RowSteps(StepPerformer):
             lambda: workflow.execute_local_activity_method(PolicyActivities.release, request, **QUICK_CHECK),
         )
 
-    async def execute(self, request: SandboxRequest, tool: str = "") -> SandboxResult:
-        """Run the row's code in the sandbox, or a tool's."""
+    async def execute(self, request: SandboxRequest, tool: str = "", agent: Agent | None = None) -> SandboxResult:
+        """Run the row's code in the sandbox, or a tool's, in the turn of an agent where one is defined."""
         return await self.perform(
             request.step,
             lambda: workflow.execute_activity_method(
                 SandboxActivities.execute, request, summary=f"run {tool or request.language}", **SANDBOXED
             ),
+            agent,
         )
 
-    async def check_tool(self, row: CatalogRow, call: ToolCall, calls: int) -> ToolCheck:
+    async def check_tool(self, row: CatalogRow, call: ToolCall, calls: int, agent: Agent | None = None) -> ToolCheck:
         """Ask whether a call is carried out."""
         step = self._ref("tool-policy")
         request = ToolCheckRequest(
             step=step,
-            tools=row.tools,
+            tools=row.tools_of(agent),
             name=call.name,
             arguments=call.arguments,
             calls=calls,
@@ -312,13 +313,14 @@ class RowSteps(StepPerformer):
             labels=row.labels,
             submitter=self._request.submitter,
             policy=self._request.options.policy,
+            agent=agent.name if agent else "",
         )
         return await self.perform(
-            step, lambda: workflow.execute_local_activity_method(ToolActivities.check, request, **QUICK_CHECK)
+            step, lambda: workflow.execute_local_activity_method(ToolActivities.check, request, **QUICK_CHECK), agent
         )
 
-    async def run_tool(self, row: CatalogRow, check: ToolCheck) -> SandboxResult:
-        """Carry out a call."""
+    async def run_tool(self, row: CatalogRow, check: ToolCheck, key: str, agent: Agent | None = None) -> SandboxResult:
+        """Carry out a call, whose result is kept under a key."""
         assert check.language is not None  # noqa: S101 -- who is let through has a program
         assert check.program is not None  # noqa: S101 -- likewise
         request = SandboxRequest(
@@ -329,8 +331,9 @@ class RowSteps(StepPerformer):
             risk=row.risk.value,
             labels=row.labels,
             policy=self._request.options.policy,
+            key=key,
         )
-        return await self.execute(request, check.name)
+        return await self.execute(request, check.name, agent)
 
     async def seal(self, request: SealRequest) -> Seal:
         """Sign how the output came to be."""

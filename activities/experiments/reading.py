@@ -4,8 +4,9 @@ from typing import Any
 
 from sqlalchemy import Connection, func, select
 
-from activities.experiments.contracts import Experiment, ExperimentNotFound, Outcome
+from activities.experiments.contracts import Experiment, ExperimentNotFound, ExperimentSpec, Outcome
 from activities.experiments.tables import AssignmentRow, ExperimentRow
+from catalogs.experiment import Variant
 
 _EXPERIMENTS = ExperimentRow.__table__  # type: ignore[attr-defined]
 _ASSIGNMENTS = AssignmentRow.__table__  # type: ignore[attr-defined]
@@ -26,6 +27,12 @@ def experiment_called(connection: Connection, name: str) -> Experiment:
 def all_experiments(connection: Connection) -> list[Experiment]:
     """Return all experiments, the newest first."""
     return _experiments(connection)
+
+
+def known_variants(connection: Connection) -> dict[str, tuple[Variant, ...]]:
+    """Return the variants of each experiment."""
+    found = connection.execute(select(_EXPERIMENTS.c.name, _EXPERIMENTS.c.spec))
+    return {name: ExperimentSpec.model_validate(spec).variants for name, spec in found}
 
 
 def assigned(connection: Connection, name: str) -> dict[str, int]:

@@ -14,7 +14,7 @@ from activities.experiments.contracts import (
     Report,
     Status,
 )
-from activities.experiments.reading import all_experiments, assigned, experiment_called, outcomes
+from activities.experiments.reading import all_experiments, assigned, experiment_called, known_variants, outcomes
 from activities.experiments.report import reported
 from activities.experiments.tables import ExperimentRow
 from activities.records.database import timestamp, upsert
@@ -66,7 +66,7 @@ class SqlExperiments:
 
     async def variants(self) -> dict[str, tuple[Variant, ...]]:
         """Return the variants of each experiment: what a catalog's reader needs to know."""
-        return {one.spec.name: one.spec.variants for one in await self.all()}
+        return await self._transactions.read(known_variants)
 
     async def report(self, name: str) -> Report:
         """Return what is known of an experiment.

@@ -21,6 +21,7 @@ def tool_input(use: ToolUse) -> dict[str, Any]:
         "calls": request.calls,
         "row": {"id": request.step.row, "run": request.step.run, "risk": request.risk, "labels": request.labels},
         "submitter": request.submitter,
+        "agent": request.agent,
     }
 
 

@@ -7,6 +7,7 @@ from activities.artifacts.contracts import Texts
 from activities.artifacts.files import Files, Snapshot
 from activities.heartbeat import beating
 from activities.policy.engine import PolicyEngine
+from activities.policy.sandbox_contracts import Permission
 from activities.sandbox.capture import Printing
 from activities.sandbox.contracts import (
     Execution,
@@ -14,6 +15,7 @@ from activities.sandbox.contracts import (
     ExitReason,
     Limits,
     ProgramForbidden,
+    ProgramResults,
     Sandbox,
     SandboxRequest,
     SandboxResult,
@@ -39,6 +41,7 @@ class SandboxActivities:
         policy: Decides which programs run, and what they may use.
         secrets: Reads what programs find in their environment; without it there is nothing to be found.
         files: Reads the files that programs find, and keeps those that they leave; without it there are none.
+        results: Keeps what programs came to that are asked for under a key; without it each runs anew.
     """
 
     def __init__(
@@ -48,12 +51,14 @@ class SandboxActivities:
         policy: PolicyEngine,
         secrets: RowSecrets | None = None,
         files: Files | None = None,
+        results: ProgramResults | None = None,
     ) -> None:
         self._sandbox = sandbox
         self._texts = texts
         self._policy = policy
         self._secrets = secrets
         self._files = files
+        self._results = results
 
     @activity.defn(name=ActivityName.EXECUTE)
     async def execute(self, request: SandboxRequest) -> SandboxResult:
@@ -63,6 +68,14 @@ class SandboxActivities:
         if not permission.allow:
             reasons = "; ".join(permission.deny) or "it gives no reason"
             raise ProgramForbidden(f"the policy does not let this program run: {reasons}", policy=permission.policy)
+        if request.key and self._results and (kept := await self._results.kept(request.key, request.asked)):
+            return kept
+        result = await self._run(request, permission)
+        if request.key and self._results:
+            await self._results.keep(request.key, request.asked, result)
+        return result
+
+    async def _run(self, request: SandboxRequest, permission: Permission) -> SandboxResult:
         limits = permission.lowered(request.limits)
         code = await self._texts.read(request.code)
         workspace = await self._laid(request.workspace, limits) if request.workspace else None

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pydantic import Field, PositiveFloat, PositiveInt, SecretStr
 
-from activities.artifacts.contracts import Digest, Text
+from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.artifacts.files import Snapshot
 from catalogs.row import Language
 from temporal.contract import Contract, StepRef
@@ -111,6 +111,8 @@ class SandboxRequest(Contract):
         labels: The row's, for the policy.
         policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
         workspace: Its folder of files; ``None`` where it has none.
+        key: Under which its result is kept: whoever asks again is told what came of it, and it does not run once more.
+            Empty for a program that runs whenever it is asked for.
     """
 
     step: StepRef
@@ -124,6 +126,13 @@ class SandboxRequest(Contract):
     labels: dict[str, str] = Field(default_factory=dict)
     policy: Digest | None = None
     workspace: WorkspaceRequest | None = None
+    key: str = ""
+
+    @property
+    def asked(self) -> Digest:
+        """Digest of the program and its input."""
+        stdin = self.stdin.digest if self.stdin else ""
+        return digest_of(f"{self.language.value}\n{self.code.digest}\n{stdin}".encode())
 
 
 class SandboxResult(Contract):
@@ -199,6 +208,18 @@ class ExecutionResult(Contract):
     seconds: float = 0.0
     files: dict[str, bytes] = Field(default_factory=dict)
     unkept: str = ""
+
+
+class ProgramResults(Protocol):
+    """Keeps what programs came to, under idempotency keys."""
+
+    async def kept(self, key: str, asked: Digest) -> SandboxResult | None:
+        """Return what the same program came to with the same input under a key, if it ran."""
+        ...
+
+    async def keep(self, key: str, asked: Digest, result: SandboxResult) -> None:
+        """Keep a result."""
+        ...
 
 
 class Sandbox(Protocol):

@@ -21,7 +21,7 @@ class ToolCheckRequest(Contract):
     """A call that a model wants.
 
     Args:
-        tools: The row's tools by name: digests of their definitions.
+        tools: Tools that may be called, by name: digests of their definitions.
         name: What the model named.
         arguments: What it gave, as it gave it.
         calls: How many calls the row's model wanted before.
@@ -29,6 +29,7 @@ class ToolCheckRequest(Contract):
         labels: The row's, for the policy.
         submitter: Who submitted the run, for the policy.
         policy: Digest of the policy that the run keeps to; ``None`` follows the newest.
+        agent: Name of the agent whose turn it is; empty where none is defined.
     """
 
     step: StepRef
@@ -40,6 +41,7 @@ class ToolCheckRequest(Contract):
     labels: dict[str, str] = Field(default_factory=dict)
     submitter: str = ""
     policy: Digest | None = None
+    agent: str = ""
 
 
 class CallOutcome(StrEnum):

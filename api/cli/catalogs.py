@@ -12,7 +12,16 @@ from rich.text import Text
 
 from api.cli import estimates, tables, text
 from api.cli.progress import follow
-from api.cli.reading import FILE, check, contents, file_name, reading_options, told, with_agents, with_tools
+from api.cli.reading import (
+    FILE,
+    check,
+    contents,
+    file_name,
+    reading_options,
+    told,
+    tool_options,
+    with_installed,
+)
 from api.cli.session import Session, err, out, with_session
 from api.client import PrismApiError
 from api.models import Validation
@@ -37,7 +46,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
     Exit code 1 when it cannot run, or when the policy would not let it start. FILE may be - for standard input.
     """
     # Experiments are in the records, and this works without them.
-    known = with_tools(options, session.settings, keep_faults=show, experiments=None)
+    known = options.model_copy(update={"keep_faults": show, "experiments": None})
     found = asyncio.run(_checked(session, file, known, submitter))
     session.show(found, *told(file_name(file), found))
     if not found.valid:
@@ -52,6 +61,7 @@ def validate(session: Session, file: Path, options: ReadOptions, show: int, subm
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
 @click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
 @click.option("--pin-policy", is_flag=True, help="Keep to the policy in force now, whatever is newer later.")
+@tool_options
 @click.option("--idempotency-key", help="The same catalog under the same key is one run.")
 @click.option("--watch", is_flag=True, help="Follow the run to its end; exit code 1 unless every row succeeded.")
 @with_session
@@ -64,6 +74,8 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
     concurrency: int | None,
     budget_usd: float | None,
     pin_policy: bool,
+    tool_rounds: int | None,
+    tool_calls: int | None,
     idempotency_key: str | None,
     watch: bool,
 ) -> None:
@@ -82,6 +94,8 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
                 concurrency=concurrency,
                 budget_usd=budget_usd,
                 pin_policy=pin_policy,
+                tool_rounds=tool_rounds,
+                tool_calls=tool_calls,
                 run=run_id,
                 idempotency_key=idempotency_key,
             )
@@ -119,8 +133,9 @@ def submit(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
 @click.option("--run", "run_id", help="Run id of your choice.")
 @click.option("--concurrency", type=click.IntRange(1), help="Rows under way at once.")
 @click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
+@tool_options
 @with_session
-def plan(
+def plan(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
     session: Session,
     file: Path,
     options: ReadOptions,
@@ -128,6 +143,8 @@ def plan(
     run_id: str | None,
     concurrency: int | None,
     budget_usd: float | None,
+    tool_rounds: int | None,
+    tool_calls: int | None,
 ) -> None:
     """Store a catalog's plan and show how plain Temporal starts it.
 
@@ -142,13 +159,14 @@ def plan(
     stores = open_stores(settings)
     write = stores.artifacts.write
     experiments = asyncio.run(SqlExperiments(stores.engine).variants())
-    options = with_agents(with_tools(options, settings, experiments=experiments), settings)
+    options = with_installed(options.model_copy(update={"experiments": experiments}), settings)
     try:
         compiled = compile_catalog(io.BytesIO(source) if isinstance(source, bytes) else source, name, write, options)
     except InvalidCatalog as error:
         if not session.as_json:
             err().print(tables.faults(error.faults))
         raise
+    limits = {"tool_rounds": tool_rounds, "tool_calls": tool_calls}
     request = CatalogRun(
         run=run_id or uuid.uuid4().hex[:16],
         plan=compiled.digest,
@@ -156,7 +174,10 @@ def plan(
         total=compiled.plan.total,
         page_rows=compiled.plan.page_rows,
         options=RunOptions(
-            concurrency=concurrency or settings.concurrency, judge_group=settings.judge_group, budget_usd=budget_usd
+            concurrency=concurrency or settings.concurrency,
+            judge_group=settings.judge_group,
+            budget_usd=budget_usd,
+            **{name: most for name, most in limits.items() if most},
         ),
         revision=RUN_REVISION,
     )
@@ -197,5 +218,5 @@ async def _checked(session: Session, file: Path, options: ReadOptions, submitter
     from workers.policy import open_policy  # noqa: PLC0415 -- the engine is heavy
 
     async with AsyncExitStack() as stack:
-        known = with_agents(options, session.settings)
+        known = with_installed(options, session.settings)
         return await check(contents(file), known, await open_policy(session.settings, stack), submitter)

@@ -32,6 +32,7 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "plan": Entry("api.cli.catalogs", "plan", "Store a catalog's plan and show how plain Temporal starts it."),
         "columns": Entry("api.cli.catalogs", "columns", "List the columns of a catalog."),
         "agents": Entry("api.cli.agents", "agents", "List the agents and documents that rows may name."),
+        "tools": Entry("api.cli.agents", "tools", "List the programs that models may have run."),
     },
     "Look": {
         "status": Entry("api.cli.look", "status", "Show a run, or follow it with --watch."),

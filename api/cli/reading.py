@@ -10,17 +10,29 @@ from rich.console import RenderableType
 from rich.text import Text
 
 from activities.policy.engine import PolicyEngine
-from activities.tools.tools_file import load_tools
 from api.checking import checked
 from api.cli import tables, text
 from api.models import Validation
 from catalogs.options import ReadOptions
+from catalogs.tools import MOST_TOOL_CALLS, MOST_TOOL_ROUNDS
 from workers.agents import installed
 from workers.settings import Settings
 
 Command = Callable[..., None]
 STDIN = Path("-")
 FILE = click.argument("file", type=click.Path(exists=True, dir_okay=False, allow_dash=True, path_type=Path))
+
+
+def tool_options(command: Command) -> Command:
+    """Give a command the limits of what models call in a run."""
+    for option in (
+        click.option("--tool-calls", type=click.IntRange(1, MOST_TOOL_CALLS), help="Most calls of tools for one text."),
+        click.option(
+            "--tool-rounds", type=click.IntRange(1, MOST_TOOL_ROUNDS), help="Most rounds of calls before the answer."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 class ColumnPair(click.ParamType[tuple[str, str]]):
@@ -59,11 +71,12 @@ def reading_options(command: Command) -> Command:
     return wrapper
 
 
-def with_agents(options: ReadOptions, settings: Settings) -> ReadOptions:
-    """Return options that know the agents and the collections of this machine.
+def with_installed(options: ReadOptions, settings: Settings) -> ReadOptions:
+    """Return options that know the agents, the collections and the tools of this machine.
 
     Raises:
         InvalidAgents: A file of an agent cannot be used.
+        InvalidTools: The tools cannot be used.
     """
     return options.model_copy(update=installed(settings))
 
@@ -71,15 +84,6 @@ def with_agents(options: ReadOptions, settings: Settings) -> ReadOptions:
 def file_name(file: Path) -> str:
     """Return what a catalog is called that has no title."""
     return "catalog" if file == STDIN else file.name
-
-
-def with_tools(options: ReadOptions, settings: Settings, **more: object) -> ReadOptions:
-    """Return the options with the tools of this installation, and more of them.
-
-    Raises:
-        InvalidTools: The tools cannot be used.
-    """
-    return options.model_copy(update={"tools": load_tools(settings.tools), **more})
 
 
 def contents(file: Path) -> Path | bytes:

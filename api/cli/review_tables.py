@@ -1,6 +1,7 @@
 """Reviews as tables and texts of a terminal."""
 
 import difflib
+import json
 from collections.abc import Iterator
 
 from rich.console import Group, RenderableType
@@ -95,6 +96,8 @@ def _entries(entries: list[ReviewEntry]) -> Table:
 def _text(earlier: ReviewRound | None, one: ReviewRound) -> RenderableType:
     if one.shown is None:
         return Text("The text is not kept any more.", style="dim")
+    if planned := _planned(one.output or ""):
+        return planned
     if earlier is None or earlier.shown is None:
         return Panel(Text(text.safe(one.shown)), title="text", title_align="left", border_style="dim")
     before, after = text.safe(earlier.shown).splitlines(), text.safe(one.shown).splitlines()
@@ -104,6 +107,23 @@ def _text(earlier: ReviewRound | None, one: ReviewRound) -> RenderableType:
         shown.append(line + "\n", style=styles.get(line[:1], ""))
     title = f"changes since round {earlier.round}"
     return Panel(shown or Text("the same text"), title=title, title_align="left", border_style="dim")
+
+
+def _planned(output: str) -> Table | None:
+    """Return rows that a row proposes, one a line; ``None`` of any other text."""
+    try:
+        rows = json.loads(output)["rows"]
+        named = [(row["id"], row["objective"], row) for row in rows]
+    except (ValueError, KeyError, TypeError):
+        return None
+    made = table("proposed row", "objective", "depends on", "besides")
+    for name, objective, row in named:
+        besides = [
+            f"{column}: {cell}" for column, cell in row.items() if column not in {"id", "objective", "depends_on"}
+        ]
+        cells = (name, objective, row.get("depends_on", ""), "; ".join(besides))
+        made.add_row(*(Text(text.safe(str(cell))) for cell in cells))
+    return made
 
 
 def _who(view: ReviewView) -> str:

@@ -19,7 +19,7 @@ from api.cli import estimates, tables, text
 from api.cli.embedded import EmbeddedSystem
 from api.cli.look import save
 from api.cli.progress import follow
-from api.cli.reading import FILE, check, contents, file_name, reading_options, told
+from api.cli.reading import FILE, check, contents, file_name, reading_options, told, tool_options
 from api.cli.session import Session, err, with_session
 from api.client import PrismApiError, PrismClient
 from api.models import Submitted
@@ -36,6 +36,7 @@ SHOWN_ROWS = 50
 @click.option("--concurrency", type=click.IntRange(1, 1000), help="Rows under way at once.")
 @click.option("--budget-usd", type=click.FloatRange(0, min_open=True), help="Most that its model calls may cost.")
 @click.option("--pin-policy", is_flag=True, help="Keep to the policy in force now, whatever is newer later.")
+@tool_options
 @click.option(
     "--out",
     "file_out",
@@ -43,7 +44,7 @@ SHOWN_ROWS = 50
     help="Write the results here; .csv, .jsonl or .json.",
 )
 @with_session
-def run(
+def run(  # noqa: PLR0913, PLR0917 -- click gives each option as an argument
     session: Session,
     file: Path,
     options: ReadOptions,
@@ -51,6 +52,8 @@ def run(
     concurrency: int | None,
     budget_usd: float | None,
     pin_policy: bool,
+    tool_rounds: int | None,
+    tool_calls: int | None,
     file_out: Path | None,
 ) -> None:
     """Run a catalog, show its results; starts Prism if need be.
@@ -82,6 +85,8 @@ def run(
             concurrency=concurrency,
             budget_usd=budget_usd,
             pin_policy=pin_policy,
+            tool_rounds=tool_rounds,
+            tool_calls=tool_calls,
         )
         _remark(session, f"run {submitted.run} started: {text.plural(submitted.total, 'row')}")
         _estimated(session, submitted)

@@ -16,7 +16,7 @@ from activities.artifacts.contracts import ArtifactCorrupt, digest_of
 from activities.audit.contracts import AuditReport
 from activities.records.contracts import RowState, RunState
 from activities.records.views import NotificationView, RowDetail, RunView
-from api.agent_models import Agents
+from api.agent_models import Agents, Tools
 from api.client.errors import PrismApiError
 from api.models import Accepted, AuditPage, Health, Notifications, Rows, Runs, Seen, Submitted, Validation, Verification
 from api.review_models import BulkDecided, Decided, ReviewDetail, Reviews
@@ -101,6 +101,11 @@ def agents() -> Call[Agents]:
     return get("/agents", Agents)
 
 
+def tools() -> Call[Tools]:
+    """Programs that models may have run."""
+    return get("/tools", Tools)
+
+
 def ready() -> Call[Health]:
     """Whether the process and what it needs answer; a part that does not is named, not raised."""
     return Call("GET", "/readyz", _model(Health), repeatable=True, also=httpx.codes.SERVICE_UNAVAILABLE)
@@ -116,12 +121,15 @@ def submit(  # noqa: PLR0913 -- each is a word of the API
     concurrency: int | None,
     budget_usd: float | None,
     pin_policy: bool,
+    tool_rounds: int | None,
+    tool_calls: int | None,
     run: str | None,
     idempotency_key: str | None,
 ) -> Call[Submitted]:
     """Start a run. Each call has its own key, so a repetition after a broken connection starts nothing twice."""
     options = _catalog(catalog, title, map, literal=literal, skip_invalid=skip_invalid)
     options["params"] |= _given(concurrency=concurrency, budget_usd=budget_usd, pin_policy=pin_policy or None, run=run)
+    options["params"] |= _given(tool_rounds=tool_rounds, tool_calls=tool_calls)
     options["headers"]["idempotency-key"] = idempotency_key or uuid.uuid4().hex
     return Call("POST", f"{PREFIX}/runs", _model(Submitted), repeatable=True, options=options)
 

@@ -10,7 +10,7 @@ from httpx_sse import EventSource, SSEError
 
 from activities.records.contracts import RowState, RunState
 from activities.records.views import EventView, NotificationView, RowDetail, RowView, RunView
-from api.agent_models import Agents
+from api.agent_models import Agents, Tools
 from api.client import calls
 from api.client.accounts import AccountMethods
 from api.client.audit import AuditCalls
@@ -82,6 +82,10 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         """Return the agents and the collections of documents that rows may name."""
         return self.send(calls.agents())
 
+    def tools(self) -> Tools:
+        """Return the programs that models may have run, and what the policy says of them."""
+        return self.send(calls.tools())
+
     def ready(self) -> Health:
         """Return whether the API and what it needs answer."""
         return self.send(calls.ready())
@@ -97,6 +101,8 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         concurrency: int | None = None,
         budget_usd: float | None = None,
         pin_policy: bool = False,
+        tool_rounds: int | None = None,
+        tool_calls: int | None = None,
         run: str | None = None,
         idempotency_key: str | None = None,
     ) -> Submitted:
@@ -111,6 +117,8 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
             concurrency: How many rows may be under way at once.
             budget_usd: Most that all model calls of the run may cost; then it pauses and somebody is asked for more.
             pin_policy: Keep to the policy in force now, whatever is newer while the run lasts.
+            tool_rounds: How often a model may call tools before it has to answer, for each text that it writes.
+            tool_calls: How many calls that may be in all.
             run: Run id of your choice.
             idempotency_key: The same catalog under the same key is one run; a fresh key for each call by default.
         """
@@ -123,6 +131,8 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
             concurrency=concurrency,
             budget_usd=budget_usd,
             pin_policy=pin_policy,
+            tool_rounds=tool_rounds,
+            tool_calls=tool_calls,
             run=run,
             idempotency_key=idempotency_key,
         )

@@ -12,6 +12,7 @@ from starlette.staticfiles import StaticFiles
 
 from api.console import (
     accounts,
+    agents,
     audit,
     budgets,
     deciding,
@@ -57,6 +58,7 @@ def mount_console(app: FastAPI) -> None:
     app.include_router(audit.router)
     app.include_router(budgets.router)
     app.include_router(feedback.router)
+    app.include_router(agents.router)
     app.include_router(experiments.router)
     app.include_router(system.router)
     app.include_router(scans.router)

@@ -1,21 +1,27 @@
-"""Who answers: the agents and the documents that a catalog may name."""
+"""Who answers: the agents, the tools and the documents that a catalog may name."""
 
-import asyncio
+from typing import Annotated
 
 from fastapi import APIRouter
 
-from api.agent_models import Agents, AgentView
+from api import agents as installation
+from api.agent_models import Agents, Tools
 from api.errors import errors
-from api.permission import Ground, may
+from api.permission import Access, Ground, may
 from api.services import Served
-from workers.agents import installed
 
 router = APIRouter(tags=["catalogs"])
+Reads = Annotated[Access, may("catalogs.validate", Ground.SOME_BOARDS)]
 
 
-@router.get("/agents", responses=errors(503), dependencies=[may("catalogs.validate", Ground.SOME_BOARDS)])
-async def list_agents(services: Served) -> Agents:
+@router.get("/agents", responses=errors(503))
+async def list_agents(services: Served, access: Reads) -> Agents:
     """List the agents and the collections of documents that rows may name."""
-    found = await asyncio.to_thread(installed, services.settings)
-    views = [AgentView(agent=agent, digest=agent.digest) for _, agent in sorted(found["agents"].items())]
-    return Agents(agents=views, knowledge=list(found["knowledge"]))
+    with_use = services.access_policy.decide(access.principal, "feedback.read").allow
+    return await installation.agents(services, with_use=with_use)
+
+
+@router.get("/tools", responses=errors(503), dependencies=[may("catalogs.validate", Ground.SOME_BOARDS)])
+async def list_tools(services: Served) -> Tools:
+    """List the programs that models may have run, and what the policy says of a row's first call of each."""
+    return await installation.tools(services)

@@ -42,6 +42,8 @@ _FORM = {
                 "literal",
                 "skip_invalid",
                 "pin_policy",
+                "tool_rounds",
+                "tool_calls",
                 "submitter",
             )
         },
@@ -113,17 +115,18 @@ async def _options(submission: Submission, services: Services) -> ReadOptions:
         columns=submission.map,
         literal=submission.literal,
         skip_invalid=submission.skip_invalid,
-        tools=services.tools,
         experiments=await services.experiments.variants(),
     )
     return options.model_copy(update=installed(services.settings))
 
 
 def _limits(submission: Submission, services: Services) -> RunOptions:
+    given = submission.model_dump(include={"tool_rounds", "tool_calls"}, exclude_none=True)
     return RunOptions(
         concurrency=submission.concurrency or services.settings.concurrency,
         judge_group=services.settings.judge_group,
         budget_usd=submission.budget_usd,
+        **given,
     )
 
 

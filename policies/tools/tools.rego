@@ -34,6 +34,13 @@ deny contains reason if {
 }
 
 # METADATA
+# title: Some agents do not call some tools, whatever their definition says
+deny contains reason if {
+	name in data.tools.forbidden_to_agents[input.agent]
+	reason := sprintf("tool %s is forbidden to agent %s", [name, input.agent])
+}
+
+# METADATA
 # title: At some risks, models call no tools
 deny contains reason if {
 	input.row.risk in data.tools.forbidden_risks

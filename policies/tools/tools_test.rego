@@ -26,6 +26,16 @@ test_a_forbidden_tool_is_not_called if {
 	decision.deny == ["tool add is forbidden"]
 }
 
+test_an_agent_does_not_call_what_is_forbidden_to_it if {
+	rules := {"critic": ["add"]}
+	decision := tools.decision with input as object.union(call, {"agent": "critic"})
+		with data.tools.forbidden_to_agents as rules
+	decision.deny == ["tool add is forbidden to agent critic"]
+	others := tools.decision with input as object.union(call, {"agent": "writer"})
+		with data.tools.forbidden_to_agents as rules
+	others.allow
+}
+
 test_at_some_risks_no_tools_are_called if {
 	risky := object.union(call, {"row": {"risk": "critical"}})
 	decision := tools.decision with input as risky

@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import serving
 from tests.browser.chromium import launched
-from tests.browser.showcase import BUDGETS, fill
+from tests.browser.showcase import SETTINGS, fill
 from workers.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
@@ -44,6 +44,9 @@ MORE: Final = {
     "budgets-phone-dark": ("/budgets", PHONE),
     "feedback": ("/feedback", DESKTOP),
     "feedback-phone-dark": ("/feedback", PHONE),
+    "agents": ("/agents", DESKTOP),
+    "agents-dark": ("/agents", (1280, 800, "dark")),
+    "agents-phone-dark": ("/agents", PHONE),
     "experiments": ("/experiments", DESKTOP),
     "experiments-phone-dark": ("/experiments", PHONE),
     "usage": ("/usage", DESKTOP),
@@ -59,7 +62,7 @@ MORE: Final = {
 
 async def shoot(folder: Path, *, everything: bool) -> None:
     """Write the screenshots into a folder."""
-    with tempfile.TemporaryDirectory() as home, serving(Settings(home=Path(home), budgets=BUDGETS)) as served:
+    with tempfile.TemporaryDirectory() as home, serving(Settings(home=Path(home), **SETTINGS)) as served:
         await fill(Seeder(served.settings, served.services.stores))
         async with async_playwright() as playwright, launched(playwright) as browser:
             for name, (path, (width, height, scheme)) in (SHOTS | (MORE if everything else {})).items():

@@ -33,7 +33,9 @@ from catalogs.row import CatalogRow
 from temporal.contract import StepRef
 from tests.api.http.seeding import Seed, Seeder, judged, proven, unverified
 
-BUDGETS: Final = Path(__file__).parents[2] / "catalogs" / "samples" / "budgets.yaml"
+SAMPLES: Final = Path(__file__).parents[2] / "catalogs" / "samples"
+BUDGETS: Final = SAMPLES / "budgets.yaml"
+SETTINGS: Final[dict[str, Any]] = {"budgets": BUDGETS, "tools": SAMPLES / "tools.yaml", "agents": SAMPLES / "agents"}
 REPORT = """Opening balance  EUR 1,284,310.22
 Receipts         EUR   212,904.10
 Payments         EUR  -167,455.87

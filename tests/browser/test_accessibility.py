@@ -12,7 +12,7 @@ from tests.api.http.guarding import Guarded, guarded_api
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import Serving, serving
 from tests.browser.screenshots import ROW, RUN
-from tests.browser.showcase import BUDGETS, fill
+from tests.browser.showcase import SETTINGS, fill
 from workers.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -35,6 +35,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "feedback": "/feedback",
+    "agents": "/agents",
     "experiments": "/experiments",
     "usage": "/usage",
     "system": "/system",
@@ -52,7 +53,7 @@ JUDGE = """async (levels) => {
 @pytest.fixture(scope="module")
 async def week(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Serving]:
     """The console over runs in every state."""
-    with serving(Settings(home=tmp_path_factory.mktemp("week"), budgets=BUDGETS)) as served:
+    with serving(Settings(home=tmp_path_factory.mktemp("week"), **SETTINGS)) as served:
         await fill(Seeder(served.settings, served.services.stores))
         yield served
 

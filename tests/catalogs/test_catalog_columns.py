@@ -17,7 +17,7 @@ SAMPLES = Path(catalogs.__file__).parent / "samples"
 def test_the_table_names_each_field_of_a_row_once() -> None:
     names = [column.name for column in COLUMNS]
     assert len(names) == len(set(names)) == 43
-    assert set(CatalogRow.model_fields) == set(names) | {"line", "literal", "variables", "team"}
+    assert set(CatalogRow.model_fields) == set(names) | {"line", "literal", "variables", "team", "team_tools"}
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=lambda column: column.name)

@@ -9,9 +9,10 @@ from catalogs.compiler import compile_catalog
 from catalogs.faults import Fault, InvalidCatalog
 from catalogs.options import ReadOptions
 from catalogs.plan import PlanPage
-from catalogs.row import CatalogRow
+from catalogs.row import CatalogRow, Language
 from catalogs.team import Agent
 from catalogs.team_answers import items_of, picked, tally
+from catalogs.tools import Tool
 from catalogs.window import fitted
 
 AGENTS = {name: Agent(name=name, system=f"You are {name}.") for name in ("writer", "critic", "editor")}
@@ -117,3 +118,21 @@ def test_where_nobody_knows_which_agents_there_are_names_are_left_to_whoever_run
     csv = "id,objective,agent,pattern,knowledge,verification\na,One,mine > yours,pipeline,books,max_words:9\n"
     compiled = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: f"sha256:{0:064}", options)
     assert compiled.plan.total == 1
+
+
+ADDING = Tool(name="add", description="Adds.", parameters={}, language=Language.PYTHON, code="1")
+CLERK = Agent(name="clerk", system="Count.", tools=("add", "gone"))
+
+
+def test_tools_that_no_agent_may_call_are_told_and_so_are_those_that_are_not_there() -> None:
+    options = ReadOptions(agents=AGENTS | {"clerk": CLERK}, tools=(ADDING,))
+    csv = (
+        "id,objective,agent,pattern,tools\na,One,writer > critic,pipeline,add\nb,Two,clerk,,\n"
+        "c,Three,writer > clerk,pipeline,add\nd,Four,writer,,add\n"
+    )
+    with pytest.raises(InvalidCatalog) as refused:
+        compile_catalog(io.BytesIO(csv.encode()), "test", lambda data: "", options)
+    told = [(fault.row, fault.column, fault.message) for fault in refused.value.faults]
+    assert told[0] == ("a", "tools", "tools: no agent of this row (writer, critic) may call 'add'")
+    assert [one[:2] for one in told[1:]] == [("b", "agent"), ("c", "agent")]
+    assert "clerk calls tool 'gone', and there is no such tool" in told[1][2]

@@ -11,8 +11,9 @@ from catalogs.growth import Growth, RunRows
 from catalogs.options import ReadOptions
 from catalogs.plan import MAX_ADDED, Plan, PlannedRow, PlanPage, Proposal
 from catalogs.proposal import read_proposal
-from catalogs.row import CatalogRow, Risk
+from catalogs.row import CatalogRow, Language, Risk
 from catalogs.team import Agent
+from catalogs.tools import Tool
 
 PLANNER = Agent(name="planner", system="You plan work.")
 OPTIONS = ReadOptions(agents={"planner": PLANNER})
@@ -163,3 +164,16 @@ def test_a_plan_grows_at_its_end_and_who_waits_for_the_planner_waits_for_its_row
 def test_a_plan_that_never_grew_is_stored_in_the_bytes_that_it_had() -> None:
     plan = Plan(title="t", source="s", total=0, pages=())
     assert json.loads(plan.document) == {"title": "t", "source": "s", "total": 0, "pages": [], "page_rows": 250}
+
+
+def test_no_planned_row_has_an_agent_whose_tools_the_one_that_plans_it_may_not_call() -> None:
+    add = Tool(name="add", description="Adds.", parameters={}, language=Language.PYTHON, code="1")
+    clerk = Agent(name="clerk", system="Count.", tools=("add",))
+    options = ReadOptions(agents={"clerk": clerk}, tools=(add,))
+    document = json.dumps({"rows": [{"id": "one", "objective": "Count", "agent": "clerk"}]})
+    with pytest.raises(InvalidCatalog) as refused:
+        read_proposal(document, planner(), RUN, options)
+    (fault,) = refused.value.faults
+    assert (fault.code.value, fault.column, fault.found) == ("PRIVILEGE_RAISED", "tools", "add")
+    allowed = planner().model_copy(update={"tools": {"add": add.digest}})
+    assert read_proposal(document, allowed, RUN, options).rows[0].team_tools == {"clerk": {"add": add.digest}}

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 
 import pytest
 
@@ -56,15 +57,38 @@ def assert_the_audit_log_is_whole(parts: System, prism: Installation) -> None:
     assert report.faults == ()
 
 
-async def test_a_worker_killed_during_a_model_call_pays_nothing_twice(system: tuple[System, Installation]) -> None:
+async def test_a_worker_killed_during_model_calls_pays_nothing_and_runs_no_tool_twice(
+    system: tuple[System, Installation], tmp_path: Path
+) -> None:
     parts, prism = system
+    call = [{"name": "draw", "arguments": {}}]
     await parts.vendor.script(reset=True, delay=1.5)
+    await parts.vendor.script(answers={"drawn": "One."}, calls=[call, call])
+    of_agents = await drawing(prism, tmp_path).start("id,objective,agent,pattern\na,Draw,drawer; another,vote\n")
+    await until(lambda: _seen(parts, 4))
     run = await prism.start(catalog(3), concurrency=3)
-    await until(lambda: _seen(parts, 3))
+    await until(lambda: _seen(parts, 7))
     parts.kill("worker")
     assert (await run.result()).state is RunState.COMPLETED
-    assert await parts.vendor.requests() == 3
+    assert (await of_agents.result()).state is RunState.COMPLETED
+    seen = await parts.vendor.calls()
+    assert seen["requests"] == 7
     assert_everything_happened_once(prism, run, 3)
+    drawn = {body["messages"][-1]["content"] for body in seen["bodies"] if body["messages"][-1]["role"] == "tool"}
+    kept = prism.query("SELECT result FROM tool_results WHERE key LIKE :row", row=f"catalog/{of_agents.run}/%")
+    assert len(drawn) == len(kept) == 2
+
+
+def drawing(prism: Installation, home: Path) -> Installation:
+    """Return the installation with two agents whose tool never says the same twice."""
+    agents, tools = home / "agents", home / "tools.yaml"
+    agents.mkdir()
+    for name in ("drawer", "another"):
+        (agents / f"{name}.yaml").write_text(f"name: {name}\nsystem: You are {name}.\ntools: [draw]\n")
+    draw = 'import uuid; print("drawn", uuid.uuid4())'
+    tools.write_text(f"tools: {{draw: {{description: Draws., language: python, code: {json.dumps(draw)}}}}}\n")
+    settings = prism.settings.model_copy(update={"agents": agents, "tools": tools})
+    return Installation.with_settings(settings, prism.client, lambda request: "")
 
 
 async def test_a_worker_killed_right_after_the_model_answered_pays_nothing_twice(

@@ -41,6 +41,7 @@ from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
 from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
+from workflows.draft import DRAFTS
 from workflows.performing import BUDGET
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
@@ -285,6 +286,31 @@ async def agents(prism: Installation) -> Run:
     return run
 
 
+async def agents_tools(prism: Installation) -> Run:
+    """Agents that call tools of their own: one after the other, side by side, and one alone."""
+    home = prism.settings.home
+    (home / "agents").mkdir()
+    for name, limits in (("caller", "{}"), ("teller", "{tool_rounds: 1, tool_calls: 1}")):
+        text = f"name: {name}\nsystem: You are the {name}.\ntools: [echo]\nlimits: {limits}\n"
+        (home / "agents" / f"{name}.yaml").write_text(text)
+    (home / "tools.yaml").write_text(
+        'tools: {echo: {description: Echoes., parameters: "text:text", language: shell, code: cat}}\n'
+    )
+    installed = {"tools": home / "tools.yaml", "agents": home / "agents"}
+    told, prism.settings = prism.model.answer, prism.settings.model_copy(update=installed)
+    calls = [("echo", '{"text": "hello"}')] * 2
+    prism.model.answer = lambda request: calls if request.tools and len(request.turns) < DRAFTS else "Done."
+    run = await prism.start(
+        "id,objective,agent,pattern,verification,output_schema\n"
+        "a,One,caller > teller > editor,pipeline,contains:zebra,\nb,Two,caller; teller; caller,vote,,\n"
+        "c,Three,caller,,,said:text\n"
+    )
+    with suppress(WorkflowFailureError):
+        await run.handle.result()
+    prism.model.answer = told
+    return run
+
+
 async def planned(prism: Installation) -> Run:
     """A row that plans: a faulty proposal, one that is edited and approved, and one that waits for what it planned."""
     told = prism.model.answer
@@ -387,6 +413,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
         files,
         routed,
         agents,
+        agents_tools,
         planned,
         experiment,
     )

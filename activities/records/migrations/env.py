@@ -12,6 +12,7 @@ from activities.provenance import tables as provenance_tables  # noqa: F401 -- l
 from activities.records import tables  # noqa: F401 -- likewise
 from activities.reviews import tables as reviews_tables  # noqa: F401 -- likewise
 from activities.routing import tables as routing_tables  # noqa: F401 -- likewise
+from activities.sandbox import tables as sandbox_tables  # noqa: F401 -- likewise
 
 context.configure(
     connection=context.config.attributes["connection"],

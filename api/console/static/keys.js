@@ -1,7 +1,7 @@
 // The keyboard: one letter each, nowhere where a person types; none of them decides by itself.
 import { toast } from "./http.js";
 
-const PLACES = { r: "/", i: "/reviews", n: "/notifications", b: "/budgets", f: "/feedback", e: "/experiments", u: "/usage", s: "/system" };
+const PLACES = { r: "/", i: "/reviews", n: "/notifications", b: "/budgets", f: "/feedback", a: "/agents", e: "/experiments", u: "/usage", s: "/system" };
 const FOLLOW = 1500; // milliseconds in which the second letter of two has to come
 
 let leading = 0;

@@ -31,11 +31,14 @@ from activities.notifications.inbox import InboxNotifier
 from activities.notifications.inbox_reading import InboxFilter, SqlInbox
 from activities.records.contracts import RowRecord, RowState, RunOpening
 from activities.records.keeper import SqlRecordKeeper
+from activities.reviews.contracts import ReviewEntry, ReviewRecord, ReviewState, ReviewTerms
+from activities.reviews.register import SqlReviewRegister
 from catalogs.experiment import Participation, Variant
+from catalogs.options import ReadOptions
 from catalogs.row import CatalogRow
 from catalogs.team import Agent
 from temporal.contract import StepRef
-from workers.experiments import ExperimentWatch
+from workers.experiments import ExperimentWatch, with_experiments
 
 CURRENT, TERSE = Variant(name="current"), Variant(name="terse", prompt="Be brief: {{ row.objective }}")
 SPEC = ExperimentSpec(name="tone", variants=(CURRENT, TERSE))
@@ -70,6 +73,9 @@ async def test_an_experiment_is_begun_once_and_never_changes(engine: Engine) -> 
             await again("tone", by="ben")
     with pytest.raises(ExperimentNotFound):
         await register.find("none")
+    # Rows that a row plans may name it as well as those of a catalog.
+    known = {"tone": SPEC.variants}
+    assert with_experiments(ReadOptions(), engine).experiments == await register.variants() == known
     told = [(one["kind"], one["actor"]) for one in reading.entries(engine)]
     kinds = ("created", "paused", "resumed", "ended")
     assert sorted(told) == sorted((f"experiment.{kind}", "ana") for kind in kinds)
@@ -197,14 +203,33 @@ async def test_the_first_vote_on_a_unit_is_its_outcome(votes: Votes) -> None:
     assert (report.verdict, report.comparisons[0].p < 1) == ("undecided", True)
 
 
-async def test_only_the_votes_that_are_wanted_count_and_none_after_the_end(votes: Votes) -> None:
-    await votes.ran(SPEC.model_copy(update={"metric": Metric.REVIEWS}), 2)
+async def test_only_the_votes_that_are_wanted_count_and_none_after_the_end(votes: Votes, engine: Engine) -> None:
+    await votes.ran(SPEC.model_copy(update={"metric": Metric.REVIEWS}), 3)
     await votes.vote(0, "good")
     assert (await votes.register.find("tone")).judged == 0
-    await votes.register.create(SPEC.model_copy(update={"name": "other"}))
+    # An edit says that the model's text was wanting; what was made of it is no variant's.
+    edited = (await votes.texts.keep("A better one.")).digest
+    said = [ReviewEntry(kind="edit", round=1, at=AT, by="ana", output=edited), *approvals("ben", "cleo")]
+    reviews = SqlReviewRegister(engine)
+    for sequence in (1, 2):
+        await reviews.record(review(0, sequence, digest_of(b"answer 0 of execution 1"), said))
+        await reviews.record(review(1, sequence, digest_of(b"answer 1 of execution 1"), approvals("ana")))
+    report = await votes.register.report("tone")
+    assert (report.experiment.judged, sum(one.good for one in report.scores)) == (2, 1)
     await votes.register.end("tone")
-    await votes.vote(1, "good")
-    assert (await votes.register.find("tone")).judged == 0
+    await reviews.record(review(2, 1, digest_of(b"answer 2 of execution 1"), approvals("ana")))
+    assert (await votes.register.find("tone")).judged == 2
+
+
+def approvals(*people: str) -> list[ReviewEntry]:
+    return [ReviewEntry(kind="approve", round=1, at=AT, by=person) for person in people]
+
+
+def review(n: int, sequence: int, output: str, entries: list[ReviewEntry]) -> ReviewRecord:
+    step = StepRef(run="r", row=f"pay/{n}", step="review")
+    opened = ReviewEntry(kind="opened", round=1, at=AT)
+    more: dict[str, Any] = {"round": 1, "state": ReviewState.APPROVED, "terms": ReviewTerms(), "opened_at": AT}
+    return ReviewRecord(step=step, sequence=sequence, output=output, entries=(opened, *entries), **more)
 
 
 async def test_a_winner_is_named_when_it_is_known_and_told_of_once(votes: Votes, engine: Engine) -> None:

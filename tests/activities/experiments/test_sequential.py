@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from activities.experiments.sequential import PRIOR, Evidence, block_sizes, evidence
 
-STREAMS, LONGEST = 400, 400
+STREAMS, LONGEST = 300, 300
 SHARES = st.floats(0.02, 0.98)
 
 
@@ -33,7 +33,7 @@ def test_equal_variants_are_seldom_told_apart_though_one_looks_after_every_block
 ) -> None:
     found = streams(7, share, share, sizes)
     wrong = sum(one.first_is_better is not None for one in found)
-    # The level is 5 %; what is found in 400 streams stays below it unless the test is broken.
+    # The level is 5 %; what is found in 300 streams stays below it unless the test is broken.
     assert wrong / STREAMS < 0.05
     # The same for every other level: a p-value that holds at any time is small as seldom as it says.
     assert all(sum(one.p <= level for one in found) / STREAMS < level + 0.02 for level in (0.01, 0.1, 0.2))

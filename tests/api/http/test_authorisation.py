@@ -26,6 +26,8 @@ GET    /api/v1/runs                              401 403 200 200 200 200 200 200
 POST   /api/v1/runs                              401 403 403 503 403 403 503 503
 POST   /api/v1/catalogs/validate                 401 403 200 200 200 200 200 200
 GET    /api/v1/agents                            401 403 200 200 200 200 200 200
+GET    /api/v1/tools                             401 403 200 200 200 200 200 200
+GET    /agents                                   401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}                        401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}/results                401 403 200 200 200 200 200 200
 GET    /api/v1/runs/{run}/compliance             401 403 200 200 200 200 200 200

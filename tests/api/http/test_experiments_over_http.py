@@ -7,11 +7,17 @@ import httpx
 import pytest
 from click.testing import CliRunner
 
-from activities.experiments.tables import AssignmentRow
+from activities.experiments.register import SqlExperiments
+from activities.experiments.tables import AssignmentRow, ExperimentRow
+from activities.notifications.inbox import InboxNotifier
+from activities.records.contracts import RunState
 from activities.records.database import timestamp
+from activities.records.tables import TaskRecord
 from api.cli.main import cli
 from api.client import AsyncPrismClient, PrismApiError, PrismClient
+from tests.api.http.seeding import Seed, Seeder
 from tests.api.http.serving import Serving, serving
+from workers.experiments import ExperimentWatch
 from workers.settings import Settings
 
 VARIANTS = [{"name": "current"}, {"name": "terse", "prompt": "Be brief: {{ row.objective }}", "share": 1}]
@@ -31,8 +37,10 @@ def judged(api: Serving, name: str, good: dict[str, int], bad: dict[str, int]) -
         for variant, times in many.items()
         for _ in range(times)
     ]
+    register = {"judged": len(rows)}
     common = {"experiment": name, "run": "r", "row": "a", "at": timestamp(), "judged_at": timestamp()}
     with api.services.stores.engine.begin() as connection:
+        connection.execute(ExperimentRow.__table__.update().where(ExperimentRow.name == name).values(register))
         for place, one in enumerate(rows):
             connection.execute(
                 AssignmentRow.__table__.insert(), {**common, **one, "unit": f"row/{place}", "position": place}
@@ -91,6 +99,29 @@ async def test_the_client_shows_what_the_test_says_and_steers(served: Serving) -
     async with httpx.AsyncClient(base_url=f"{served.url}/api/v1", timeout=60) as plain:
         again = {"name": "steered", "variants": VARIANTS}
         assert (await plain.post("/experiments", json=again)).status_code == 409
+
+
+async def test_pages_show_the_variant_of_a_row_and_lead_from_the_news_to_the_experiment(served: Serving) -> None:
+    stores = served.services.stores
+    seeds = [Seed("ops/a", "A", "Say a.", output="first")]
+    await Seeder(served.settings, stores).run("paged", "R", seeds, state=RunState.COMPLETED)
+    with PrismClient(served.url) as client:
+        client.experiments.create("paged", VARIANTS, about="<i>Why</i>?", by="<b>ana</b>")
+    with stores.engine.begin() as connection:
+        trial = {"experiment": "paged", "variant": "terse"}
+        connection.execute(TaskRecord.__table__.update().where(TaskRecord.run == "paged").values(trial))
+    judged(served, "paged", {"terse": 24}, {"current": 24})
+    await ExperimentWatch(SqlExperiments(stores.engine), InboxNotifier(stores.engine)).look()
+    async with httpx.AsyncClient(base_url=served.url, timeout=60) as client:
+        row = (await client.get("/runs/paged/rows/ops/a")).text
+        page = (await client.get("/experiments")).text
+        news = (await client.get("/notifications?everybody=true")).text
+        results = (await client.get("/api/v1/runs/paged/results?format=csv")).text
+    assert 'terse of <a href="/experiments#paged">' in row
+    assert "winner: terse" in page
+    assert ("&lt;i&gt;Why&lt;/i&gt;" in page, "&lt;b&gt;ana&lt;/b&gt;" in page) == (True, True)
+    assert 'href="/experiments#paged"' in news
+    assert ",paged,terse," in results
 
 
 async def test_the_command_line_begins_shows_and_ends(served: Serving, tmp_path: Path) -> None:
