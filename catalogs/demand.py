@@ -84,7 +84,9 @@ class DemandTally:
     def add(self, row: CatalogRow) -> None:
         """Take in the next row of the file."""
         calls, characters, answers = _asked(row)
-        characters += calls * len(row.tools) * TOOL_BYTES
+        # Of a team some agents may have tools and others none: as if each had those of the one with most.
+        tools = max([len(row.tools_of(None)), *(len(row.tools_of(agent)) for agent in row.team)])
+        characters += calls * tools * TOOL_BYTES
         free = sum(map(len, _free_text(row.verification)))
         self._whose.append(self._places.setdefault((row.board, _group(row)), len(self._places)))
         self._calls.append(calls)
@@ -92,7 +94,7 @@ class DemandTally:
         self._answers.append(answers)
         self._teams.append(row.pattern is not None)
         self._verified.append(bool(row.verification or row.output_schema))
-        self._tooled.append(bool(row.tools))
+        self._tooled.append(bool(tools))
         self._caching.append(row.cache is Cache.USE)
         self._unsaid.append(row.cache is None)
         self._judged.append(_JUDGE_CHARACTERS + len(row.objective) + free if free else 0)

@@ -61,6 +61,15 @@ def test_calls_that_tools_may_follow_and_rows_that_the_cache_may_answer_are_coun
     assert (found.caching, found.unsaid) == (1, 1)
 
 
+def test_calls_of_agents_with_tools_of_their_own_may_be_followed_by_more() -> None:
+    tool = Tool(name="sum", description="Adds", parameters={}, language=Language.PYTHON, code="print(1)")
+    agents = {"a": Agent(name="a", system="Be.", tools=("sum",)), "b": Agent(name="b", system="Be.")}
+    csv = "id,objective,agent,pattern\nx,One,a > b,pipeline\n"
+    options = ReadOptions(tools=(tool,), agents=agents)
+    (found,) = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: ALWAYS, options).demands
+    assert found.tooled.calls == found.first.calls == 2, "rather too many: whose turn has tools is not told apart"
+
+
 @pytest.mark.parametrize(
     ("team", "calls", "quoted"),
     [
