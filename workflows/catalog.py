@@ -318,9 +318,13 @@ class CatalogWorkflow:
             except FailureError:
                 # The row ended before the signal reached it, so its end is on the way to this run.
                 await self._told_by(index)
-        while self._reported:
-            await self._finish(self._reported.pop(0))
-        await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
+        # What is asked for or told meanwhile would end with this execution.
+        while self._orders or self._reported or len(self._handles) != len(self._tasks):
+            while self._orders:
+                await self._orders.pop(0)()
+            while self._reported:
+                await self._finish(self._reported.pop(0))
+            await workflow.wait_condition(lambda: len(self._handles) == len(self._tasks))
         carried = self._schedule.carried(
             paused=self._state is RunState.PAUSED, concurrency=self._concurrency, sequence=self._recording.sequence
         ).model_copy(update={"offers": tuple(self._offers)})
