@@ -8,6 +8,7 @@ from typing import Final
 
 from activities.budgets.contracts import OWN, BudgetView
 from activities.budgets.rules import ANY_BOARD, share_of
+from activities.llm.contracts import SHOWN_RESULT_CHARS
 from activities.llm.price_list import GroupPrice, PriceList, ask_prices
 from activities.llm.prices import CHARACTERS_PER_TOKEN, Price
 from activities.records.answer_lengths import AnswerLength, answer_lengths
@@ -58,9 +59,23 @@ class _Rates:
     def most(self, load: Load) -> _Bill:
         return _bill(load, CHARACTERS_PER_TOKEN, self.longest_answer, self.price.dearest)
 
+    def most_after_tools(self, load: Load, options: RunOptions) -> _Bill:
+        """Return the most of what is asked after calls of tools: prompts as long as tools make them, or as they may be.
 
-def _bill(load: Load, characters_per_token: int, answer: float, price: Price) -> _Bill:
+        Args:
+            load: Calls whose model may call tools.
+            options: How often it may.
+        """
+        rounds, printed = options.tool_rounds, options.tool_calls * SHOWN_RESULT_CHARS
+        answers = rounds * load.quoted + load.calls * rounds * (rounds + 1) // 2
+        characters = rounds * (load.characters + load.calls * printed)
+        more = Load(calls=rounds * load.calls, characters=characters, quoted=answers)
+        return _bill(more, CHARACTERS_PER_TOKEN, self.longest_answer, self.price.dearest, self.price.reads)
+
+
+def _bill(load: Load, characters_per_token: int, answer: float, price: Price, reads: int | None = None) -> _Bill:
     prompt = load.characters / characters_per_token + load.quoted * answer
+    prompt = prompt if reads is None else min(prompt, load.calls * reads)
     written = load.calls * answer
     return _Bill(load.calls, prompt, written, (prompt * price.input + written * price.output) / 1_000_000)
 
@@ -82,6 +97,8 @@ async def estimate(
         # Of groups that are there only: what rows may name is without bound.
         lengths = await answer_lengths(services.stores.engine, [one.group for one in prices.prices])
         found = reckoned(demands, options, prices, lengths)
+        unsaid = services.settings.cache == "on"
+        found.cacheable = sum(one.caching + (one.unsaid if unsaid else 0) for one in demands)
         if with_budgets:
             found.shortages = await _shortages(services, demands, options, prices, lengths)
     except PrismError as error:
@@ -98,6 +115,8 @@ def reckoned(
     found: dict[str, GroupEstimate] = {}
     for demand in demands:
         _count(found, rates, demand.group, demand.rows, demand.first, demand.second)
+        if demand.tooled.calls and (rate := rates.get(demand.group)):
+            _count_tools(found[demand.group], rate.most_after_tools(demand.tooled, options))
         if options.judge_group and demand.judged.calls:
             _count(found, rates, options.judge_group, 0, demand.judged, demand.judged)
     groups = [found[name] for name in sorted(found)]
@@ -108,6 +127,8 @@ def reckoned(
         completion_tokens=sum(one.completion_tokens for one in groups),
         usd=sum(one.usd for one in groups),
         most_usd=sum(one.most_usd for one in groups),
+        tools_usd=sum(one.tools_usd for one in groups),
+        tool_calls=sum(one.tool_calls for one in groups),
         groups=groups,
         unknown=prices.unknown,
     )
@@ -136,6 +157,13 @@ def _count(
     known.completion_tokens += round(usual.completion_tokens)
     known.usd += usual.usd
     known.most_usd += most.usd
+
+
+def _count_tools(known: GroupEstimate, more: _Bill) -> None:
+    known.tool_calls += more.calls
+    known.most_calls += more.calls
+    known.tools_usd += more.usd
+    known.most_usd += more.usd
 
 
 async def _shortages(

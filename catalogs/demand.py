@@ -8,8 +8,9 @@ from pydantic import NonNegativeInt
 
 from catalogs.criteria import Form, parse_criterion
 from catalogs.prompts import composed_prompt, step_prompt, system_prompt
-from catalogs.row import CatalogRow, Mode
+from catalogs.row import Cache, CatalogRow, Mode
 from catalogs.team import Pattern
+from catalogs.tools import TOOL_BYTES
 from catalogs.turns import agent_prompt
 from temporal.contract import Contract
 
@@ -44,6 +45,9 @@ class Demand(Contract):
         first: Calls that are made in any case.
         second: Calls that follow where a criterion or the schema fails: the output is written once more.
         judged: Calls to the judge's group, where there is one, about the first output; as many about the second.
+        tooled: Those of ``first`` and ``second`` whose model may call tools: each may be followed by more.
+        caching: Rows that may be answered by what was answered before.
+        unsaid: Rows that leave that to the installation.
     """
 
     board: str
@@ -52,6 +56,9 @@ class Demand(Contract):
     first: Load = Load()
     second: Load = Load()
     judged: Load = Load()
+    tooled: Load = Load()
+    caching: NonNegativeInt = 0
+    unsaid: NonNegativeInt = 0
 
 
 class DemandTally:
@@ -69,11 +76,17 @@ class DemandTally:
         self._answers = array("L")
         self._teams = array("B")
         self._verified = array("B")
+        self._tooled = array("B")
+        self._caching = array("B")
+        self._unsaid = array("B")
         self._judged = array("Q")
 
     def add(self, row: CatalogRow) -> None:
         """Take in the next row of the file."""
         calls, characters, answers = _asked(row)
+        # Of a team some agents may have tools and others none: as if each had those of the one with most.
+        tools = max([len(row.tools_of(None)), *(len(row.tools_of(agent)) for agent in row.team)])
+        characters += calls * tools * TOOL_BYTES
         free = sum(map(len, _free_text(row.verification)))
         self._whose.append(self._places.setdefault((row.board, _group(row)), len(self._places)))
         self._calls.append(calls)
@@ -81,6 +94,9 @@ class DemandTally:
         self._answers.append(answers)
         self._teams.append(row.pattern is not None)
         self._verified.append(bool(row.verification or row.output_schema))
+        self._tooled.append(bool(tools))
+        self._caching.append(row.cache is Cache.USE)
+        self._unsaid.append(row.cache is None)
         self._judged.append(_JUDGE_CHARACTERS + len(row.objective) + free if free else 0)
 
     def over(self, chosen: Iterable[int], upstream: Mapping[int, Sequence[int]]) -> tuple[Demand, ...]:
@@ -90,7 +106,7 @@ class DemandTally:
             chosen: The rows.
             upstream: Rows that a row depends on; it quotes their outputs.
         """
-        sums = [[0] * 9 for _ in self._places]
+        sums = [[0] * 14 for _ in self._places]
         for place in chosen:
             calls, characters, verified = self._calls[place], self._characters[place], self._verified[place]
             needed = len(upstream.get(place, ()))
@@ -99,7 +115,10 @@ class DemandTally:
             # Of a team, the one whose text it is writes it again, and is shown it.
             whole = (1, characters // max(calls, 1), needed + 1) if self._teams[place] else (calls, characters, quoted)
             again = whole if verified else (0, 0, 0)
-            row = (calls, characters, quoted, *again, bool(judged), judged)
+            first = (calls, characters, quoted)
+            tooled = [one + more if self._tooled[place] else 0 for one, more in zip(first, again, strict=True)]
+            cached = (self._caching[place], self._unsaid[place])
+            row = (*first, *again, bool(judged), judged, *tooled, *cached)
             found = sums[self._whose[place]]
             found[0] += 1
             for position, number in enumerate(row, start=1):
@@ -109,7 +128,7 @@ class DemandTally:
 
 
 def _demand(board: str, group: str, numbers: Sequence[int]) -> Demand:
-    rows, *loads, judged, told = numbers
+    rows, *loads, judged, told, calls, characters, quoted, caching, unsaid = numbers
     return Demand(
         board=board,
         group=group,
@@ -117,6 +136,9 @@ def _demand(board: str, group: str, numbers: Sequence[int]) -> Demand:
         first=Load(calls=loads[0], characters=loads[1], quoted=loads[2]),
         second=Load(calls=loads[3], characters=loads[4], quoted=loads[5]),
         judged=Load(calls=judged, characters=told, quoted=judged),
+        tooled=Load(calls=calls, characters=characters, quoted=quoted),
+        caching=caching,
+        unsaid=unsaid,
     )
 
 

@@ -7,6 +7,8 @@ from catalogs import cells
 from catalogs.row import Language
 from temporal.contract import Contract
 
+# About as much as the definition of a tool has.
+TOOL_BYTES: Final = 1024
 # What a submission may ask for at most.
 MOST_TOOL_ROUNDS: Final = 100
 MOST_TOOL_CALLS: Final = 1000

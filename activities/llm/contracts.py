@@ -8,14 +8,13 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from activities.artifacts.contracts import Digest, Text, digest_of
 from activities.verification.contracts import Verdict
 from catalogs.row import Cache
+from catalogs.tools import TOOL_BYTES
 from temporal.contract import Contract, StepRef
 from temporal.errors import InvalidFile, InvalidSettings, PrismError
 from temporal.names import ErrorCode
 
 # Of what a tool printed, as much as a model is shown; the whole is kept.
 SHOWN_RESULT_CHARS: Final = 16 * 1024
-# About as much as the definition of a tool has.
-TOOL_BYTES: Final = 1024
 
 
 class ModelRefused(PrismError):

@@ -30,6 +30,7 @@ class GroupPrice(Contract):
         usual: The price to expect.
         dearest: The dearest of all deployments that may answer, those of fallbacks too.
         longest: Most tokens of an answer, where the likeliest deployment bounds them.
+        reads: Most tokens of a prompt, where that is known of all deployments that may answer.
     """
 
     group: str
@@ -39,6 +40,7 @@ class GroupPrice(Contract):
     usual: Price = _FREE
     dearest: Price = _FREE
     longest: PositiveInt | None = None
+    reads: PositiveInt | None = None
 
 
 class PriceList(Contract):
@@ -92,6 +94,7 @@ async def _of_group(name: str, chain: Sequence[ModelGroup], priced: Priced) -> G
     weights = [one.weight for one in chain[0].deployments]
     weighted = chain[0].strategy is Strategy.WEIGHTED
     first = chain[0].deployments[likeliest]
+    read = [one.context_tokens for one, _ in everybody]
     return GroupPrice(
         group=name,
         model=first.name,
@@ -100,6 +103,8 @@ async def _of_group(name: str, chain: Sequence[ModelGroup], priced: Priced) -> G
         usual=_mean(prices[:own], weights) if weighted else prices[likeliest],
         dearest=Price(input=max(one.input for one in prices), output=max(one.output for one in prices)),
         longest=first.max_tokens,
+        # A longer prompt may go to others still.
+        reads=None if None in read or chain[0].longer else max(one for one in read if one is not None),
     )
 
 

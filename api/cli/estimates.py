@@ -44,7 +44,7 @@ def estimate(session: Session, file: Path, options: ReadOptions, budget_usd: flo
 
 def told(found: Estimate) -> list[RenderableType]:
     """Return an estimate in one line, and what somebody should know before the catalog runs."""
-    return [_line(found), *_remarks(found)]
+    return [_line(found), *_assumed(found), *_remarks(found)]
 
 
 def _groups(found: Estimate) -> RenderableType:
@@ -72,6 +72,18 @@ def _line(found: Estimate) -> Text:
     return Text.assemble(
         ("• ", "cyan"), "estimate: ", (usual, "bold"), f", at most {most} for {text.plural(found.calls, 'call')}"
     )
+
+
+def _assumed(found: Estimate) -> list[RenderableType]:
+    said = []
+    if found.tool_calls:
+        most = text.money(found.tools_usd)
+        calls = text.plural(found.tool_calls, "call")
+        said.append(f"of the most, {most} is for {calls} after calls of tools, as many and as long as they may be")
+    if found.cacheable:
+        rows = text.plural(found.cacheable, "row")
+        said.append(f"{rows} may be answered by the cache and count as asked anew: it is looked up when they run")
+    return [Text.assemble(("• ", "cyan"), one) for one in said]
 
 
 def _remarks(found: Estimate) -> list[RenderableType]:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from activities.llm.contracts import UnknownModel
+from activities.llm.contracts import SHOWN_RESULT_CHARS, UnknownModel
 from activities.llm.groups import Deployment, ModelGroup, ModelGroups, Strategy
 from activities.llm.price_list import GroupPrice, PriceList, price_list
 from activities.llm.prices import Price
@@ -42,6 +42,20 @@ def test_the_most_is_the_dearest_model_the_longest_answers_and_every_second_draf
     assert once == pytest.approx(((4_000 / 2 + 2 * 500) * 10 + 10 * 500 * 100) / 1e6)
     twice = reckoned([demand(second=TEN)], OPTIONS, prices(), {})
     assert (twice.most_usd, twice.groups[0].most_calls) == (pytest.approx(2 * once), 20)
+
+
+def test_the_most_has_every_round_of_tools_with_all_that_they_may_print() -> None:
+    options = OPTIONS.model_copy(update={"tool_rounds": 2, "tool_calls": 3})
+    plain, tooled = demand(), demand(tooled=TEN)
+    found, without = reckoned([tooled], options, prices(), {}), reckoned([plain], options, prices(), {})
+    # Ten calls are followed by two each; the first quotes one answer more, the second two, and both all three results.
+    prompt = 2 * (4_000 + 10 * 3 * SHOWN_RESULT_CHARS) / 2 + (2 * 2 + 10 * 3) * 500
+    assert found.tools_usd == pytest.approx((prompt * 10 + 20 * 500 * 100) / 1e6)
+    assert found.most_usd == pytest.approx(without.most_usd + found.tools_usd)
+    assert (found.tool_calls, found.groups[0].most_calls) == (20, 30)
+    assert (found.usd, found.calls) == (without.usd, without.calls), "none of it is expected"
+    bounded = reckoned([tooled], options, prices(reads=1_000), {})
+    assert bounded.tools_usd == pytest.approx((20 * 1_000 * 10 + 20 * 500 * 100) / 1e6), "nobody reads longer ones"
 
 
 def test_a_judge_costs_what_its_group_costs() -> None:
@@ -94,6 +108,19 @@ async def test_who_is_expected_to_answer_depends_on_the_strategy(strategy: Strat
     assert "nobody" in listed.unknown
     with pytest.raises(UnknownModel):
         group().find("nobody")
+
+
+@pytest.mark.parametrize(("sizes", "reads"), [((100, 300, 200), 300), ((100, None, 200), None)])
+async def test_how_much_is_read_is_known_where_all_who_may_answer_said_so(
+    sizes: tuple[int | None, ...], reads: int | None
+) -> None:
+    places = zip(("dear", "cheap", "last"), sizes, strict=True)
+    deployments = [Deployment(group=name, model=f"openai/{name}", context_tokens=size) for name, size in places]
+    fast = ModelGroup(name="fast", deployments=tuple(deployments))
+    listed = await price_list(
+        ModelGroups(groups=(fast,), default="fast"), Table(dear=DEAR, cheap=DEAR, last=DEAR), [""]
+    )
+    assert listed.prices[0].reads == reads
 
 
 async def test_a_model_without_a_price_is_told() -> None:

@@ -7,7 +7,9 @@ import pytest
 from catalogs.compiler import compile_catalog
 from catalogs.demand import Demand, Load
 from catalogs.options import ReadOptions
+from catalogs.row import Language
 from catalogs.team import Agent
+from catalogs.tools import TOOL_BYTES, Tool
 
 ALWAYS = "sha256:" + "0" * 64
 
@@ -47,6 +49,25 @@ def test_criteria_may_cost_a_second_draft_and_free_text_a_judge(criteria: str, s
     (found,) = demands(f"id,objective,verification\na,One,{criteria}\n")
     assert (found.second.calls, found.judged.calls) == (second, judged)
     assert found.second == (found.first if second else Load())
+
+
+def test_calls_that_tools_may_follow_and_rows_that_the_cache_may_answer_are_counted() -> None:
+    csv = "id,objective,tools,verification,cache\na,One,sum,max_words:9,use\nb,Two,,,bypass\nc,Three,,,\n"
+    tool = Tool(name="sum", description="Adds", parameters={}, language=Language.PYTHON, code="print(1)")
+    options = ReadOptions(tools=(tool,))
+    (found,) = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: ALWAYS, options).demands
+    assert (found.rows, found.first.calls, found.tooled.calls) == (3, 3, 2), "its first draft and its second"
+    assert found.tooled.characters > 2 * TOOL_BYTES, "what tools take is told to the model"
+    assert (found.caching, found.unsaid) == (1, 1)
+
+
+def test_calls_of_agents_with_tools_of_their_own_may_be_followed_by_more() -> None:
+    tool = Tool(name="sum", description="Adds", parameters={}, language=Language.PYTHON, code="print(1)")
+    agents = {"a": Agent(name="a", system="Be.", tools=("sum",)), "b": Agent(name="b", system="Be.")}
+    csv = "id,objective,agent,pattern\nx,One,a > b,pipeline\n"
+    options = ReadOptions(tools=(tool,), agents=agents)
+    (found,) = compile_catalog(io.BytesIO(csv.encode()), "test", lambda _: ALWAYS, options).demands
+    assert found.tooled.calls == found.first.calls == 2, "rather too many: whose turn has tools is not told apart"
 
 
 @pytest.mark.parametrize(

@@ -75,10 +75,19 @@ function costs(estimate) {
   price.append(`${calls}, about `, element("strong", "", money(estimate.usd)), `, at most ${money(estimate.most_usd)}`);
   const models = element("ul", "note");
   models.append(...estimate.groups.map((one) => element("li", "", `${one.group || "default model"} (${one.model || "nobody"}): ${one.calls.toLocaleString("en")}, ${money(one.usd)}`)));
+  const assumed = element("ul", "note");
+  assumed.append(...assumptions(estimate).map((one) => element("li", "", one)));
   const said = remarks(estimate);
   const list = element("ul", "bad");
   list.append(...said.map((remark) => element("li", "", remark)));
-  return [price, ...(estimate.groups.length > 1 ? [models] : []), ...(said.length ? [list] : [])];
+  return [price, ...(estimate.groups.length > 1 ? [models] : []), ...(assumed.children.length ? [assumed] : []), ...(said.length ? [list] : [])];
+}
+
+function assumptions(estimate) {
+  const count = (number, noun) => `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
+  const tools = `Of the most, ${money(estimate.tools_usd)} is for ${count(estimate.tool_calls, "call")} after calls of tools.`;
+  const cache = `${count(estimate.cacheable, "row")} may be answered by the cache; here all are asked anew.`;
+  return [...(estimate.tool_calls ? [tools] : []), ...(estimate.cacheable ? [cache] : [])];
 }
 
 function remarks(estimate) {
