@@ -13,6 +13,7 @@ from catalogs.row import Risk
 from catalogs.tools import Tool
 from temporal.contract import StepRef
 from workers.agents import installed
+from workers.reflections import in_use
 
 
 async def agents(services: Services, *, with_use: bool) -> Agents:
@@ -26,7 +27,7 @@ async def agents(services: Services, *, with_use: bool) -> Agents:
         InvalidAgents: A file of an agent cannot be used.
         InvalidTools: The tools cannot be used.
     """
-    found = await asyncio.to_thread(installed, services.settings)
+    found = await in_use(services.settings, services.stores.engine)
     tools = {tool.name: tool for tool in found["tools"]}
     use = await _uses(services, frozenset(found["agents"])) if with_use else {}
     views = []

@@ -28,6 +28,7 @@ from api.routes import (
     feedback,
     health,
     notifications,
+    reflections,
     reviews,
     rows,
     runs,
@@ -74,6 +75,7 @@ def create_app(settings: Settings, services: Services) -> FastAPI:
         reviews,
         # Before rows, whose path takes whatever follows.
         feedback,
+        reflections,
         experiments,
         rows,
         events,

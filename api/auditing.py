@@ -8,13 +8,10 @@ from typing import Any, Final
 
 from starlette.requests import Request
 
-from activities.audit.canonical import canonical, facts
-from activities.audit.contracts import NOBODY, POLICY, AuditEvent, AuditKind
+from activities.audit.contracts import NOBODY, AuditEvent, AuditKind
 from activities.audit.rows import steering_event
 from activities.identity.contracts import Principal
-from activities.policy.contracts import CatalogDecision
 from activities.records.contracts import Steering
-from catalogs.compiler import CompiledCatalog
 from temporal.errors import PrismError
 from workflows.contracts import Steered
 
@@ -27,28 +24,6 @@ def steered(run: str, signal: Callable[..., Any], said: Steered) -> AuditEvent:
     """Return the event of a run that somebody steered. Each time counts: pausing twice is two acts."""
     detail = said.model_dump(mode="json", exclude={"by", "act"})
     return steering_event(Steering(run=run, signal=signal.__name__, act=said.act, by=said.by, detail=detail))
-
-
-def catalog_decided(run: str, compiled: CompiledCatalog, decision: CatalogDecision, submitter: str) -> AuditEvent:
-    """Return the event of what the policy decided on a whole catalog.
-
-    A submission that is sent again gets the same decision under the same key, so it is told once.
-    """
-    detail = {
-        **decision.model_dump(mode="json"),
-        "submitter": submitter,
-        "plan": compiled.digest,
-        "totals": compiled.totals.model_dump(mode="json", exclude={"boards"}),
-        "boards": len(compiled.totals.boards),
-    }
-    decided = hashlib.sha256(canonical(facts(detail)).encode()).hexdigest()[:16]
-    return AuditEvent(
-        kind=AuditKind.POLICY_DECIDED,
-        actor=POLICY,
-        subject=f"run/{run}",
-        detail=detail,
-        key=f"{run}/catalog/policy/{decided}",
-    )
 
 
 async def denied(request: Request, error: PrismError) -> None:

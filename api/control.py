@@ -15,6 +15,7 @@ from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunChange, RunState
 from activities.records.database import timestamp
 from activities.records.views import RowView, RunView
+from activities.reflections.register import SqlReflectionRegister
 from api.auditing import steered
 from api.errors import Conflict, NotFound
 from api.services import Services
@@ -88,6 +89,9 @@ async def retry(services: Services, run: str, rows: Sequence[str]) -> None:
     """Run rows again that ended without success, and what they blocked; also of a run that has ended."""
     deadline = time.monotonic() + CLOSING_SECONDS
     while (view := await _current(services, run)).state.ended:
+        if reflection := await SqlReflectionRegister(services.stores.engine).reflection(run):
+            # Whoever acts on what is decided has ended with the run.
+            raise Conflict(f"a reflection is not run again: begin another, prism reflect {reflection.agent}", run=run)
         if set(view.counts) <= {RowState.SUCCEEDED}:
             raise Conflict(f"every row of run {run} succeeded; there is nothing to retry", run=run)
         request = await _restarted(services, view)

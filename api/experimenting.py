@@ -1,7 +1,5 @@
 """Experiments: what every front door calls."""
 
-import asyncio
-
 from pydantic import ValidationError
 
 from activities.experiments.contracts import Experiment, ExperimentSpec, Status
@@ -13,8 +11,8 @@ from api.services import Services
 from catalogs.experiment import Variant
 from catalogs.team import Agent
 from catalogs.templates import malformed
-from workers.agents import installed
 from workers.models import keyless_models
+from workers.reflections import in_use
 
 
 async def create(services: Services, principal: Principal, body: ExperimentBody) -> Experiment:
@@ -27,7 +25,7 @@ async def create(services: Services, principal: Principal, body: ExperimentBody)
         Forbidden: They claim to be somebody else.
     """
     by = principal.acting_as(body.by)
-    agents = (await asyncio.to_thread(installed, services.settings))["agents"]
+    agents = (await in_use(services.settings, services.stores.engine))["agents"]
     models = keyless_models(services.settings)
     variants = [_variant(one, agents) for one in body.variants]
     for variant in variants:

@@ -11,6 +11,7 @@ from activities.feedback.register import SqlFeedbackRegister
 from activities.identity.contracts import Principal
 from activities.records.database import timestamp
 from api.control import known_row
+from api.errors import BadRequest
 from api.feedback_models import Datasets, RateBody, RowFeedback, Scores
 from api.services import Services
 
@@ -22,9 +23,11 @@ async def rate(services: Services, principal: Principal, run: str, row: str, bod
         NotFound: There is no such row.
         NothingToRate: It has no output, or another one than they looked at.
         Forbidden: They claim to be somebody else.
+        BadRequest: What they wrote seems to hold a secret.
     """
     by = principal.acting_as(body.by)
     await known_row(services, run, row)
+    await _refuse_secrets(services, body)
     better = (await services.stores.texts.keep(body.better)).digest if body.better is not None else None
     return await SqlFeedbackRegister(services.stores.engine).rate(
         Given(run=run, row=row, by=by, rating=body.rating, reason=body.reason, output=body.output, better=better)
@@ -73,3 +76,13 @@ async def pairs(services: Services) -> AsyncIterator[str]:
             yield pair.model_dump_json() + "\n"
 
     return lines()
+
+
+async def _refuse_secrets(services: Services, body: RateBody) -> None:
+    """Take in no secret: what people write of outputs goes into exports, and before models that reflect on agents."""
+    for name, text in (("reason", body.reason), ("better", body.better or "")):
+        findings = (await services.scanner.scan(text)).findings if text else ()
+        if findings:
+            found = findings[0]
+            told = f"{name} seems to hold a secret ({found.rule}, line {found.line}): nothing was kept; take it out"
+            raise BadRequest(told, field=name, rule=found.rule, line=found.line)

@@ -24,6 +24,7 @@ from activities.reviews.register import SqlReviewRegister
 from activities.reviews.rules import ApprovalRules
 from activities.reviews.rules_file import load_approval_rules
 from activities.routing.register import SqlLocalShares
+from activities.scans.contracts import SecretScanner
 from activities.secrets.keeping import SecretKeeping
 from activities.tools.tools_file import load_tools
 from temporal.client import connect
@@ -32,6 +33,7 @@ from workers.identity import open_access_policy, open_identity, open_oidc
 from workers.models import keyless_models
 from workers.notifications import decision_links
 from workers.policy import open_policy
+from workers.scans import open_secret_scanner
 from workers.secrets import open_keeping
 from workers.settings import Settings
 from workers.terminations import Terminations
@@ -43,6 +45,7 @@ class Services:
 
     Args:
         policy: Decides which catalogs may start.
+        scanner: Finds secrets in what people write.
         approvals: Who has which role besides those of their account.
         budget_rules: What model calls may cost.
     """
@@ -52,6 +55,7 @@ class Services:
     queries: RecordQueries
     temporal: Client
     policy: PolicyEngine
+    scanner: SecretScanner
     approvals: ApprovalRules = field(default_factory=ApprovalRules)
     budget_rules: BudgetRules = field(default_factory=BudgetRules)
 
@@ -143,6 +147,7 @@ async def open_services(settings: Settings, stack: AsyncExitStack) -> Services:
         queries=RecordQueries(stores.engine),
         temporal=await connect(settings.temporal, lazy=True),
         policy=await open_policy(settings, stack, stores.artifacts),
+        scanner=open_secret_scanner(stack),
         approvals=load_approval_rules(settings.approval_rules),
         budget_rules=load_budgets(settings.budgets),
     )

@@ -17,13 +17,11 @@ from temporalio.common import (
 from temporalio.exceptions import WorkflowAlreadyStartedError
 from temporalio.service import RPCError
 
-from activities.artifacts.contracts import Digest
 from activities.identity.contracts import Forbidden
-from activities.policy.contracts import CatalogDenied
+from activities.policy.catalog_admission import admit_catalog
 from activities.records.contracts import RunOpening, RunState
 from activities.records.database import timestamp
 from activities.records.views import RunView
-from api.auditing import catalog_decided
 from api.errors import Conflict
 from api.estimate_models import Estimate
 from api.estimating import estimate
@@ -109,7 +107,9 @@ async def submit(
     # The policy is asked about what would start, not again about what did: it may have changed since.
     # Temporal forgets ended workflows after a while; the records do not.
     if recorded is None or recorded.state is RunState.SUBMITTED:
-        await _admit(services, identity, compiled, submitter.name, run_options.policy)
+        await admit_catalog(
+            services.policy, services.audit.write, identity, compiled, submitter.name, run_options.policy
+        )
         created = await start(services, request)
         if created:
             # The workflow records its run too; here it is listed at once, and only once it is sure to run.
@@ -189,20 +189,6 @@ async def _recorded_by_another(services: Services, run: str, compiled: CompiledC
         if time.monotonic() > deadline:
             raise Conflict(f"run {run} was started, but is not recorded yet; send it again", run=run)
         await asyncio.sleep(RECORDING_PAUSE)
-
-
-async def _admit(
-    services: Services, run: str, compiled: CompiledCatalog, submitter: str, pinned: Digest | None
-) -> None:
-    """Let the policy decide on the whole catalog; what it decided is in the audit log before anything starts."""
-    decision = await services.policy.admit_catalog(compiled.totals, submitter, pinned)
-    await services.audit.write(catalog_decided(run, compiled, decision, submitter))
-    if not decision.allow:
-        raise CatalogDenied(
-            f"the policy does not let this catalog run: {'; '.join(decision.deny) or 'it gives no reason'}",
-            deny=list(decision.deny),
-            policy=decision.policy,
-        )
 
 
 async def _within(services: Services, compiled: CompiledCatalog, boards: frozenset[str]) -> None:

@@ -38,6 +38,8 @@ def check_experiment(
 ) -> None:
     """Note an experiment that nobody knows, and variants that a row cannot run as.
 
+    A row that names none takes part in the one that tries another version of its agent.
+
     Args:
         values: Of the row's columns.
         variables: Of its other columns.
@@ -45,6 +47,8 @@ def check_experiment(
         options: Which experiments there are.
         implied: Rows that its template refers to.
     """
+    if COLUMN not in values and (trial := _trial(values, options)):
+        values[COLUMN] = Participation(name=trial)
     taken: Participation | None = values.get(COLUMN)
     if taken is None or options.experiments is None:
         return
@@ -64,6 +68,11 @@ def check_experiment(
             _note(notes, what, taken.name, f"{agent.name} in column 'agent'")
         if variant.prompt and not options.literal:
             _check_prompt(variant, variables, notes, upstream)
+
+
+def _trial(values: dict[str, Any], options: ReadOptions) -> str:
+    """Return the experiment that tries a version of one of the row's agents; empty for none."""
+    return next((options.trials[agent.name] for agent in values.get("team", ()) if agent.name in options.trials), "")
 
 
 def _check_prompt(variant: Variant, variables: dict[str, str], notes: RowNotes, upstream: set[str]) -> None:

@@ -25,6 +25,7 @@ class ReadOptions(Contract):
         agents: Agents that rows may name, by name; ``None`` where nobody knows which there are.
         knowledge: Collections that rows may name; ``None`` where nobody knows which there are.
         experiments: Variants of the experiments that rows may name; ``None`` where only the server knows them.
+        trials: By agent, the experiment that rows of it take part in where they name none.
         tools: Tools that rows may name; ``None`` where only whoever runs the catalog knows them.
     """
 
@@ -36,4 +37,5 @@ class ReadOptions(Contract):
     agents: dict[str, Agent] | None = Field(default_factory=dict)
     knowledge: tuple[str, ...] | None = None
     experiments: dict[str, tuple[Variant, ...]] | None = Field(default_factory=dict)
+    trials: dict[str, str] = Field(default_factory=dict)
     tools: tuple[Tool, ...] | None = ()

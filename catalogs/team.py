@@ -2,7 +2,7 @@
 
 import hashlib
 from enum import StrEnum
-from typing import Annotated, Final
+from typing import Annotated, Final, Self
 
 from pydantic import Field, NonNegativeInt, PositiveInt, StringConstraints
 
@@ -11,6 +11,7 @@ from temporal.contract import Contract
 MAX_AGENTS: Final = 8
 MAX_ROUNDS: Final = 5
 DEFAULT_ROUNDS: Final = 2
+MAX_SYSTEM_CHARS: Final = 8_000
 # How many rows a row may propose where it does not say, and at most.
 DEFAULT_PLANNED: Final = 20
 MAX_PLANNED: Final = 100
@@ -88,7 +89,7 @@ class Agent(Contract):
     name: AgentName
     version: Annotated[str, StringConstraints(min_length=1, max_length=40)] = "1"
     role: Annotated[str, StringConstraints(max_length=200)] = ""
-    system: Annotated[str, StringConstraints(min_length=1, max_length=8_000, strip_whitespace=True)]
+    system: Annotated[str, StringConstraints(min_length=1, max_length=MAX_SYSTEM_CHARS, strip_whitespace=True)]
     model: str = ""
     tools: tuple[str, ...] = ()
     limits: AgentLimits = AgentLimits()
@@ -102,3 +103,12 @@ class Agent(Contract):
     def digest(self) -> str:
         """Digest of the whole definition."""
         return f"sha256:{hashlib.sha256(self.model_dump_json().encode()).hexdigest()}"
+
+    def told(self, system: str) -> Self:
+        """Return the next version of the agent, which is told something else.
+
+        Raises:
+            ValidationError: That is empty or too long.
+        """
+        version = str(int(self.version) + 1) if self.version.isdecimal() else f"{self.version}.1"[-40:]
+        return self.model_validate(self.model_dump() | {"system": system, "version": version})

@@ -23,6 +23,7 @@ class WorkflowName(StrEnum):
     ROTATION = "SecretRotationWorkflow"
     FOLDER_SCAN = "FolderScanWorkflow"
     TRAINING_DATA = "TrainingDataWorkflow"
+    REFLECTION = "ReflectionWorkflow"
 
 
 class ActivityName(StrEnum):
@@ -59,6 +60,8 @@ class ActivityName(StrEnum):
     ATTACH_ANSWERS = "reviews.attach_answers"
     ROTATE_DUE = "secrets.rotate_due"
     COLLECT_PAIRS = "feedback.collect_pairs"
+    GATHER_EVIDENCE = "reflections.gather"
+    SETTLE_REFLECTION = "reflections.settle"
     RETRIEVE = "knowledge.retrieve"
     VOTE = "teams.vote"
     CHOOSE = "teams.choose"
@@ -185,5 +188,9 @@ DELIVERY_WORKFLOW_ID: Final = "notifications/delivery"
 ROTATION_SCHEDULE_ID: Final = "secrets/rotation"
 # The schedule that makes data sets of preference pairs.
 TRAINING_SCHEDULE_ID: Final = "feedback/training-data"
+# Of each agent that the calendar reflects on; its name follows.
+REFLECTION_SCHEDULES: Final = "reflections/daily/"
+# Of each reflection; its id follows.
+REFLECTION_WORKFLOWS: Final = "reflections/"
 # Of each folder that is scanned again and again; a part that names the folder follows.
 SCAN_SCHEDULES: Final = "scans/every/"

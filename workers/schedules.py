@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Final
 
@@ -22,9 +22,12 @@ from temporalio.client import (
 from temporalio.service import RPCError
 
 from activities.feedback.activity import CollectRequest
+from activities.reflections.contracts import ReflectRequest
 from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
-from temporal.names import ROTATION_SCHEDULE_ID, SCAN_SCHEDULES, TRAINING_SCHEDULE_ID, TaskQueue
+from temporal.names import REFLECTION_SCHEDULES, ROTATION_SCHEDULE_ID, SCAN_SCHEDULES, TRAINING_SCHEDULE_ID, TaskQueue
+from workflows.contracts import ReflectionRun
+from workflows.reflection import ReflectionWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.scanning import FolderScanWorkflow
 from workflows.training import TrainingDataWorkflow
@@ -47,12 +50,12 @@ async def register_scans(client: Client, folders: Sequence[str], hours: int) -> 
         hours: How often; 0 never.
     """
     wanted = {scan_schedule_id(folder): _scan(folder, hours) for folder in folders} if hours else {}
-    async for there in await client.list_schedules():
-        if there.id.startswith(SCAN_SCHEDULES) and there.id not in wanted:
-            with contextlib.suppress(RPCError):  # another worker was quicker
-                await client.get_schedule_handle(there.id).delete()
-    for name, schedule in wanted.items():
-        await _register(client, name, schedule)
+    await _register_all(client, SCAN_SCHEDULES, wanted)
+
+
+async def register_reflections(client: Client, agents: Sequence[str]) -> None:
+    """Have agents reflected on once a day, where there is enough that is new, and no others."""
+    await _register_all(client, REFLECTION_SCHEDULES, {REFLECTION_SCHEDULES + one: _reflection(one) for one in agents})
 
 
 async def register_training(client: Client, *, wanted: bool) -> None:
@@ -73,6 +76,16 @@ async def register_training(client: Client, *, wanted: bool) -> None:
 def scan_schedule_id(folder: str) -> str:
     """Return the id of the schedule that scans a folder."""
     return SCAN_SCHEDULES + hashlib.sha256(folder.encode()).hexdigest()[:12]
+
+
+async def _register_all(client: Client, beginning: str, wanted: Mapping[str, Schedule]) -> None:
+    """Make schedules whose ids begin alike, and take away the others that do."""
+    async for there in await client.list_schedules():
+        if there.id.startswith(beginning) and there.id not in wanted:
+            with contextlib.suppress(RPCError):  # another worker was quicker
+                await client.get_schedule_handle(there.id).delete()
+    for name, schedule in wanted.items():
+        await _register(client, name, schedule)
 
 
 async def _register(client: Client, name: str, wanted: Schedule) -> None:
@@ -114,6 +127,20 @@ def _training() -> Schedule:
             id=TRAINING_SCHEDULE_ID,
             task_queue=TaskQueue.WORKFLOWS,
             static_summary="preference pairs",
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_DAILY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_DAILY),
+    )
+
+
+def _reflection(agent: str) -> Schedule:
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            ReflectionWorkflow.run,
+            ReflectionRun(reflect=ReflectRequest(agent=agent)),
+            id=REFLECTION_SCHEDULES + agent,
+            task_queue=TaskQueue.WORKFLOWS,
+            static_summary=f"reflection on {agent}",
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=_DAILY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=_DAILY),

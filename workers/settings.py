@@ -66,6 +66,8 @@ class Settings(BaseSettings):
         scan_folders: Folders that are scanned when asked for and by the calendar, absolute, divided by ``:``.
         scan_every_hours: How often; 0 only when asked for.
         pairs_wanted: How many new preference pairs make a data set for training; 0 never.
+        reflect_daily: Agents that the calendar reflects on, divided by ``,``.
+        reflection_evidence: How many pieces of evidence a reflection on an agent takes, where nobody says otherwise.
         trivy_cache: Trivy's cache folder with its database of vulnerabilities; without it, ``trivy`` under ``home``
             where there is one.
         codeql: Program of CodeQL; empty means the one on the path, if there is one.
@@ -157,6 +159,8 @@ class Settings(BaseSettings):
     scan_folders: str = ""
     scan_every_hours: NonNegativeInt = 24
     pairs_wanted: NonNegativeInt = 0
+    reflect_daily: str = ""
+    reflection_evidence: PositiveInt = 3
     trivy_cache: Path | None = None
     codeql: str = ""
 
@@ -198,6 +202,11 @@ class Settings(BaseSettings):
     def scanned_folders(self) -> tuple[str, ...]:
         """Folders that are scanned."""
         return tuple(folder for folder in self.scan_folders.split(":") if folder)
+
+    @property
+    def reflected_agents(self) -> tuple[str, ...]:
+        """Agents that the calendar reflects on."""
+        return tuple(agent for part in self.reflect_daily.split(",") if (agent := part.strip()))
 
     @property
     def knowledge_index(self) -> Path:

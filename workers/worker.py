@@ -43,7 +43,6 @@ from activities.scans.code import FolderCodeScanner
 from activities.scans.file_activity import FileScanActivities
 from activities.scans.files import FilesScanner
 from activities.scans.folder_activity import FolderScanActivities
-from activities.scans.gitleaks import GitleaksScanner
 from activities.scans.register import SqlScanRegister
 from activities.scans.repository import RepositoryScanner
 from activities.secrets.rotation import RotationActivities
@@ -56,25 +55,27 @@ from temporal.errors import InvalidSettings
 from temporal.interceptors import ErrorInterceptor
 from temporal.logs import configure_logging
 from temporal.names import TaskQueue
-from workers.agents import open_library, open_windows, reading
+from workers.agents import open_library, open_windows
 from workers.audit import open_audit, open_checkpointer
 from workers.budgets import open_watch
 from workers.compose import Stores, open_stores
-from workers.experiments import open_experiment_watch, with_experiments
+from workers.experiments import open_experiment_watch
 from workers.feedback import training_data
 from workers.models import keyless_models, open_planner
 from workers.notifications import delivery_activities, notification_rules, start_delivery
 from workers.policy import open_policy
 from workers.policy_journal import open_journal
 from workers.provenance import open_signer, run_seals
+from workers.reflections import reading_now, reflections
 from workers.sandbox import open_sandbox
-from workers.scans import installed_scanners
-from workers.schedules import register_scans, register_schedules, register_training
+from workers.scans import installed_scanners, open_secret_scanner
+from workers.schedules import register_reflections, register_scans, register_schedules, register_training
 from workers.secrets import open_keeping, open_secrets, own_keys
 from workers.settings import Settings
 from workers.terminations import Terminations
 from workflows.catalog import CatalogWorkflow
 from workflows.delivery import DeliveryWorkflow
+from workflows.reflection import ReflectionWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
@@ -86,7 +87,7 @@ log = logging.getLogger("prism.worker")
 
 ALL_QUEUES: tuple[TaskQueue, ...] = tuple(TaskQueue)
 LOOPS = (DeliveryWorkflow, SecretRotationWorkflow, FolderScanWorkflow, TrainingDataWorkflow)
-WORKFLOWS = (CatalogWorkflow, RowWorkflow, *LOOPS)
+WORKFLOWS = (CatalogWorkflow, RowWorkflow, ReflectionWorkflow, *LOOPS)
 CONNECT_SECONDS = 1.0
 # A program in the sandbox uses a core.
 SLOTS = {
@@ -151,6 +152,7 @@ async def _register_schedules(client: Client, settings: Settings) -> None:
     try:
         await register_schedules(client)
         await register_training(client, wanted=settings.pairs_wanted > 0)
+        await register_reflections(client, settings.reflected_agents)
         await register_scans(client, settings.scanned_folders, settings.scan_every_hours)
     except RPCError as error:
         # A cluster may let workers run rows and make no schedules.
@@ -222,20 +224,20 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
     """Return the activities of the workflow queue: quick, idempotent, in process."""
     plans = PlanActivities(stores.plans)
     records = RecordActivities(stores.keeper, stores.plans)
-    scanner = GitleaksScanner()
+    scanner = open_secret_scanner(stack)
     planner = RulePlanner(load_approval_rules(settings.approval_rules))
     reviews = ReviewActivities(planner, SqlReviewRegister(stores.engine), stores.texts)
     signer = await open_signer(settings)
-    stack.push_async_callback(scanner.close)
     engine = await open_policy(settings, stack, stores.artifacts)
     models = keyless_models(settings)
     policy = PolicyActivities(engine, stores.plans, planner, stores.texts, models, SqlPlacing(stores.engine))
     planning = PlanningActivities(
-        stores.plans, stores.texts, engine, models, lambda: with_experiments(reading(settings), stores.engine)
+        stores.plans, stores.texts, engine, models, lambda: reading_now(settings, stores.engine)
     )
     notifier = InboxNotifier(stores.engine, notification_rules(settings))
     teams = TeamActivities(stores.texts)
     verification = VerificationActivities(stores.texts)
+    reflecting = reflections(settings, stores, engine, scanner, notifier)
     return [
         plans.page,
         plans.locate,
@@ -268,6 +270,8 @@ async def local_activities(settings: Settings, stores: Stores, stack: AsyncExitS
         NotificationActivities(notifier).notify,
         RotationActivities(open_keeping(settings, stores.engine), notifier, own_keys(settings)).rotate_due,
         training_data(settings, stores, notifier).collect,
+        reflecting.gather,
+        reflecting.settle,
     ]
 
 
@@ -294,8 +298,7 @@ async def scan_activities(settings: Settings, stores: Stores, stack: AsyncExitSt
     register = SqlScanRegister(stores.engine)
     folders = frozenset(settings.scanned_folders)
     scanners = installed_scanners(settings)
-    secrets, code = GitleaksScanner(), FolderCodeScanner(scanners)
-    stack.push_async_callback(secrets.close)
+    secrets, code = open_secret_scanner(stack), FolderCodeScanner(scanners)
     return [
         FileScanActivities(FilesScanner(secrets, code), stores.artifacts).scan_files,
         CodeScanActivities(code, stores.texts, stores.artifacts).scan_code,

@@ -7,10 +7,13 @@ from activities.artifacts.files import Snapshot
 from activities.plans.contracts import RowHead
 from activities.prompts.contracts import NamedText
 from activities.records.contracts import RowState, RunState, StepRecord
+from activities.reflections.contracts import ReflectionState, ReflectRequest
 from activities.reviews.contracts import ReviewOutcome, ReviewTerms
 from temporal.contract import Contract
 
 DEFAULT_CONCURRENCY = 16
+# A whole prompt of the greatest length, and the reasons.
+PROPOSAL_TOKENS = 4_000
 # What a row's process is like that begins now. A row under way goes on under the revision it began with: its input
 # says which. This takes no event of history, where a patch marker takes two in every row.
 # 1: rounds of a review have terms.
@@ -129,6 +132,30 @@ class RunResult(Contract):
     run: str
     state: RunState
     counts: dict[RowState, NonNegativeInt]
+
+
+class ReflectionRun(Contract):
+    """Input of ReflectionWorkflow.
+
+    Args:
+        reflect: What is to be reflected on.
+        options: Settings of the run whose row is the proposal.
+    """
+
+    reflect: ReflectRequest
+    options: RunOptions = RunOptions(max_tokens=PROPOSAL_TOKENS)
+
+
+class ReflectionResult(Contract):
+    """How a reflection ended.
+
+    Args:
+        version: Digest of the definition that a person approved.
+    """
+
+    state: ReflectionState
+    message: str = ""
+    version: Digest | None = None
 
 
 class RowRun(Contract):

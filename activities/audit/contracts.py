@@ -56,6 +56,8 @@ class AuditKind(StrEnum):
     SCAN_FOUND = "scan.found"
     OUTPUT_RATED = "output.rated"
     PAIRS_EXPORTED = "pairs.exported"
+    REFLECTION_STARTED = "reflection.started"
+    PROMPT_APPROVED = "prompt.approved"
     EXPERIMENT_CREATED = "experiment.created"
     EXPERIMENT_PAUSED = "experiment.paused"
     EXPERIMENT_RESUMED = "experiment.resumed"

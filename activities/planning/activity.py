@@ -54,7 +54,7 @@ class PlanningActivities:
 
         plan = await self._plans.plan(request.plan)
         run = await self._rows(request.plan, plan, request.index)
-        options = self._installed().model_copy(update={"literal": request.row.literal})
+        options = (await self._installed()).model_copy(update={"literal": request.row.literal})
         document = await self._texts.read(request.output)
         try:
             proposal = await asyncio.to_thread(read_proposal, document, request.row, run, options)

@@ -1,6 +1,6 @@
 """What a row proposes that plans further ones, and how the plan of its run grows by it."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 from pydantic import NonNegativeInt
 
@@ -14,7 +14,7 @@ from temporal.contract import Contract, StepRef
 # What the verdict on proposed rows is called.
 PROPOSAL = "proposal"
 # Agents, tools and collections as they are now.
-Installed = Callable[[], ReadOptions]
+Installed = Callable[[], Awaitable[ReadOptions]]
 
 
 class ProposalRequest(Contract):

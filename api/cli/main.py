@@ -73,6 +73,8 @@ SECTIONS: Final[dict[str, dict[str, Entry]]] = {
         "rate": Entry("api.cli.feedback", "rate", "Say whether a row's output is good or bad, and why."),
         "experiments": Entry("api.cli.experiments", "experiments", "Compare variants of prompts, models or agents."),
         "feedback": Entry("api.cli.feedback", "feedback", "Show votes and scores; export preference pairs."),
+        "reflect": Entry("api.cli.reflections", "reflect", "Have a changed system prompt proposed for an agent."),
+        "reflections": Entry("api.cli.reflections", "reflections", "List reflections, or show what came of one."),
     },
     "Account": {
         "login": Entry("api.cli.accounts", "login", "Log in at Prism's API."),

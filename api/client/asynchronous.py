@@ -22,6 +22,7 @@ from api.client.errors import PrismApiError
 from api.client.experiments import AsyncExperimentCalls
 from api.client.feedback import AsyncFeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reflections import AsyncReflectionCalls
 from api.client.reviews import AsyncReviewMethods
 from api.client.scans import AsyncScanCalls
 from api.client.secrets import AsyncSecretCalls
@@ -51,6 +52,7 @@ class AsyncPrismClient(AsyncReviewMethods, AsyncAccountMethods, AsyncBudgetMetho
         self.cache = AsyncCacheCalls(self)
         self.experiments = AsyncExperimentCalls(self)
         self.feedback = AsyncFeedbackCalls(self)
+        self.reflections = AsyncReflectionCalls(self)
         self.scans = AsyncScanCalls(self)
         self.secrets = AsyncSecretCalls(self)
 

@@ -21,6 +21,7 @@ from api.client.errors import PrismApiError
 from api.client.experiments import ExperimentCalls
 from api.client.feedback import FeedbackCalls
 from api.client.following import READ_TIMEOUT, Position
+from api.client.reflections import ReflectionCalls
 from api.client.reviews import ReviewMethods
 from api.client.scans import ScanCalls
 from api.client.secrets import SecretCalls
@@ -55,6 +56,7 @@ class PrismClient(ReviewMethods, AccountMethods, BudgetMethods, UsageMethods):
         self.cache = CacheCalls(self)
         self.experiments = ExperimentCalls(self)
         self.feedback = FeedbackCalls(self)
+        self.reflections = ReflectionCalls(self)
         self.scans = ScanCalls(self)
         self.secrets = SecretCalls(self)
 

@@ -6,7 +6,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import HTMLResponse, Response
 
 from activities.feedback.contracts import Dimension
-from api import rating
+from api import rating, reflecting
+from api.console.reflections import known_agents
 from api.console.render import page
 from api.console.reviews import account_of
 from api.permission import Access, may
@@ -32,12 +33,15 @@ async def feedback_page(
     """Show scores with their intervals."""
     found = [(title, (await rating.scores(services, by, days)).scores) for by, title in TITLES.items()]
     exports = services.access_policy.decide(access.principal, "feedback.export").allow
+    reflects = services.access_policy.decide(access.principal, "feedback.reflect").allow
     return page(
         "feedback.html",
         account=account_of(access),
         boards=[(title, scores[:SHOWN], len(scores)) for title, scores in found if scores],
         exports=exports,
         datasets=(await rating.datasets(services)).datasets if exports else [],
+        agents=await known_agents(services) if reflects else frozenset(),
+        reflections=(await reflecting.reflections(services)).reflections[:SHOWN],
         periods=PERIODS,
         days=days,
     )

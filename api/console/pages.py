@@ -13,6 +13,7 @@ from api.console.artifacts import output_of, shown_steps
 from api.console.bars import BAR_ORDER, bar
 from api.console.picture import picture_of
 from api.console.proposals import shown_proposal
+from api.console.reflections import prompt_change_of
 from api.console.render import page
 from api.console.reviews import account_of, fields_of, next_review, shown_review
 from api.console.timeline import MOST_LANES, row_timeline, run_timeline
@@ -116,6 +117,7 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         raise NotFound(f"run {run} has no row {row}", run=run, row=row)
     detail = await up_to_now(services, detail)
     review = await shown_review(services, access.principal, run, row)
+    output = await output_of(services, detail)
     return page(
         "row.html",
         account=account_of(access),
@@ -126,7 +128,8 @@ async def row_page(run: str, row: str, services: Served, access: ReadsRow) -> Re
         proven=await has_proof(services, view),
         row=detail,
         short=await services.budgets.short(run, row) if not detail.state.ended else [],
-        output=await output_of(services, detail),
+        output=output,
+        prompt_change=await prompt_change_of(services, detail, output),
         proposal=await shown_proposal(services, detail),
         asking=under_way(detail.steps) is not None,
         executions=await shown_steps(services, detail),

@@ -21,7 +21,7 @@ from api.services import Served, Services
 from api.submission import Submitter, submit
 from catalogs.demand import Demand
 from catalogs.options import ReadOptions
-from workers.agents import installed
+from workers.reflections import in_use
 from workflows.contracts import RunOptions
 
 router = APIRouter(tags=["catalogs"])
@@ -117,7 +117,7 @@ async def _options(submission: Submission, services: Services) -> ReadOptions:
         skip_invalid=submission.skip_invalid,
         experiments=await services.experiments.variants(),
     )
-    return options.model_copy(update=installed(services.settings))
+    return options.model_copy(update=await in_use(services.settings, services.stores.engine))
 
 
 def _limits(submission: Submission, services: Services) -> RunOptions:

@@ -32,6 +32,12 @@ class PaidModel(ScriptedModel):
         return await ledger.record(request, await super().complete(request))
 
 
+def _answer(request: ModelRequest) -> str:
+    if request.output_schema is not None:
+        return '{"prompt": "Name the guest.", "summary": "Names people.", "reasons": []}'
+    return f"Answer. {HOSTILE}"
+
+
 @pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     """Headless Chromium."""
@@ -46,7 +52,7 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Ser
     """The served console with a worker that really runs what is submitted."""
     home = tmp_path_factory.mktemp("console")
     async with temporal_server(home) as address:
-        installation = Installation(home, await connect(address), lambda request: f"Answer. {HOSTILE}")
+        installation = Installation(home, await connect(address), _answer)
         installation.model = PaidModel(installation.stores, installation.model.answer)
         async with installation.worker():
             with serving(Settings(home=home, temporal_address=address.target)) as served:

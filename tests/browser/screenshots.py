@@ -11,7 +11,7 @@ from playwright.async_api import async_playwright
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import serving
 from tests.browser.chromium import launched
-from tests.browser.showcase import SETTINGS, fill
+from tests.browser.showcase import PROPOSED, SETTINGS, fill
 from workers.settings import Settings
 
 FOLDER: Final = Path(__file__).parents[2] / "api" / "console" / "screenshots"
@@ -27,6 +27,7 @@ SHOTS: Final = {
     "reviews": ("/reviews", DESKTOP),
     "review": (REVIEW, (1280, 1000, "light")),
     "review-phone-dark": (REVIEW, PHONE),
+    "proposal": (f"/runs/{PROPOSED}/rows/prompt", (1280, 1080, "light")),
 }
 MORE: Final = {
     "row": (ROW, DESKTOP),
@@ -43,6 +44,7 @@ MORE: Final = {
     "budgets": ("/budgets", DESKTOP),
     "budgets-phone-dark": ("/budgets", PHONE),
     "feedback": ("/feedback", DESKTOP),
+    "proposal-phone-dark": (f"/runs/{PROPOSED}/rows/prompt", PHONE),
     "feedback-phone-dark": ("/feedback", PHONE),
     "agents": ("/agents", DESKTOP),
     "agents-dark": ("/agents", (1280, 800, "dark")),

@@ -1,6 +1,8 @@
 """A company's week of catalogs, for screenshots and for looking at the console by hand."""
 
+import json
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
@@ -24,9 +26,12 @@ from activities.records.contracts import RowState, RunState
 from activities.records.database import timestamp, upsert
 from activities.records.incidents import SqlIncidents
 from activities.records.tables import CallRow
+from activities.reflections.contracts import ReflectionState, ReflectRequest
+from activities.reflections.register import SqlReflectionRegister
 from activities.reviews.contracts import ReviewTerms
 from activities.routing.counting import count_answer
 from activities.scans.contracts import Finding
+from catalogs.evidence import BOARD, REFLECTOR, ROW
 from catalogs.experiment import Variant
 from catalogs.plan import Proposal
 from catalogs.row import CatalogRow
@@ -46,6 +51,7 @@ Supplier 40177 was left out of the 11:30 payment run: its IBAN changed on Friday
 
 Confirm the IBAN before the 15:00 cut-off."""
 
+PROPOSED: Final = "reflect-writer-5f2c91ab"
 TASKS = (
     ("finance/cash-report", "Daily cash report", "Report today's cash position per bank account and name anomalies."),
     ("finance/dunning-letters", "Dunning letters, second level", "Draft a polite reminder for invoices 30 days late."),
@@ -178,7 +184,11 @@ async def fill(seeder: Seeder) -> None:
     """Write the week."""
     done = [
         Seed(
-            f"support/ticket-{number}", f"Answer ticket {4100 + number}", "Draft an answer.", output="Dear customer, …"
+            f"support/ticket-{number}",
+            f"Answer ticket {4100 + number}",
+            "Draft an answer.",
+            output="Dear customer, …",
+            agent="writer",
         )
         for number in range(48)
     ]
@@ -197,6 +207,7 @@ async def fill(seeder: Seeder) -> None:
     await seeder.run("pricing-refresh", "Pricing refresh", waiting, state=RunState.PAUSED, minutes_ago=140, took=300)
     await spend(seeder)
     await rate(seeder)
+    await reflect(seeder)
     await compare(seeder)
     await call(seeder)
 
@@ -212,6 +223,32 @@ async def rate(seeder: Seeder) -> None:
     ours = ("8f2c41d09be37a16", "finance/cash-report")
     await register.rate(Given(run=ours[0], row=ours[1], by="ben", rating=Rating.GOOD, reason="Every figure is there."))
     await register.rate(Given(run=ours[0], row=ours[1], by="cleo", rating=Rating.BAD))
+
+
+async def reflect(seeder: Seeder) -> None:
+    """Propose a changed prompt, which waits for a person, beside a reflection that found nothing."""
+    register = SqlReflectionRegister(seeder.stores.engine)
+    writer = load_agents()["writer"]
+    for identity, agent, by in (("reflect-critic-1", "critic", "ben"), (PROPOSED, "writer", "ana")):
+        await register.begin(ReflectRequest(reflection=identity, agent=agent, by=by), 3)
+    nothing = await register.reflection("reflect-critic-1")
+    going = await register.reflection(PROPOSED)
+    assert nothing
+    assert going
+    told = "nothing to reflect on: 1 of 3 pieces of evidence on critic@1 as it is now"
+    await register.change(nothing.model_copy(update={"state": ReflectionState.NOTHING, "message": told, "evidence": 1}))
+    found = {"state": ReflectionState.UNDER_WAY, "definition": writer, "evidence": 6, "left_out": 1}
+    await register.change(going.model_copy(update=found))
+    changed = writer.system.replace("plainly, and", "plainly, in the reader's own tone, and")
+    changed += "\nYou greet the reader by name where the task gives one."
+    reasons = [
+        {"evidence": [1, 2, 5], "why": "Six readers found the tone off: it was that of a form."},
+        {"evidence": [3], "why": "An editor put the customer's name in the place of 'Dear customer'."},
+    ]
+    output = json.dumps({"prompt": changed, "summary": "Asks for the reader's tone and name.", "reasons": reasons})
+    row = Seed(ROW, "A changed prompt for writer", "Propose a changed system prompt.", output=output, board=BOARD)
+    row = replace(row, state=RowState.REVIEW, message="the catalog requires a review of this row", agent=REFLECTOR)
+    await seeder.run(PROPOSED, "Reflection on writer", [row], state=RunState.RUNNING, minutes_ago=9, submitter="ana")
 
 
 async def compare(seeder: Seeder) -> None:

@@ -12,7 +12,7 @@ from tests.api.http.guarding import Guarded, guarded_api
 from tests.api.http.seeding import Seeder
 from tests.api.http.serving import Serving, serving
 from tests.browser.screenshots import ROW, RUN
-from tests.browser.showcase import SETTINGS, fill
+from tests.browser.showcase import PROPOSED, SETTINGS, fill
 from workers.settings import Settings
 
 pytestmark = pytest.mark.xdist_group("browser")
@@ -35,6 +35,7 @@ PAGES = {
     "notifications": "/notifications?everybody=true",
     "budgets": "/budgets",
     "feedback": "/feedback",
+    "proposed prompt": f"/runs/{PROPOSED}/rows/prompt",
     "agents": "/agents",
     "experiments": "/experiments",
     "usage": "/usage",

@@ -11,15 +11,24 @@ import pytest
 from activities.audit.checkpoints import read_anchor
 from activities.audit.signing import PublicKeys
 from activities.audit.verify import verify_database
+from activities.feedback.contracts import Given, Rating
+from activities.feedback.register import SqlFeedbackRegister
 from activities.records.contracts import RowState, RunState
+from activities.reflections.contracts import ReflectRequest
 from activities.reviews.contracts import ReviewDecision
+from temporal.names import REFLECTION_WORKFLOWS, TaskQueue
 from tests.chaos.conftest import System
 from tests.installation import Installation, Run
+from workflows.contracts import ReflectionRun
+from workflows.reflection import ReflectionWorkflow
 from workflows.row import RowWorkflow
 
 pytestmark = [pytest.mark.chaos, pytest.mark.timeout(400), pytest.mark.xdist_group("chaos")]
 # More of them in `make chaos`: what is proven is the same, with more luck needed to miss a fault.
 MANY = int(os.environ.get("PRISM_CHAOS_ROWS", "150"))
+
+
+PROPOSAL = json.dumps({"prompt": "Greet everybody.", "summary": "It greets.", "reasons": []})
 
 
 def catalog(rows: int) -> str:
@@ -61,22 +70,46 @@ async def test_a_worker_killed_during_model_calls_pays_nothing_and_runs_no_tool_
     system: tuple[System, Installation], tmp_path: Path
 ) -> None:
     parts, prism = system
+    await found_wanting(prism)
     call = [{"name": "draw", "arguments": {}}]
     await parts.vendor.script(reset=True, delay=1.5)
-    await parts.vendor.script(answers={"drawn": "One."}, calls=[call, call])
+    await parts.vendor.script(answers={"drawn": "One.", "The agent writer works under": PROPOSAL}, calls=[call, call])
     of_agents = await drawing(prism, tmp_path).start("id,objective,agent,pattern\na,Draw,drawer; another,vote\n")
     await until(lambda: _seen(parts, 4))
     run = await prism.start(catalog(3), concurrency=3)
-    await until(lambda: _seen(parts, 7))
+    proposed = await reflecting(prism)
+    await until(lambda: _seen(parts, 8))
     parts.kill("worker")
     assert (await run.result()).state is RunState.COMPLETED
     assert (await of_agents.result()).state is RunState.COMPLETED
+    # A proposal is a row like all others: it waits for a person, and was paid for once.
+    await until(lambda: _waits(prism, proposed))
     seen = await parts.vendor.calls()
-    assert seen["requests"] == 7
+    assert seen["requests"] == 8
     assert_everything_happened_once(prism, run, 3)
     drawn = {body["messages"][-1]["content"] for body in seen["bodies"] if body["messages"][-1]["role"] == "tool"}
     kept = prism.query("SELECT result FROM tool_results WHERE key LIKE :row", row=f"catalog/{of_agents.run}/%")
     assert len(drawn) == len(kept) == 2
+
+
+async def found_wanting(prism: Installation) -> None:
+    """Have somebody find fault with what the writer wrote."""
+    run = await prism.start("id,objective,agent\na,Greet.,writer\n")
+    await run.result()
+    vote = Given(run=run.run, row="a", by="ana", rating=Rating.BAD, reason="It greets nobody.")
+    await SqlFeedbackRegister(prism.stores.engine).rate(vote)
+
+
+async def reflecting(prism: Installation) -> Run:
+    """Begin a reflection on that, and return the run in which a prompt is proposed."""
+    identity = "reflect-killed"
+    reflection = await prism.client.start_workflow(
+        ReflectionWorkflow.run,
+        ReflectionRun(reflect=ReflectRequest(reflection=identity, agent="writer", wanted=1)),
+        id=f"{REFLECTION_WORKFLOWS}{identity}",
+        task_queue=TaskQueue.WORKFLOWS,
+    )
+    return Run(prism.client, identity, reflection)  # type: ignore[arg-type]
 
 
 def drawing(prism: Installation, home: Path) -> Installation:
@@ -145,3 +178,7 @@ async def _seen(parts: System, count: int) -> bool:
 
 async def _ended(prism: Installation, run: Run, count: int) -> bool:
     return sum(state == "succeeded" for state in prism.states(run).values()) >= count
+
+
+async def _waits(prism: Installation, run: Run) -> bool:
+    return set(prism.states(run).values()) == {"review"}

@@ -20,18 +20,22 @@ from activities.budgets.contracts import BudgetSpent
 from activities.experiments.contracts import ExperimentSpec
 from activities.experiments.register import SqlExperiments
 from activities.feedback.activity import CollectRequest
+from activities.feedback.contracts import Given, Rating
+from activities.feedback.register import SqlFeedbackRegister
 from activities.llm.contracts import ModelRequest
 from activities.notifications.contracts import Notification
 from activities.notifications.inbox import InboxNotifier
 from activities.records.contracts import RowState
+from activities.reflections.contracts import ReflectRequest
 from activities.reviews.contracts import DecisionKind, ReviewDecision
 from activities.scans.folder_activity import FolderScanRequest
 from activities.secrets.rotation import RotationRequest
+from catalogs.evidence import ROW
 from catalogs.experiment import Variant
 from temporal.address import TemporalAddress
 from temporal.contract import StepRef
 from temporal.dev_server import dev_server_command
-from temporal.names import TaskQueue
+from temporal.names import REFLECTION_WORKFLOWS, TaskQueue
 from tests.conftest import answering, free_port
 from tests.installation import Installation, Run
 from tests.receiver import receiver
@@ -39,10 +43,11 @@ from workers.notifications import notification_rules, start_delivery
 from workers.secrets import open_secrets
 from workers.settings import Settings
 from workflows.catalog import CatalogWorkflow
-from workflows.contracts import BudgetFreed, Concurrency, Operator, RowProgress, RowSelection
+from workflows.contracts import BudgetFreed, Concurrency, Operator, ReflectionRun, RowProgress, RowSelection
 from workflows.delivery import DeliveryWorkflow
 from workflows.draft import DRAFTS
 from workflows.performing import BUDGET
+from workflows.reflection import ReflectionWorkflow
 from workflows.rotation import SecretRotationWorkflow
 from workflows.row import RowWorkflow
 from workflows.scanning import FolderScanWorkflow
@@ -349,6 +354,42 @@ async def training_data(prism: Installation) -> WorkflowHistory:
         return await run.fetch_history()
 
 
+async def reflection(prism: Installation) -> WorkflowHistory:
+    """A prompt that is proposed once, the reviewer approving; its row is a row like all others."""
+    async with prism.worker():
+        voted = await prism.start("id,objective,agent\na,Greet.,writer\n")
+        await voted.result()
+        vote = Given(run=voted.run, row="a", by="ana", rating=Rating.BAD, reason="It greets nobody.")
+        await SqlFeedbackRegister(prism.stores.engine).rate(vote)
+        prism.model.answer = lambda request: '{"prompt": "Greet.", "summary": "It greets.", "reasons": []}'
+        identity = "reflect-writer-1"
+        reflect = ReflectRequest(reflection=identity, agent="writer", wanted=1, by="ana")
+        run = await prism.client.start_workflow(
+            ReflectionWorkflow.run,
+            ReflectionRun(reflect=reflect),
+            id=f"{REFLECTION_WORKFLOWS}{identity}",
+            task_queue=TaskQueue.WORKFLOWS,
+        )
+        proposed = Run(prism.client, identity, prism.client.get_workflow_handle_for(CatalogWorkflow.run, identity))
+        await proposed.row_reaches(ROW, lambda progress: progress.state is RowState.REVIEW)
+        await proposed.row(ROW).signal(RowWorkflow.approve, ANA)
+        await run.result()
+        return await run.fetch_history()
+
+
+async def reflection_on_nothing(prism: Installation) -> WorkflowHistory:
+    """A reflection of the calendar, which finds nothing."""
+    async with prism.worker():
+        run = await prism.client.start_workflow(
+            ReflectionWorkflow.run,
+            ReflectionRun(reflect=ReflectRequest(agent="critic")),
+            id=f"{REFLECTION_WORKFLOWS}daily/critic",
+            task_queue=TaskQueue.WORKFLOWS,
+        )
+        await run.result()
+        return await run.fetch_history()
+
+
 async def folder_scan(prism: Installation) -> WorkflowHistory:
     """A folder that is scanned once."""
     folder = prism.settings.home / "repository"
@@ -421,7 +462,7 @@ SCENARIOS: dict[str, Callable[[Installation], Awaitable[Run]]] = {
 
 
 LOOPS: dict[str, Callable[[Installation], Awaitable[WorkflowHistory]]] = {
-    loop.__name__: loop for loop in (delivery, rotation, folder_scan, training_data)
+    loop.__name__: loop for loop in (delivery, rotation, folder_scan, training_data, reflection, reflection_on_nothing)
 }
 
 

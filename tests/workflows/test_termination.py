@@ -10,6 +10,7 @@ from activities.policy.embedded import EmbeddedPolicy
 from activities.records.contracts import RowState, RunState
 from activities.records.queries import RecordQueries
 from activities.reviews.contracts import ReviewDecision
+from activities.scans.gitleaks import GitleaksScanner
 from api.control import cancel_run, retry
 from api.errors import Conflict
 from api.services import Services
@@ -25,9 +26,8 @@ CATALOG = "id,objective,review,depends_on\na,One,required,\nb,Two,,\nc,Three,,a\
 
 
 def services(prism: Installation) -> Services:
-    return Services(
-        prism.settings, prism.stores, RecordQueries(prism.stores.engine), prism.client, EmbeddedPolicy(POLICIES)
-    )
+    queries, policy = RecordQueries(prism.stores.engine), EmbeddedPolicy(POLICIES)
+    return Services(prism.settings, prism.stores, queries, prism.client, policy, GitleaksScanner())
 
 
 async def until(condition: Callable[[], Awaitable[bool]]) -> None:

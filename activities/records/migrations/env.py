@@ -10,6 +10,7 @@ from activities.identity import tables as identity_tables  # noqa: F401 -- likew
 from activities.llm import cache_tables  # noqa: F401 -- likewise
 from activities.provenance import tables as provenance_tables  # noqa: F401 -- likewise
 from activities.records import tables  # noqa: F401 -- likewise
+from activities.reflections import tables as reflections_tables  # noqa: F401 -- likewise
 from activities.reviews import tables as reviews_tables  # noqa: F401 -- likewise
 from activities.routing import tables as routing_tables  # noqa: F401 -- likewise
 from activities.sandbox import tables as sandbox_tables  # noqa: F401 -- likewise

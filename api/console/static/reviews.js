@@ -25,7 +25,7 @@ export function review(root) {
 async function decide(form, kind) {
   const values = new FormData(form);
   const body = { kind, round: Number(form.dataset.round), by: values.get("by")?.trim() ?? "", comment: values.get("comment") };
-  if (kind === "edit") body.output = values.get("output");
+  if (kind === "edit") body.output = edited(form.elements.output);
   if (kind === "answer") body.answers = answers(form);
   if (kind === "reassign") body.reviewers = values.get("reviewers").split(/[;,\s]+/).filter(Boolean);
   const done = await post(`${form.dataset.review}/decide`, body);
@@ -33,6 +33,12 @@ async function decide(form, kind) {
   toast(done.queued ? "Kept: it counts as soon as a worker is back" : `${TAKEN[kind]}. ${done.message}`);
   document.activeElement.blur();
   reopen();
+}
+
+// What is edited may be one field of a JSON object; the object is what is decided on.
+function edited(text) {
+  const { within, field } = text.dataset;
+  return within ? JSON.stringify({ ...JSON.parse(within), [field]: text.value }) : text.value;
 }
 
 function answers(form) {

@@ -17,6 +17,7 @@ from workers.agents import reading
 from workers.compose import Stores, open_stores
 from workers.models import keyless_models
 from workers.policy import POLICIES
+from workers.reflections import reading_now
 from workers.settings import Settings
 
 CATALOG = b"id,objective,agent,pattern\np,Plan,planner,plan\nq,Plan,planner,plan\n"
@@ -34,7 +35,7 @@ class Planning:
             self.stores.texts,
             EmbeddedPolicy(POLICIES),
             keyless_models(settings),
-            lambda: reading(settings),
+            lambda: reading_now(settings, self.stores.engine),
         )
 
     async def proposed(self, plan: Digest, index: int, *ids: str) -> Proposed:

@@ -54,6 +54,8 @@ class Seed:
     terms: ReviewTerms = field(default_factory=ReviewTerms)
     risk: str = ""
     earlier: str = ""
+    board: str = ""
+    agent: str = ""
     requests: int = 1
     proposal: Proposal | None = None
 
@@ -208,12 +210,13 @@ def _opened(position: int, seed: Seed) -> dict[str, Any]:
     return {
         "row": seed.row,
         "position": position,
-        "board": board,
+        "board": seed.board or board,
         "task": task,
         "title": seed.title,
         "objective": seed.objective,
         "upstream": seed.upstream,
         "risk": seed.risk,
+        "agent": seed.agent,
     }
 
 

@@ -50,6 +50,9 @@ GET    /api/v1/runs/{run}/feedback/{row:path}    401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/scores                   401 403 200 200 200 200 200 200
 GET    /api/v1/feedback/pairs                    401 403 403 403 403 200 200 200
 GET    /api/v1/feedback/datasets                 401 403 403 403 403 200 200 200
+POST   /api/v1/reflections                      401 403 403 403 403 404 404 404
+GET    /api/v1/reflections                      401 403 200 200 200 200 200 200
+GET    /api/v1/reflections/{reflection}         401 403 404 404 404 404 404 404
 GET    /api/v1/experiments                       401 403 200 200 200 200 200 200
 POST   /api/v1/experiments                       401 403 403 403 403 201 200 200
 GET    /api/v1/experiments/{name}                401 403 404 404 404 404 404 404
@@ -159,6 +162,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/api/v1/auth/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
     "/api/v1/users": {"json": {"name": "viewer"}},
     "/api/v1/users/{name}/tokens": {"json": {"title": "ci", "scopes": ["runs.read"]}},
+    "/api/v1/reflections": {"json": {"agent": "nobody"}},
     "/api/v1/scans": {"json": {"folder": "/nowhere"}},
     "/api/v1/secrets/{name:path}": {"json": {"value": "canary-of-roles"}},
     "/api/v1/secrets/{name:path}/rotate": {"json": {}},

@@ -14,7 +14,7 @@ from activities.records.database import timestamp
 from activities.reviews.contracts import ReviewEntry, ReviewRecord, ReviewState, ReviewTerms
 from activities.reviews.register import SqlReviewRegister
 from api.cli.main import cli
-from api.client import PrismClient
+from api.client import PrismApiError, PrismClient
 from temporal.contract import StepRef
 from tests.api.http.guarding import guarded_api, people
 from tests.api.http.seeding import Seed, Seeder
@@ -82,6 +82,17 @@ async def test_what_cannot_be_rated_is_said(served: Serving) -> None:
     assert (missing.status_code, nothing.status_code, stale.status_code, odd.status_code) == (404, 409, 409, 422)
     assert "no output" in nothing.json()["error"]["message"]
     assert "look at it again" in stale.json()["error"]["message"]
+
+
+async def test_no_secret_is_taken_in(served: Serving) -> None:
+    key = "ghp_" + "x7Kq2mWz9RtYp4LsVb8NcJd3FgHa5Te6Uo1i"
+    with PrismClient(served.url) as client:
+        for given in ({"reason": f"Remove {key}"}, {"reason": "so", "better": f"First.\n{key}"}):
+            with pytest.raises(PrismApiError, match="seems to hold a secret") as refused:
+                client.feedback.rate("r", "ops/a", "bad", by="ana", **given)
+            assert refused.value.status == 400
+            assert key not in str(refused.value)
+        assert client.feedback.of("r", "ops/a").votes == []
 
 
 async def test_decisions_of_reviewers_are_votes_and_a_later_vote_of_theirs_stays(served: Serving) -> None:
