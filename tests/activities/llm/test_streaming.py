@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import uuid
 from collections.abc import AsyncIterator
 from contextlib import aclosing
 
@@ -35,8 +36,8 @@ async def streaming(
 async def test_an_answer_is_heard_while_it_arrives_and_kept_whole(
     streaming: GatewayProcess, vendor: VendorProcess
 ) -> None:
-    await vendor.script(pause=0.2, answers={"Say hello": "one two three four five six"})
-    asked = request("grows")
+    await vendor.script(pause=0.6, answers={"Say hello": "one two three four five six"})
+    asked = request(f"grows-{uuid.uuid4()}")
     heard = []
     async with aclosing(streaming.client()) as client:
         asking = asyncio.create_task(client.complete(asked))
