@@ -63,7 +63,8 @@ class Broken:
 class Nothing:
     """No request is similar to another one."""
 
-    counts: dict[str, float] = {}
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
 
     async def clear(self) -> None:
         pass

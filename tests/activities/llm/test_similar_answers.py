@@ -16,6 +16,7 @@ from typing import Any, cast
 
 import httpx
 import pytest
+from click.testing import CliRunner
 from pydantic import SecretStr
 from sqlalchemy import Engine
 from temporalio.client import Client
@@ -29,8 +30,9 @@ from activities.llm.similar_answers import SimilarAnswers, marks_of, nearest, sc
 from activities.llm.similar_contracts import AnsweredPrompt, Asked, Embedding, SimilarUnavailable
 from activities.llm.similar_records import RecordedPrompts
 from activities.records.contracts import RowState
+from api.cli.main import cli
 from api.client import PrismClient
-from catalogs.row import Cache
+from catalogs.row import Cache, CatalogRow
 from temporal.contract import StepRef
 from tests.activities.llm.conftest import GatewayProcess
 from tests.api.http.serving import serving
@@ -38,6 +40,7 @@ from tests.installation import Installation
 from tests.provider.process import VendorProcess
 from workers.cache import embeddings_of
 from workers.settings import Settings
+from workflows.caching import Caching
 
 FIRST, LIKE_IT = "How is the {} password reset?", "What resets the {} password?"
 
@@ -202,6 +205,13 @@ def told(url: str, first: str, second: str) -> None:
         assert "Semantic" in httpx.get(f"{url}/usage", timeout=60).text
         assert "scripted" in httpx.get(f"{url}/system", timeout=60).text
         assert 'prism_answers{by="semantic"}' in httpx.get(f"{url}/metrics", timeout=60).text
+        shown = [
+            CliRunner().invoke(cli, ["--url", url, *words]).output
+            for words in (["row", second, "faq"], ["usage"], ["cache", "stats"])
+        ]
+        assert "answer of a similar request, similarity 0.97" in " ".join(shown[0].split())
+        assert "by a similar request's answer" in " ".join(shown[1].split())
+        assert "scripted, similarity 0.95 and more" in " ".join(shown[2].split())
         cleared = client.cache.clear()
         assert (cleared.embeddings, cleared.similarity) == ("scripted", 0.95)
 
@@ -303,6 +313,16 @@ def test_the_most_similar_comes_first_and_other_dimensions_are_passed_over() -> 
         asked, [known("far", 0.5, 0.8), known("near", 0.96, 0.28), known("same", 1, 0), known("odd", 1)], 0.95
     )
     assert [one.answer for one in found] == ["same", "near"]
+
+
+def test_only_the_first_call_of_a_row_may_get_a_similar_answer() -> None:
+    row = CatalogRow(id="a", line=2, objective="o", cache=Cache.SEMANTIC)
+    fresh = Caching(generation=0)
+    assert fresh.of(row, "draft", similar=True) is Cache.SEMANTIC
+    assert fresh.of(row, "draft with what was wrong", similar=True) is Cache.USE
+    assert fresh.of(row, "draft", similar=True) is Cache.REFRESH, "its own answer was refused"
+    assert Caching(generation=0).of(row, "a judge's") is Cache.USE
+    assert Caching(generation=1).of(row, "draft", similar=True) is Cache.REFRESH
 
 
 def load() -> Any:
