@@ -182,7 +182,7 @@ async def test_sessions_end_a_password_changes_and_one_logs_out(page: Page, guar
 
 
 @pytest.mark.parametrize("path", ["/account", "/users"])
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (390, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (768, "light"), (390, "dark")])
 async def test_a_page_of_accounts_violates_no_rule(
     browser: Browser, guarded: Guarded, path: str, scheme: str, width: int
 ) -> None:
