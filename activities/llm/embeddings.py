@@ -88,7 +88,7 @@ def _unit(response: Any) -> tuple[float, ...]:  # noqa: ANN401 -- litellm's
     try:
         (one,) = response.data
         vector = [float(number) for number in one["embedding"]]
-    except (AttributeError, KeyError, TypeError, ValueError) as error:
+    except (ArithmeticError, AttributeError, KeyError, TypeError, ValueError) as error:
         raise EmbeddingsUnavailable("the deployment of embeddings sent no vector") from error
     length = math.sqrt(sum(number * number for number in vector))
     if not length or not math.isfinite(length):
