@@ -27,7 +27,7 @@ class Keys:
         self.key: SecretStr | None = None
         self.times = 0
 
-    def use(self, groups: ModelGroups) -> None:
+    async def use(self, groups: ModelGroups) -> None:
         self.key, self.times = groups.find("custom").deployments[0].api_key, self.times + 1
 
     async def uses(self, key: SecretStr) -> None:
