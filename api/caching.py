@@ -20,6 +20,8 @@ async def cache(services: Services) -> CacheView:
         on=settings.cache == "on",
         hours=settings.cache_hours,
         shared=without_password(url) if url else "records",
+        embeddings=settings.cache_embeddings,
+        similarity=settings.cache_similarity if settings.cache_embeddings else 0.0,
         counts=counts,
     )
 

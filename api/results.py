@@ -25,6 +25,7 @@ COLUMNS: Final = (
     "message",
     "output_digest",
     "envelope",
+    "similar",
 )
 # A spreadsheet runs a cell that begins so (OWASP: CSV injection).
 FORMULA_STARTS: Final = ("=", "+", "-", "@", "\t", "\r")
@@ -63,6 +64,7 @@ async def _rows(services: Services, run: str) -> AsyncIterator[dict[str, Any]]:
             "message": row.message,
             "output_digest": row.output_digest or "",
             "envelope": row.envelope or "",
+            "similar": "; ".join(map(str, row.similar)),
         }
 
 

@@ -295,10 +295,11 @@ COLUMNS: Final = (
     ),
     Column(
         "cache",
-        "`use`, `bypass`, `refresh`",
+        "`use`, `bypass`, `refresh`, `semantic`",
         "`PRISM_CACHE`",
         "use",
-        "Whether the same call's earlier answer may serve; `refresh` asks anew and keeps the answer for others.",
+        "Whether the same call's earlier answer may serve; `refresh` asks anew and keeps the answer for others, "
+        "`semantic` takes that of a similar call too.",
         cells.choice(Cache),
     ),
     Column("priority", "whole number 1 to 5", "3", "1", "1 starts first, 5 last.", cells.whole(1, 5)),

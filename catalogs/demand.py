@@ -95,7 +95,7 @@ class DemandTally:
         self._teams.append(row.pattern is not None)
         self._verified.append(bool(row.verification or row.output_schema))
         self._tooled.append(bool(tools))
-        self._caching.append(row.cache is Cache.USE)
+        self._caching.append(row.cache in (Cache.USE, Cache.SEMANTIC))
         self._unsaid.append(row.cache is None)
         self._judged.append(_JUDGE_CHARACTERS + len(row.objective) + free if free else 0)
 

@@ -62,11 +62,12 @@ class Scan(StrEnum):
 
 
 class Cache(StrEnum):
-    """Whether a model call may be answered by what the same call was answered before."""
+    """Whether a model call may be answered by what the same call, or a similar one, was answered before."""
 
     USE = "use"
     BYPASS = "bypass"
     REFRESH = "refresh"
+    SEMANTIC = "semantic"
 
 
 class CatalogRow(Contract):

@@ -28,7 +28,7 @@ from temporal.errors import InvalidSettings, PrismError
 from temporal.logs import configure_logging
 from temporal.redaction import PROCESS
 from temporal.secret_reference import is_reference
-from workers.cache import open_cache
+from workers.cache import embeddings_of, open_cache
 from workers.compose import open_stores
 from workers.secrets import open_secrets
 from workers.settings import Settings
@@ -51,7 +51,8 @@ async def run_gateway(settings: Settings) -> None:
         ledger = SqlCallLedger(stores.engine)
         allowances = SqlAllowances(stores.engine, budgets)
         router = Router(groups, provider, SqlIncidents(stores.engine), allowances)
-        cache = open_cache(settings, stores.engine, stores.texts, stack)
+        embeddings = embeddings_of(settings, await _embeddings_key(settings, store), provider.load)
+        cache = open_cache(settings, stores.engine, stores.texts, embeddings, stack)
         renewal = asyncio.create_task(_renew(router, settings, store))
         try:
             await serve_gateway(build_gateway(provider, router, ledger, guard, cache, allowances), settings.socket)
@@ -101,6 +102,16 @@ async def _provider_keys(store: SecretStore) -> dict[str, str]:
     named = {key: SecretStr(os.environ[key]) for key, _ in PROVIDERS.values() if os.environ.get(key)}
     keys = {name: _quiet(await resolved(value, name, store)) for name, value in named.items()}
     return {name: value.get_secret_value() for name, value in keys.items() if value}
+
+
+async def _embeddings_key(settings: Settings, store: SecretStore) -> SecretStr | None:
+    """Return the key of the deployment of embeddings: its own, or what its provider's usual variable holds."""
+    if settings.cache_embeddings_key is not None:
+        return _quiet(await resolved(settings.cache_embeddings_key, "PRISM_CACHE_EMBEDDINGS_KEY", store))
+    variable, _ = PROVIDERS.get(settings.cache_embeddings.partition("/")[0], ("", ""))
+    # A provider's key is for the provider, whoever speaks its protocol.
+    text = "" if settings.cache_embeddings_url else os.environ.get(variable, "")
+    return _quiet(await resolved(SecretStr(text) if text else None, variable, store))
 
 
 def _quiet(key: SecretStr | None) -> SecretStr | None:

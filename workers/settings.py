@@ -39,6 +39,10 @@ class Settings(BaseSettings):
         cache: Whether model calls of rows that do not say may be answered by what the same call was answered before.
         cache_hours: How long an answer serves.
         cache_url: Redis or Valkey server that shares answers among gateways; empty means the records database does.
+        cache_embeddings: Deployment whose vectors tell similar requests, ``provider/model``; empty has none looked for.
+        cache_embeddings_url: An OpenAI-compatible endpoint that it is of, up to ``/v1``.
+        cache_embeddings_local: Whether that endpoint is of the house; one on loopback is anyway.
+        cache_similarity: Least cosine similarity of requests that may have the same answer.
         budgets: YAML file that says what model calls may cost per day, month, board and run; empty means no limit.
         tools: YAML file of programs that models may have run; empty means none.
         prices: YAML file of prices that go before the bundled ones.
@@ -143,6 +147,11 @@ class Settings(BaseSettings):
     cache: Literal["off", "on"] = "off"
     cache_hours: PositiveFloat = 24.0
     cache_url: SecretStr | None = None
+    cache_embeddings: str = ""
+    cache_embeddings_url: str = ""
+    cache_embeddings_key: SecretStr | None = None
+    cache_embeddings_local: bool = False
+    cache_similarity: float = Field(default=0.95, gt=0, le=1)
     budgets: Path | None = None
     prices: Path | None = None
     tools: Path | None = None

@@ -17,13 +17,13 @@ from temporal.contract import Contract
 
 
 def written(prompt: Prompt, answer: ModelAnswer, agent: Agent | None = None) -> CustodyAct:
-    """A model wrote the text, for this row or for an earlier call that was the same; in whose turn, if an agent's."""
+    """A model wrote the text, for this row, the same call or a similar one before; in whose turn, if an agent's."""
     return CustodyAct(
         act=Act.WRITTEN,
         by=answer.model,
         prompt=prompt.text.digest,
         text=answer.output.digest,
-        outcome=f"from the cache, call {answer.cached_from}" if answer.cached_from else "",
+        outcome=_found_in_cache(answer),
         agent=agent.label if agent else "",
         definition=agent.digest if agent else None,
         template=prompt.template,
@@ -148,6 +148,13 @@ def edited(before: Text, decision: ReviewDecision, after: Text, review_round: in
 def contract_digest(model: Contract) -> Digest:
     """Return the digest by which a contract is known."""
     return digest_of(model.model_dump_json().encode())
+
+
+def _found_in_cache(answer: ModelAnswer) -> str:
+    if not answer.cached_from:
+        return ""
+    told = f"from the cache, call {answer.cached_from}"
+    return f"{told}, answer of a similar request, {answer.similar}" if answer.similar else told
 
 
 def _found(count: int) -> str:

@@ -8,7 +8,7 @@ from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.artifacts.contracts import Text
-    from activities.llm.contracts import ModelAnswer
+    from activities.llm.contracts import ModelAnswer, Similar
     from activities.planning.contracts import Proposed
     from activities.prompts.contracts import NamedText, Prompt, Turn
     from activities.provenance.contracts import CustodyAct
@@ -48,6 +48,7 @@ class Draft:
         edited: What a reviewer made of it.
         prompts: Digests of the prompts, in the order of the calls.
         models: Deployments that answered, in the order of the calls.
+        similar: Requests that were not the same, and whose answers served.
         custody: What was done to the output so far.
         proposed: The rows that it proposes, where the row plans others, and what is to be said of them.
         author: Agent who wrote the last answer, where one is defined.
@@ -67,6 +68,7 @@ class Draft:
     cost_usd: float = 0.0
     saved_usd: float = 0.0
     cached_calls: int = 0
+    similar: tuple[Similar, ...] = ()
     verdicts: tuple[Verdict, ...] = ()
     structured: Text | None = None
     edited: Text | None = None
@@ -102,6 +104,7 @@ class Draft:
         self.cost_usd += answer.cost_usd
         self.saved_usd += answer.saved_usd
         self.cached_calls += bool(answer.cached_from)
+        self.similar += (answer.similar,) if answer.similar else ()
 
     @property
     def output(self) -> Text | None:

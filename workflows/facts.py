@@ -91,6 +91,7 @@ class RowFacts:
             cost_usd=draft.cost_usd,
             saved_usd=draft.saved_usd,
             cached_calls=draft.cached_calls,
+            similar=draft.similar,
             envelope=envelope,
             verdicts=draft.verdicts,
             findings=self.findings,

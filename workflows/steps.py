@@ -44,7 +44,7 @@ with workflow.unsafe.imports_passed_through():
         Verification,
         VerificationRequest,
     )
-    from catalogs.row import CatalogRow, Mode
+    from catalogs.row import Cache, CatalogRow, Mode
     from catalogs.team import Agent
     from temporal.contract import StepRef
     from workflows.caching import Caching
@@ -176,7 +176,14 @@ class RowSteps(StepPerformer):
             board=row.board,
             **more,
         )
-        request = request.model_copy(update={"cache": self._caching.of(row, request.digest)})
+        cache = self._caching.of(row, request.digest, similar=True)
+        kin = (
+            row.data_class or row.labels.get("data_class", ""),
+            agent.digest if agent else row.agent,
+            prompt.template,
+        )
+        alike = {"kin": kin} if cache is Cache.SEMANTIC else {}
+        request = request.model_copy(update={"cache": cache, **alike})
         options = paid_call(timeout, row.retries)
         who = f"{agent.name}: " if agent else ""
         return await self._paid(

@@ -96,11 +96,13 @@ def _(result: Items) -> Summary:
 @summarise.register
 def _(result: ModelAnswer) -> Summary:
     if result.cached_from:
-        line = f"{result.model}, from the cache, saved ${result.saved_usd:.4f}"
+        what = f"from the cache, answer of a similar request, {result.similar}" if result.similar else "from the cache"
+        line = f"{result.model}, {what}, saved ${result.saved_usd:.4f}"
     else:
         tokens = f"{result.prompt_tokens}+{result.completion_tokens} tokens"
         line = f"{result.model}, {tokens}, ${result.cost_usd:.4f}, {result.latency_ms} ms"
-    detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude={"output", "calls"})}
+    exclude = {"output", "calls"} if result.similar else {"output", "calls", "similar"}
+    detail = {"output": reference(result.output), **result.model_dump(mode="json", exclude=exclude)}
     if not result.calls:
         return line, detail
     names = [call.name for call in result.calls]

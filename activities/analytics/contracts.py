@@ -24,6 +24,7 @@ class Amount(Contract):
         local: Those that a local model answered.
         cached: Those that an earlier answer served.
         joined: Those of them that joined a call under way.
+        semantic: Those of them whose answer is that of a similar request.
         cost_usd: What they cost, in US dollars.
         saved_usd: What the cached ones would have cost.
     """
@@ -32,6 +33,7 @@ class Amount(Contract):
     local: NonNegativeInt = 0
     cached: NonNegativeInt = 0
     joined: NonNegativeInt = 0
+    semantic: NonNegativeInt = 0
     prompt_tokens: NonNegativeInt = 0
     completion_tokens: NonNegativeInt = 0
     cost_usd: NonNegativeFloat = 0.0

@@ -23,7 +23,8 @@ MOST_FAILURES: Final = 50
 # Two days and less are told by the hour.
 _HOURLY_DAYS: Final = 2
 _SHOWN: Final = {Unit.HOUR: 13, Unit.DAY: 10}
-_SUMS: Final = ("calls", "local", "cached", "joined", "prompt_tokens", "completion_tokens", "cost_usd", "saved_usd")
+_CACHED: Final = ("cached", "joined", "semantic")
+_SUMS: Final = ("calls", "local", *_CACHED, "prompt_tokens", "completion_tokens", "cost_usd", "saved_usd")
 
 
 async def usage(engine: Engine, days: int, now: datetime | None = None) -> Usage:
@@ -89,6 +90,7 @@ def _told(since: str, unit: Unit) -> Any:  # noqa: ANN401 -- an SQL subquery
             case((answer["local"].as_boolean() | model.startswith(f"{LOCAL}/"), 1), else_=0).label("local"),
             case((cached, 1), else_=0).label("cached"),
             case((answer["cache_level"].as_string() == CacheLevel.JOINED, 1), else_=0).label("joined"),
+            case((answer["cache_level"].as_string() == CacheLevel.SEMANTIC, 1), else_=0).label("semantic"),
             case((answer["attempt"].as_integer() > 1, 1), else_=0).label("again"),
             answer["prompt_tokens"].as_integer().label("prompt_tokens"),
             answer["completion_tokens"].as_integer().label("completion_tokens"),

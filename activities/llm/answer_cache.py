@@ -18,7 +18,9 @@ from cachetools import TTLCache
 
 from activities.artifacts.contracts import ArtifactNotFound, Texts, digest_of
 from activities.llm.cache_contracts import CacheCounts, CacheLevel, SharedAnswers, SharedAnswersUnavailable
-from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest
+from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest, Similar
+from activities.llm.similar_answers import SimilarAnswers
+from activities.llm.similar_contracts import Asked, SimilarUnavailable
 from catalogs.row import Cache
 from temporal.errors import PrismError
 
@@ -27,7 +29,7 @@ log = logging.getLogger("prism.gateway")
 Ask = Callable[[], Awaitable[ModelAnswer]]
 
 # What a call is, and not what its answer depends on.
-_NOT_ASKED: Final = {"step", "timeout", "attempts", "cache"}
+_NOT_ASKED: Final = {"step", "timeout", "attempts", "cache", "kin"}
 # An answer that was cut short, or that a provider would not give, is nothing to hand on later.
 _CUT: Final = frozenset({"length", "content_filter"})
 # This process forgets soon: another one may have been told to.
@@ -40,10 +42,11 @@ _LOOK_SECONDS: Final = 0.1
 
 @dataclass
 class _Flight:
-    """A call under way that others wait for."""
+    """A call under way that others wait for; what a similar one was answered is only for those who take it."""
 
     landed: asyncio.Event = field(default_factory=asyncio.Event)
     answer: ModelAnswer | None = None
+    similar: ModelAnswer | None = None
     refused: ModelRefused | None = None
 
 
@@ -55,13 +58,22 @@ class AnswerCache:
         texts: Where large answers are kept.
         default: What calls do that leave it to the installation.
         seconds: How long an answer serves.
+        similar: Finds answers of similar calls, for those that take them.
     """
 
-    def __init__(self, shared: SharedAnswers, texts: Texts, default: Cache, seconds: float) -> None:
+    def __init__(
+        self,
+        shared: SharedAnswers,
+        texts: Texts,
+        default: Cache,
+        seconds: float,
+        similar: SimilarAnswers,
+    ) -> None:
         self._shared = shared
         self._texts = texts
         self._default = default
         self._seconds = seconds
+        self._similar = similar
         self._near: TTLCache[str, ModelAnswer] = TTLCache(
             NEAR_BYTES, min(NEAR_SECONDS, seconds), time.monotonic, getsizeof=lambda one: len(one.model_dump_json())
         )
@@ -72,7 +84,7 @@ class AnswerCache:
     @property
     def counts(self) -> CacheCounts:
         """What it did so far."""
-        return self._counts
+        return self._counts.model_copy(update=self._similar.counts)
 
     async def answered(self, request: ModelRequest, models: Sequence[str], ask: Ask) -> ModelAnswer:
         """Return an earlier answer, or ask.
@@ -107,9 +119,12 @@ class AnswerCache:
                 raise ModelRefused(flight.refused.message, **flight.refused.details)
             if flight.answer is not None:
                 return self._hit(CacheLevel.JOINED, flight.answer)
+            if flight.similar is not None and mode is Cache.SEMANTIC:
+                self._count(saved_usd=flight.similar.saved_usd, semantic=1)
+                return flight.similar
         flight = self._flights[key] = _Flight()
         try:
-            flight.answer, answer = await self._first(key, request, models, until, ask)
+            answer = await self._first(key, request, models, until, ask, flight)
         except ModelRefused as error:
             flight.refused = error
             raise
@@ -126,23 +141,43 @@ class AnswerCache:
         """
         self._near.clear()
         await self._shared.clear()
+        try:
+            await self._similar.clear()
+        except SimilarUnavailable as error:
+            raise SharedAnswersUnavailable(str(error)) from error
 
     async def _first(
-        self, key: str, request: ModelRequest, models: Sequence[str], until: float, ask: Ask
-    ) -> tuple[ModelAnswer, ModelAnswer]:
-        """Return the answer as others may have it, and as this call has it."""
+        self, key: str, request: ModelRequest, models: Sequence[str], until: float, ask: Ask, flight: _Flight
+    ) -> ModelAnswer:
+        """Return the answer as this call has it, and leave it in the flight as others may have it."""
         if (known := self._near.get(key)) is not None and await self._is_there(known):
-            return known, self._hit(CacheLevel.NEAR, known)
+            flight.answer = known
+            return self._hit(CacheLevel.NEAR, known)
         if (known := await self._look(key)) is not None:
             self._near_put(key, known)
-            return known, self._hit(CacheLevel.SHARED, known)
+            flight.answer = known
+            return self._hit(CacheLevel.SHARED, known)
         async with self._leased(key, until):
             # Whoever asked meanwhile, elsewhere, has left an answer.
             if (known := await self._look(key)) is not None:
-                return known, self._hit(CacheLevel.SHARED, known)
+                flight.answer = known
+                return self._hit(CacheLevel.SHARED, known)
+            asked = await self._similar.asked(request, models) if request.cache is Cache.SEMANTIC else None
+            if asked is not None and (similar := await self._of_similar(asked)) is not None:
+                flight.similar = similar
+                return similar
             self._count(missed=1)
             answer = await ask()
-            return await self._keep(key, request, models, answer), answer
+            flight.answer = await self._keep(key, request, models, answer, asked)
+            return answer
+
+    async def _of_similar(self, asked: Asked) -> ModelAnswer | None:
+        """Return what the most similar call was answered whose answer is still there, marked as that."""
+        for one in await self._similar.near(asked):
+            if (known := await self._look(one.answer)) is not None:
+                similar = Similar(run=one.run, row=one.row, similarity=round(one.similarity, 2))
+                return self._hit(CacheLevel.SEMANTIC, known).model_copy(update={"similar": similar})
+        return None
 
     @contextlib.asynccontextmanager
     async def _leased(self, key: str, until: float) -> AsyncIterator[None]:
@@ -190,7 +225,9 @@ class AnswerCache:
             return False
         return True
 
-    async def _keep(self, key: str, request: ModelRequest, models: Sequence[str], answer: ModelAnswer) -> ModelAnswer:
+    async def _keep(
+        self, key: str, request: ModelRequest, models: Sequence[str], answer: ModelAnswer, asked: Asked | None = None
+    ) -> ModelAnswer:
         """Keep an answer for others, and return it as they may have it."""
         given = answer.model_copy(
             update={"replayed": False, "cached_from": answer.cached_from or digest_of(request.step.key.encode())}
@@ -204,6 +241,9 @@ class AnswerCache:
             await self._shared.put(key, given, self._seconds)
         except SharedAnswersUnavailable as error:
             self._fault(error)
+        else:
+            if asked is not None:
+                await self._similar.keep(asked, key)
         return given
 
     def _near_put(self, key: str, answer: ModelAnswer) -> None:

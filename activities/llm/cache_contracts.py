@@ -15,6 +15,7 @@ class CacheLevel(StrEnum):
     NEAR = "near"
     SHARED = "shared"
     JOINED = "joined"
+    SEMANTIC = "semantic"
 
 
 class SharedAnswersUnavailable(Exception):
@@ -55,6 +56,9 @@ class CacheCounts(Contract):
         missed: Calls for which a model was asked.
         faults: How often what is shared could not be read or written.
         saved_usd: What the calls that were answered so would have cost.
+        semantic: Calls answered by what a similar one was answered.
+        embedding_faults: How often no vector could be had, or kept ones could not be read or written.
+        embeddings_usd: What vectors cost, as far as the bundled price table knows; no row is charged for it.
     """
 
     near: NonNegativeInt = 0
@@ -63,3 +67,6 @@ class CacheCounts(Contract):
     missed: NonNegativeInt = 0
     faults: NonNegativeInt = 0
     saved_usd: NonNegativeFloat = 0.0
+    semantic: NonNegativeInt = 0
+    embedding_faults: NonNegativeInt = 0
+    embeddings_usd: NonNegativeFloat = 0.0

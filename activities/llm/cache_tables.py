@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Column
+from sqlalchemy import JSON, Column, Index, LargeBinary, Text
 from sqlmodel import Field, SQLModel
 
 
@@ -24,3 +24,20 @@ class AnswerLeaseRow(SQLModel, table=True):
     key: str = Field(primary_key=True)
     holder: str
     until: float
+
+
+class AnswerVectorRow(SQLModel, table=True):
+    """A prompt whose answer serves similar ones until a moment; ``answer`` is the key of a cached answer."""
+
+    __tablename__ = "answer_vectors"
+    __table_args__ = (Index("ix_answer_vectors_scope_created", "scope", "created_at"),)
+
+    scope: str = Field(primary_key=True)
+    prompt: str = Field(primary_key=True)
+    marks: str = Field(sa_column=Column(Text, nullable=False))
+    vector: bytes = Field(sa_column=Column(LargeBinary, nullable=False))
+    answer: str
+    run: str
+    row: str
+    created_at: float
+    until: float = Field(index=True)

@@ -137,6 +137,8 @@ class ModelRequest(Contract):
             deployments are asked.
         cache: Whether an earlier answer may serve; ``None`` leaves it to the installation.
         board: Whose answers these are: what people of one board paid for serves nobody of another.
+        kin: What a similar request must have alike besides, for its answer to serve: data class, agent and version of
+            the prompt.
     """
 
     step: StepRef
@@ -153,6 +155,7 @@ class ModelRequest(Contract):
     local_only: bool = False
     cache: Cache | None = None
     board: str = ""
+    kin: tuple[str, ...] = ()
 
     @property
     def size(self) -> int:
@@ -171,6 +174,23 @@ class ModelRequest(Contract):
         return digest_of(json.dumps(asked).encode())
 
 
+class Similar(Contract):
+    """The request whose answer served for a similar one.
+
+    Args:
+        run: Whose it was, with ``row``.
+        similarity: Cosine of the angle between the vectors of the two prompts.
+    """
+
+    run: str
+    row: str
+    similarity: float
+
+    def __str__(self) -> str:
+        """Say it in a few words."""
+        return f"similarity {self.similarity:.2f}, of {self.run}/{self.row}"
+
+
 class ModelAnswer(Contract):
     """What the model said.
 
@@ -185,8 +205,9 @@ class ModelAnswer(Contract):
         deployment: Which one answered, as the models file calls it.
         cached_from: Digest of the key of the call whose answer this is; empty where a model was asked for it.
         cache_level: Where that answer was found: ``near`` in the gateway, ``shared`` among gateways, ``joined`` as the
-            call was under way.
+            call was under way, ``semantic`` where it is that of a similar request.
         saved_usd: What that call cost and this one did not.
+        similar: Which request that was; ``None`` where it was the same.
     """
 
     output: Text
@@ -205,6 +226,7 @@ class ModelAnswer(Contract):
     cached_from: str = ""
     cache_level: str = ""
     saved_usd: NonNegativeFloat = 0.0
+    similar: Similar | None = None
 
 
 class JudgeRequest(Contract):

@@ -234,6 +234,8 @@ def _import_litellm() -> Any:  # noqa: ANN401 -- a module
         "telemetry": False,
         "suppress_debug_info": True,
         "num_retries": 0,
+        # Its requests for vectors take 0 as nothing said, and then this.
+        "DEFAULT_MAX_RETRIES": 0,
         # With it, a 422 is answered by a second request without the parameters that the provider named.
         "drop_params": False,
         "aclient_session": client,

@@ -8,6 +8,7 @@ from pydantic import Field, NonNegativeInt, PositiveInt
 from activities.artifacts.contracts import Digest, Text
 from activities.artifacts.files import Snapshot
 from activities.experiments.contracts import Trial
+from activities.llm.contracts import Similar
 from activities.scans.contracts import Finding
 from activities.verification.contracts import Verdict
 from temporal.contract import Contract, StepRef
@@ -152,6 +153,7 @@ class RowRecord(Contract):
 
     Args:
         trial: Which variant of which experiment it ran as, if it took part in one.
+        similar: Requests whose answers served for similar ones of the row.
     """
 
     step: StepRef
@@ -168,6 +170,7 @@ class RowRecord(Contract):
     cost_usd: float = 0.0
     saved_usd: float = 0.0
     cached_calls: NonNegativeInt = 0
+    similar: tuple[Similar, ...] = ()
     envelope: Digest | None = None
     verdicts: tuple[Verdict, ...] = ()
     findings: tuple[Finding, ...] = ()

@@ -180,6 +180,7 @@ class SqlRecordKeeper:
             "cost_usd": record.cost_usd,
             "saved_usd": record.saved_usd,
             "cached_calls": record.cached_calls,
+            "similar": [one.model_dump(mode="json") for one in record.similar],
             "envelope": record.envelope,
             "verdicts": [verdict.model_dump(mode="json") for verdict in record.verdicts],
             "findings": [finding.model_dump(mode="json") for finding in record.findings],

@@ -73,6 +73,9 @@ class TaskRecord(SQLModel, table=True):
     cost_usd: float = 0.0
     saved_usd: float = Field(default=0.0, sa_column_kwargs={"server_default": "0"})
     cached_calls: int = Field(default=0, sa_column_kwargs={"server_default": "0"})
+    similar: list[dict[str, Any]] = Field(
+        default_factory=list, sa_column=Column(JSON, nullable=False, default=list, server_default="[]")
+    )
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))
     findings: list[dict[str, Any]] = Field(default_factory=list, sa_column=Column(JSON, nullable=False, default=list))

@@ -6,6 +6,7 @@ from typing import Any
 from pydantic import Field
 
 from activities.artifacts.files import StoredFile
+from activities.llm.contracts import Similar
 from activities.records.contracts import RowState, RunState, StepState
 from activities.verification.contracts import OUTPUT_SCHEMA
 from temporal.contract import Contract
@@ -70,6 +71,7 @@ class RowView(Contract):
         experiment: Experiment that it took part in; empty for none.
         variant: As which of its variants it ran.
         unit: What that variant sticks to.
+        similar: Requests that were not the same, and whose answers served from the cache.
         output: The output where it is small, else ``None``; ``output_digest`` names it in any case.
         verdicts: Criterion, basis (proven, judged, unverified), passed and reason of each criterion.
         files: What the row's program left; each file is an artifact.
@@ -102,6 +104,7 @@ class RowView(Contract):
     cost_usd: float = 0.0
     saved_usd: float = 0.0
     cached_calls: int = 0
+    similar: list[Similar] = Field(default_factory=list)
     envelope: str | None = None
     verdicts: list[dict[str, Any]] = Field(default_factory=list)
     findings: list[dict[str, Any]] = Field(default_factory=list)

@@ -3,6 +3,7 @@
 import click
 from rich.table import Table
 
+from activities.llm.cache_contracts import CacheCounts
 from api.cache_models import CacheView
 from api.cli import text
 from api.cli.session import Session, with_session
@@ -38,14 +39,23 @@ def _facts(found: CacheView) -> Table:
     counts = found.counts
     if counts is None:
         return facts([*pairs, ("", "the model gateway does not answer now")])
-    answered = counts.near + counts.shared + counts.joined
+    answered = counts.near + counts.shared + counts.joined + counts.semantic
     calls = f"{answered:,} of {text.plural(answered + counts.missed, 'call')}"
     where = f"{counts.near:,} from the gateway, {counts.shared:,} shared, {counts.joined:,} joined one under way"
+    similar = f", {counts.semantic:,} by a similar request's answer" if found.embeddings else ""
     return facts(
         [
             *pairs,
-            ("answered", f"{calls}: {where}"),
+            ("answered", f"{calls}: {where}{similar}"),
             ("saved", text.money(counts.saved_usd)),
             ("faults", f"{counts.faults:,}"),
+            *_embeddings(found, counts),
         ]
     )
+
+
+def _embeddings(found: CacheView, counts: CacheCounts) -> list[tuple[str, str]]:
+    if not found.embeddings:
+        return []
+    cost = f"{text.money(counts.embeddings_usd)} charged to no row, {text.plural(counts.embedding_faults, 'fault')}"
+    return [("embeddings", f"{text.safe(found.embeddings)}, similarity {found.similarity:g} and more; {cost}")]

@@ -160,6 +160,7 @@ def row(view: RowDetail) -> RenderableType:
         ("model", text.snippet(view.model) or "-"),
         ("tokens", f"{view.prompt_tokens:,} in, {view.completion_tokens:,} out"),
         ("cost", text.money(view.cost_usd) + text.saved(view)),
+        *([("cache", text.similar(view))] if view.similar else []),
         ("time", text.seconds(text.between(view.started_at, view.finished_at))),
         ("attempt", str(view.attempt)),
         ("envelope", view.envelope or "-"),

@@ -101,6 +101,11 @@ def saved(view: RunView | RowView) -> str:
     return f", {money(view.saved_usd)} saved by {plural(view.cached_calls, 'answer')} from the cache"
 
 
+def similar(view: RowView) -> str:
+    """Return which answers of similar requests served."""
+    return "; ".join(f"answer of a similar request, {safe(str(one))}" for one in view.similar)
+
+
 def moment(value: str | None) -> str:
     """Return a moment in local time."""
     return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M:%S") if value else "-"

@@ -45,9 +45,10 @@ def _shown(found: Usage) -> Group:
         return Group(Text("no model was asked in this time", style="dim"))
     local = f"{total.local / total.calls:.0%} local, {total.cached / total.calls:.0%} cached" if total.calls else ""
     joined = f" ({total.joined:,} joined a call under way)" if total.joined else ""
+    similar = f" ({total.semantic:,} by a similar request's answer)" if total.semantic else ""
     saved = f" (${total.saved_usd:,.4f} saved)" if total.saved_usd else ""
     cost = f"${total.cost_usd:,.4f}"
-    head = Text(f"{text.plural(total.calls, 'call')} since {found.since[:10]}, {cost}; {local}{joined}{saved}")
+    head = Text(f"{text.plural(total.calls, 'call')} since {found.since[:10]}, {cost}; {local}{joined}{similar}{saved}")
     made = table("model", "calls", "tokens in", "out", "cost", "half within", "19 of 20", "asked again")
     for one in found.models:
         within = ["" if took is None else f"{took:,} ms" for took in (one.median_ms, one.slow_ms)]

@@ -54,7 +54,7 @@ async def metrics(services: Served) -> Response:
         for state, count in states.items():
             gauge.labels(state).set(count)
     if cached := (await caching.cache(services)).counts:
-        for by in ("near", "shared", "joined", "missed"):
+        for by in ("near", "shared", "joined", "semantic", "missed"):
             CACHE.labels(by).set(getattr(cached, by))
         SAVED.set(cached.saved_usd)
         FAULTS.set(cached.faults)

@@ -1,6 +1,7 @@
 """A vendor's model API on loopback: OpenAI's chat completions (Mistral's too) and responses, Anthropic's messages.
 
 Faults are by script, or by the name of a model such as ``fault-429``, and every request is counted.
+Vectors of texts are of a route of their own (``/embeddings``), with counts and faults of their own.
 
 It is a process of its own, so that it goes on counting while Prism's parts are killed. Plain asyncio keeps its
 cost out of the benchmarks.
@@ -36,6 +37,9 @@ class Vendor:
     bodies: deque[dict[str, Any]] = field(default_factory=lambda: deque(maxlen=50))
     answers: dict[str, str] = field(default_factory=dict)
     calls: deque[list[dict[str, Any]]] = field(default_factory=deque)
+    vectors: dict[str, list[float]] = field(default_factory=dict)
+    embedding_faults: deque[str] = field(default_factory=deque)
+    embedded: list[str] = field(default_factory=list)
     requests: int = 0
     answered: int = 0
 
@@ -47,6 +51,13 @@ class Vendor:
         digest = hashlib.sha256(prompt.encode()).hexdigest()[:12]
         return f"Answer to a prompt of {len(prompt)} characters, digest {digest}."
 
+    def vector(self, text: str) -> list[float]:
+        """The scripted vector of a text that holds its marker, else one that is like no other."""
+        for marker, vector in self.vectors.items():
+            if marker in text:
+                return vector + [0.0] * (32 - len(vector))
+        return [byte - 127.5 for byte in hashlib.sha256(text.encode()).digest()]
+
     def report(self) -> dict[str, Any]:
         return {
             "requests": self.requests,
@@ -55,6 +66,7 @@ class Vendor:
             "models": dict(self.models),
             "authorizations": sorted(self.authorizations),
             "bodies": list(self.bodies),
+            "embedded": self.embedded,
         }
 
     def script(self, orders: dict[str, Any]) -> None:
@@ -63,6 +75,8 @@ class Vendor:
         self.answers.update(orders.get("answers", {}))
         self.faults.extend(orders.get("faults", []))
         self.calls.extend(orders.get("calls", []))
+        self.vectors.update(orders.get("vectors", {}))
+        self.embedding_faults.extend(orders.get("embedding_faults", []))
         if orders.get("reset"):
             self.requests = self.answered = 0
             self.keys.clear()
@@ -71,6 +85,9 @@ class Vendor:
             self.bodies.clear()
             self.faults.clear()
             self.calls.clear()
+            self.vectors.clear()
+            self.embedding_faults.clear()
+            self.embedded.clear()
 
 
 async def serve(vendor: Vendor, port: int) -> asyncio.Server:
@@ -100,6 +117,8 @@ async def one(vendor: Vendor, reader: asyncio.StreamReader, writer: asyncio.Stre
     if path == "/_script":
         vendor.script(json.loads(body))
         return await send(writer, 200, "{}")
+    if path.endswith("/embeddings"):
+        return await embed(vendor, writer, json.loads(body))
     protocol = protocol_of(path)
     if method != "POST" or protocol is None:
         return await send(writer, 404, '{"error": {"message": "no such route"}}')
@@ -144,6 +163,20 @@ async def complete(
         answer["usage"] = {"prompt_tokens": -1, "completion_tokens": None}
     vendor.answered += 1
     return await send(writer, 200, json.dumps(answer))
+
+
+async def embed(vendor: Vendor, writer: asyncio.StreamWriter, body: dict[str, Any]) -> bool:
+    texts = [body["input"]] if isinstance(body["input"], str) else body["input"]
+    vendor.embedded.extend(texts)
+    fault = vendor.embedding_faults.popleft() if vendor.embedding_faults else "ok"
+    if fault in BROKEN:
+        return await BROKEN[fault](writer)
+    if fault.isdecimal():
+        return await send(writer, int(fault), json.dumps({"error": {"message": f"scripted {fault}"}}))
+    vectors = [[] if fault == "empty" else vendor.vector(text) for text in texts]
+    data = [{"object": "embedding", "index": place, "embedding": one} for place, one in enumerate(vectors)]
+    usage = {"prompt_tokens": 5, "total_tokens": 5}
+    return await send(writer, 200, json.dumps({"object": "list", "data": data, "model": body["model"], "usage": usage}))
 
 
 async def hang(_: asyncio.StreamWriter) -> bool:

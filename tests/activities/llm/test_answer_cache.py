@@ -4,7 +4,7 @@ import asyncio
 import uuid
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -15,6 +15,7 @@ from activities.llm.answer_cache import AnswerCache, cache_key
 from activities.llm.cache_contracts import SharedAnswers, SharedAnswersUnavailable
 from activities.llm.cache_records import RecordedAnswers
 from activities.llm.contracts import ModelAnswer, ModelRefused, ModelRequest, ModelUnavailable
+from activities.llm.similar_answers import SimilarAnswers
 from activities.records.database import migrate, open_database
 from catalogs.row import Cache
 from temporal.contract import StepRef
@@ -59,6 +60,16 @@ class Broken:
     get = put = lease = release = clear = __call__
 
 
+class Nothing:
+    """No request is similar to another one."""
+
+    def __init__(self) -> None:
+        self.counts: dict[str, float] = {}
+
+    async def clear(self) -> None:
+        pass
+
+
 @pytest.fixture
 def vendor() -> Vendor:
     return Vendor()
@@ -77,7 +88,7 @@ def texts(tmp_path: Path) -> Texts:
 
 
 def cache(shared: SharedAnswers, texts: Texts, default: Cache = Cache.USE, seconds: float = 60) -> AnswerCache:
-    return AnswerCache(shared, texts, default, seconds)
+    return AnswerCache(shared, texts, default, seconds, cast("SimilarAnswers", Nothing()))
 
 
 def request(prompt: str = "Say yes", **changes: Any) -> ModelRequest:

@@ -18,6 +18,7 @@ from activities.llm.gateway_socket import BadSocketPath, GatewayRunning, listeni
 from activities.llm.groups import Deployment
 from activities.llm.partial import Heard
 from activities.llm.routing import Router
+from activities.llm.similar_answers import SimilarAnswers
 from catalogs.row import Cache
 from temporal.contract import StepRef
 
@@ -109,7 +110,9 @@ def ledger(tmp_path: Path) -> Iterator[SqliteLedger]:
 
 def gateway(router: CountingRouter, ledger: SqliteLedger) -> Gateway:
     # Nothing is answered twice here: texts and what is shared are never touched.
-    nothing = AnswerCache(cast("SharedAnswers", None), cast("Texts", None), Cache.BYPASS, 60)
+    nothing = AnswerCache(
+        cast("SharedAnswers", None), cast("Texts", None), Cache.BYPASS, 60, cast("SimilarAnswers", None)
+    )
     return Gateway(cast("Router", router), ledger, NoBudgets(), nothing)
 
 
