@@ -35,8 +35,9 @@ class PartialAnswers:
         self._texts.pop(key, None)
 
     def text(self, key: str) -> str | None:
-        """Return what has arrived; ``None`` when no call is under way."""
-        pieces = self._texts.get(key)
+        """Return what has arrived, whatever its context; ``None`` when no call is under way."""
+        under_way = next((one for one in self._texts if one == key or one.startswith(f"{key}/")), key)
+        pieces = self._texts.get(under_way)
         return None if pieces is None else PROCESS.redacted_cut("".join(pieces)[:MOST_CHARACTERS])
 
 
@@ -45,7 +46,7 @@ async def heard_so_far(socket: Path, key: str) -> str:
 
     Args:
         socket: The gateway's Unix socket.
-        key: Idempotency key of the call.
+        key: Idempotency key of the call; who watches need not know its context.
     """
     try:
         async with gateway_on(socket, ANSWER_WITHIN_SECONDS) as client:

@@ -75,7 +75,10 @@ async def _answer(services: Services, row: RowDetail, step: StepRecord) -> Model
 
     def read() -> object:
         with services.stores.engine.connect() as connection:
-            return connection.scalar(select(_CALLS.c.answer).where(_CALLS.c.key == key))
+            # What the call's prompt held besides is part of its key, and known to the row's workflow alone.
+            whichever = (_CALLS.c.key == key) | _CALLS.c.key.startswith(f"{key}/", autoescape=True)
+            newest = select(_CALLS.c.answer).where(whichever).order_by(_CALLS.c.started_at.desc()).limit(1)
+            return connection.scalar(newest)
 
     stored = await asyncio.to_thread(read)
     return ModelAnswer.model_validate(stored) if stored else None
