@@ -71,7 +71,7 @@ async def test_the_page_of_a_row_shows_what_has_arrived_of_an_answer(
     )
     async with SqlStepJournal(streaming.stores.engine) as journal:
         journal.note(StepEvent(step=asked.step, state=StepState.RUNNING, at=timestamp()))
-    await vendor.script(pause=2.0, answers={"Say hello": "one two three four five six seven eight"})
+    await vendor.script(pause=1.0, answers={"Say hello": "one two three four five six seven eight"})
     with serving(streaming.settings.model_copy(update={"temporal_address": f"127.0.0.1:{free_port()}"})) as served:
         async with (
             aclosing(streaming.client()) as client,
