@@ -8,6 +8,7 @@ from typing import Final
 from activities.analytics.contracts import FailoverEvent, Failovers
 from activities.llm.incidents import Change
 from api.console.formats import duration, moment
+from api.console.timeline import extent
 
 # More lanes than these nobody compares; the table has the others.
 MOST_LANES: Final = 20
@@ -70,9 +71,8 @@ class _Axis:
         self._whole = (self.end - self.start).total_seconds()
 
     def mark(self, kind: str, told: str, at: datetime, until: datetime | None = None) -> Mark:
-        width = max(100 * ((until or at) - at).total_seconds() / self._whole, NARROWEST)
-        width = min(width, 100.0)
-        return Mark(kind, told, round(min(max(self._place(at), 0.0), 100 - width), 3), round(width, 3))
+        begins, lasts = (at - self.start).total_seconds(), ((until or at) - at).total_seconds()
+        return Mark(kind, told, *extent(begins, lasts, self._whole, NARROWEST))
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return round moments, UTC."""

@@ -73,6 +73,19 @@ class Timeline:
         return [kind for kind in KINDS if kind in used]
 
 
+def extent(begins: float, lasts: float, whole: float, narrowest: float) -> tuple[float, float]:
+    """Return offset and width of a piece of an axis, in percent, wide enough to be seen and never beyond its ends.
+
+    Args:
+        begins: When it begins, in seconds since the axis does.
+        lasts: How long it lasts, in seconds.
+        whole: How long the axis is, in seconds.
+        narrowest: The least width, in percent.
+    """
+    width = min(max(100 * lasts / whole, narrowest), 100.0)
+    return round(max(min(100 * begins / whole, 100 - width), 0.0), 3), round(width, 3)
+
+
 class _Axis:
     """Places moments between the first and the last, in percent."""
 
@@ -84,10 +97,8 @@ class _Axis:
     def bar(self, kind: str, told: str, started: datetime, finished: datetime) -> Bar:
         """Return the piece from one moment to another."""
         whole = max((finished - started).total_seconds(), 0.0)
-        offset = 100 * (started - self.start).total_seconds() / self.seconds
-        width = max(100 * whole / self.seconds, NARROWEST)
-        offset = max(min(offset, 100 - width), 0)
-        return Bar(kind, f"{told}, {duration(whole)}", round(offset, 3), round(width, 3))
+        offset, width = extent((started - self.start).total_seconds(), whole, self.seconds, NARROWEST)
+        return Bar(kind, f"{told}, {duration(whole)}", offset, width)
 
     def ticks(self) -> list[tuple[float, str]]:
         """Return marks at round distances from the start."""

@@ -1,6 +1,7 @@
 """Tools that a model calls: asked about, carried out in the sandbox, told to the model; each a step, each paid once."""
 
 import json
+import shutil
 from collections.abc import AsyncIterator, Callable
 from typing import Any
 
@@ -39,12 +40,7 @@ Calls = list[tuple[str, str]]
 async def installed(tmp_path_factory: pytest.TempPathFactory, dev_client: Client) -> AsyncIterator[Installation]:
     home = tmp_path_factory.mktemp("tools")
     (home / "tools.yaml").write_text(TOOLS)
-    policies = home / "policies"
-    for path in POLICIES.glob("**/*"):
-        if path.is_file():
-            target = policies / path.relative_to(POLICIES)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_bytes(path.read_bytes())
+    policies = shutil.copytree(POLICIES, home / "policies")
     data = policies / "tools" / "data.json"
     rules = {"forbidden": ["forbidden"], "reviewed": ["looked-at"]}
     data.write_text(json.dumps(json.loads(data.read_text()) | rules))
